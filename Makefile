@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0
+# virtio between SoCs over PCIe: the front door. `make help` lists what it does.
+
+# Where the kernel to build for lives; any kernel build directory with Rust metadata will do.
+KDIR ?= /lib/modules/$(shell uname -r)/build
+BUILD := $(CURDIR)/build
+ENTER := tools/build/enter.sh
+
+.DEFAULT_GOAL := help
+
+##@ On the machine that will run them
+modules: ## Build the modules for the kernel in KDIR, into build/modules
+	tools/build/check-kdir.sh $(KDIR)
+	mkdir -p $(BUILD)/modules
+	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(BUILD)/modules $(TARGET)
+
+modules_install: ## Install what `make modules` built, for the kernel in KDIR
+	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(BUILD)/modules modules_install
+
+##@ The two-machine demonstration and the tests (as root, on Debian 12 or 13)
+demo: vms ## Boot an EP and an RC, run disk and network I/O between them
+	$(ENTER) tools/testing/run demo
+
+test: vms ## Run every test; KTAP files under build/test
+	$(ENTER) tools/testing/run test
+
+vms: setup modules-rc modules-ep ## Build all that the two machines need
+
+setup: ## Install and build the tools, the kernels and the guest images (cached)
+	tools/build/setup.sh
+
+##@ Modules for the test machines
+modules-rc: setup ## Build the modules for the stock Debian kernel of the RC
+	$(ENTER) tools/build/modules.sh rc $(TARGET)
+
+modules-ep: setup ## Build the modules for the EP's kernel
+	$(ENTER) tools/build/modules.sh ep $(TARGET)
+
+##@ Style
+clippy: setup ## Lint kernel and host code
+	$(ENTER) tools/build/modules.sh rc CLIPPY=1
+	$(ENTER) tools/build/modules.sh ep CLIPPY=1
+	$(ENTER) tools/build/host.sh clippy
+
+fmt: setup ## Format kernel and host code
+	$(ENTER) tools/build/format.sh
+
+fmt-check: setup ## Say what `make fmt` would change
+	$(ENTER) tools/build/format.sh --check
+
+docs: setup ## Build Documentation/ as HTML into build/docs
+	$(ENTER) sphinx-build -q -W -b html -c Documentation Documentation $(BUILD)/docs
+
+##@ Other
+clean: ## Remove build/; the cache outside the tree stays
+	rm -rf $(BUILD)
+
+clean-cache: ## Remove the cache: sysroot, kernels, images
+	tools/build/clean-cache.sh
+
+help: ## This list
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z_-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: modules modules_install demo test vms setup modules-rc modules-ep clippy fmt fmt-check docs \
+	clean clean-cache help

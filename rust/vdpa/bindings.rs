@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The C declarations this crate wraps, generated from `bindings_helper.h`.
+//!
+//! Private to the crate: drivers see the safe types only.
+#![allow(
+    clippy::all,
+    dead_code,
+    improper_ctypes,
+    improper_ctypes_definitions,
+    missing_docs,
+    non_camel_case_types,
+    non_snake_case,
+    non_upper_case_globals,
+    unnecessary_transmutes,
+    unreachable_pub,
+    unsafe_op_in_unsafe_fn,
+    unused_imports
+)]
+
+include!(env!("VDPA_BINDINGS"));

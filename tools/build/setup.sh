@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Makes everything that is built once and cached: build sysroot, kernels, guest images.
+. "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
+
+need_root() {
+	[ "$(id -u)" -eq 0 ] || die "set-up makes a Debian user space and needs root; run make as root"
+}
+
+need_debian() {
+	command -v apt-get >/dev/null ||
+		die "set-up needs a Debian 12 or 13 machine (no apt-get here); to only build modules use 'make modules KDIR=...'"
+}
+
+need_command() {
+	local command=$1 package=$2
+	command -v "$command" >/dev/null && return
+	with_progress "package $package" apt-get install -qy --no-install-recommends "$package"
+}
+
+need_root
+need_debian
+if ! ls /var/lib/apt/lists/*Packages* /var/lib/apt/lists/*lz4 >/dev/null 2>&1; then
+	with_progress "package lists" apt-get update
+fi
+need_command mmdebstrap mmdebstrap
+need_command unshare util-linux
+
+echo "Set-up (cache: $CACHE)"
+"$TOP/tools/build/sysroot.sh"
+for builder in kernel-packages rc-kernel ep-kernel guest-images; do
+	"$TOP/tools/build/enter.sh" "$TOP/tools/build/$builder.sh"
+done
