@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a driver of a PCI device needs beyond `kernel::pci`: every interrupt vector by its index.
+//!
+//! It is not a second PCI abstraction: devices, drivers and BARs are the kernel crate's.
+//!
+//! C headers: `include/linux/pci.h`, `include/linux/interrupt.h`.
+
+mod bindings;
+mod handler;
+mod vectors;
+
+pub use self::{
+    handler::IrqHandler,
+    vectors::{
+        Kind,
+        Vectors, //
+    }, //
+};
