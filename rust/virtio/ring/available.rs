@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Taking what the driver side made available (section 2.7.6).
+
+use super::{
+    batch::{Batch, BATCH_CHAINS},
+    error::RingError,
+    memory::{Area, AVAILABLE_ENTRY, INDEX, RING},
+    queue::SplitQueue,
+    walk::Walk,
+    RingMemory, //
+};
+
+/// Available entries as they are in memory.
+type Entries = [[u8; AVAILABLE_ENTRY]; BATCH_CHAINS];
+
+impl<M: RingMemory> SplitQueue<M> {
+    /// Fills the batch with the next available chains and returns how many there are.
+    ///
+    /// The available index is read only when the chains known from the last time are used up; zero
+    /// therefore means that the driver side has nothing more. What the batch held before is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// The driver side broke a rule, or its memory cannot be reached. The batch is then empty, no chain
+    /// was popped, and the queue is broken.
+    pub fn pop(&mut self, batch: &mut Batch) -> Result<usize, RingError<M::Error>> {
+        batch.clear();
+        let result = self.guard(|queue| queue.fetch(batch));
+        if result.is_err() {
+            batch.clear();
+        }
+        result
+    }
+
+    /// Gives the last `count` chains popped back, to be popped again.
+    ///
+    /// They must not be pushed any more.
+    ///
+    /// # Errors
+    ///
+    /// [`RingError::UsedTooMany`]: so many are not in flight; nothing changed.
+    pub fn unpop(&mut self, count: u16) -> Result<(), RingError<M::Error>> {
+        let in_flight = self.in_flight();
+        if count > in_flight {
+            let count = usize::from(count);
+            return Err(RingError::UsedTooMany { count, in_flight });
+        }
+        // INVARIANT: `next_available` stays between the other two.
+        self.next_available = self.next_available.wrapping_sub(count);
+        Ok(())
+    }
+
+    fn fetch(&mut self, batch: &mut Batch) -> Result<usize, RingError<M::Error>> {
+        if self.pending() == 0 {
+            self.load_available_index()?;
+        }
+        let mut entries: Entries = [[0; AVAILABLE_ENTRY]; BATCH_CHAINS];
+        let Some(entries) = entries.get_mut(..BATCH_CHAINS.min(self.pending().into())) else {
+            return Ok(0);
+        };
+        self.read_entries(entries)?;
+        self.stride = Walk::new(self, batch).chains(entries)?;
+        let count = batch.len();
+        // INVARIANT: at most `pending` chains, so `next_available` does not pass `available`.
+        // CAST: a batch holds 64 chains.
+        self.next_available = self.next_available.wrapping_add(count as u16);
+        Ok(count)
+    }
+
+    /// Reads and checks the available index; the entries before it may be read afterwards.
+    pub(super) fn load_available_index(&mut self) -> Result<(), RingError<M::Error>> {
+        let index = self.memory.load_u16(Area::Driver, INDEX)?;
+        // ORDERING: the index before the entries and descriptors that it makes available. Pairs with
+        // the driver side's barrier between those and the index (section 2.7.13.3).
+        self.memory.read_barrier();
+        let (seen, used, size) = (self.available, self.next_used, self.config.size.get());
+        let distance = index.wrapping_sub(used);
+        if distance > size || distance < seen.wrapping_sub(used) {
+            return Err(RingError::AvailableIndex {
+                index,
+                seen,
+                used,
+                size,
+            });
+        }
+        // INVARIANT: not behind the old value, and at most the queue size ahead of `next_used`.
+        self.available = index;
+        Ok(())
+    }
+
+    /// Reads the entries from `next_available` on, in two runs when the ring ends between them.
+    fn read_entries(&self, entries: &mut [[u8; AVAILABLE_ENTRY]]) -> Result<(), M::Error> {
+        let size = self.config.size;
+        let first = size.slot(self.next_available);
+        let until_end = size.entries().saturating_sub(first).min(entries.len());
+        let (run, wrapped) = entries.split_at_mut(until_end);
+        self.read_run(first, run)?;
+        self.read_run(0, wrapped)
+    }
+
+    fn read_run(&self, slot: usize, run: &mut [[u8; AVAILABLE_ENTRY]]) -> Result<(), M::Error> {
+        if run.is_empty() {
+            return Ok(());
+        }
+        let offset = RING.wrapping_add(slot.wrapping_mul(AVAILABLE_ENTRY));
+        self.memory
+            .read(Area::Driver, offset, run.as_flattened_mut())
+    }
+}

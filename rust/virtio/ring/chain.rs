@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+//! A checked buffer of the driver side, and copies from and to it.
+
+use super::{
+    RingMemory,
+    Used, //
+};
+
+/// A piece of driver-side memory, never empty and never past the end of the address space.
+///
+/// Whether there is memory at the address only [`RingMemory`] knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Segment {
+    /// The driver-side address.
+    pub addr: u64,
+    /// The length in bytes.
+    pub len: u32,
+}
+
+/// A buffer that the driver side made available: a readable part, then a writable part.
+///
+/// A chain borrows from its [`Batch`](super::Batch). Its parts are a copy that the driver side cannot
+/// change; the bytes they refer to it can change at any time.
+#[derive(Clone, Copy, Debug)]
+pub struct Chain<'a> {
+    pub(super) head: u16,
+    pub(super) readable: &'a [Segment],
+    pub(super) writable: &'a [Segment],
+    pub(super) readable_len: u32,
+    pub(super) writable_len: u32,
+}
+
+impl<'a> Chain<'a> {
+    /// Returns the descriptor index that names the chain in the used ring.
+    #[inline]
+    pub fn head(&self) -> u16 {
+        self.head
+    }
+
+    /// Returns the segments that the device may read, in order.
+    #[inline]
+    pub fn readable(&self) -> &'a [Segment] {
+        self.readable
+    }
+
+    /// Returns the segments that the device may write, in order.
+    #[inline]
+    pub fn writable(&self) -> &'a [Segment] {
+        self.writable
+    }
+
+    /// Returns the length of the readable part in bytes.
+    #[inline]
+    pub fn readable_len(&self) -> u32 {
+        self.readable_len
+    }
+
+    /// Returns the length of the writable part in bytes.
+    #[inline]
+    pub fn writable_len(&self) -> u32 {
+        self.writable_len
+    }
+
+    /// Returns the used ring entry of this chain, of which the first `written` bytes were written.
+    #[inline]
+    pub fn used(&self, written: u32) -> Used {
+        Used {
+            head: self.head,
+            len: written,
+        }
+    }
+
+    /// Copies readable bytes from `offset` on and returns how many there were.
+    ///
+    /// Fewer than asked for means that the readable part ended.
+    ///
+    /// # Errors
+    ///
+    /// That of the memory; some bytes may have been copied.
+    pub fn read<M: RingMemory + ?Sized>(
+        &self,
+        memory: &M,
+        offset: usize,
+        mut to: &mut [u8],
+    ) -> Result<usize, M::Error> {
+        let mut copied = 0;
+        for (addr, len) in pieces(self.readable, offset, to.len()) {
+            let Some((piece, rest)) = to.split_at_mut_checked(len) else {
+                break;
+            };
+            memory.read_buffer(addr, piece)?;
+            copied = len.saturating_add(copied);
+            to = rest;
+        }
+        Ok(copied)
+    }
+
+    /// Copies to writable bytes from `offset` on and returns how many there were.
+    ///
+    /// Fewer than asked for means that the writable part ended.
+    ///
+    /// # Errors
+    ///
+    /// That of the memory; some bytes may have been copied.
+    pub fn write<M: RingMemory + ?Sized>(
+        &self,
+        memory: &M,
+        offset: usize,
+        mut from: &[u8],
+    ) -> Result<usize, M::Error> {
+        let mut copied = 0;
+        for (addr, len) in pieces(self.writable, offset, from.len()) {
+            let Some((piece, rest)) = from.split_at_checked(len) else {
+                break;
+            };
+            memory.write_buffer(addr, piece)?;
+            copied = len.saturating_add(copied);
+            from = rest;
+        }
+        Ok(copied)
+    }
+}
+
+/// Returns address and length of the pieces that make up `len` bytes from `offset` on, as far as the
+/// segments reach.
+fn pieces(
+    segments: &[Segment],
+    offset: usize,
+    len: usize,
+) -> impl Iterator<Item = (u64, usize)> + '_ {
+    segments
+        .iter()
+        .scan((offset, len), |(skip, left), segment| {
+            // CAST: a kernel's `usize` has at least 32 bits.
+            let whole = segment.len as usize;
+            let start = whole.min(*skip);
+            let part = whole.saturating_sub(start).min(*left);
+            *skip = skip.saturating_sub(start);
+            *left = left.saturating_sub(part);
+            // The sum is within the segment, which ends within the address space.
+            Some((segment.addr.wrapping_add(start as u64), part))
+        })
+        .filter(|(_, part)| *part != 0)
+}
