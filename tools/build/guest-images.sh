@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Makes the user space of the two test machines: an archive that the kernel unpacks at boot, with
+# the programs of tools/testing/images/user-space, their libraries and the kernel's own modules.
+# $CACHE/rc-image and $CACHE/ep-image then hold `kernel`, `initramfs` and the unpacked `root`.
+# The modules of this project are added at each run, by the harness. Runs inside the build sysroot.
+. "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
+. "$TOP/tools/build/mirror.sh"
+
+IMAGES=$TOP/tools/testing/images
+SELFTEST=$CACHE/pci-endpoint-test
+
+# Lines of the list for a side, as "PACKAGE FILE...".
+wanted_by() { awk -v side="$1" '$1 == side || $1 == "both" { $1 = ""; print }' "$IMAGES/user-space"; }
+
+make_image() {
+	local side=$1 architecture=$2 image=$3
+	local extracted=$image/extracted root=$image/root
+	unpack_packages "$side" "$architecture" "$extracted"
+	make_skeleton "$side" "$root"
+	wanted_by "$side" | while read -r _ files; do
+		for file in $files; do install_file "$extracted" "$root" "$file"; done
+	done
+	"install_modules_$side" "$image"
+	rm -r "$extracted"
+	# Not compressed: under emulation, copying is much faster than decompressing.
+	(cd "$root" && find . -print0 | cpio --null --quiet -o -H newc -R 0:0) >"$image/initramfs"
+}
+
+unpack_packages() {
+	local side=$1 architecture=$2 extracted=$3 packages
+	packages=$(wanted_by "$side" | awk '{ print $1 }' | paste -sd,)
+	mmdebstrap --mode=root --variant=extract --architectures="$architecture" --include="$packages" \
+		trixie "$extracted" "deb $MIRROR trixie main"
+}
+
+make_skeleton() {
+	local side=$1 root=$2 directory
+	mkdir -p "$root"/{etc,dev,proc,sys,tmp,run,root,mnt,usr/bin,usr/sbin,usr/lib,usr/lib64}
+	for directory in bin sbin lib lib64; do ln -s "usr/$directory" "$root/$directory"; done
+	ln -s /proc/mounts "$root/etc/mtab"
+	ln -s busybox "$root/usr/bin/sh"
+	echo "$side" >"$root/etc/hostname"
+	echo "root:x:0:0:root:/root:/bin/sh" >"$root/etc/passwd"
+	echo "127.0.0.1 localhost $side" >"$root/etc/hosts"
+	install -m 755 "$IMAGES/init" "$root/init"
+}
+
+# Copies a file at its own path, the file it links to, and every library that it needs.
+install_file() {
+	local from=$1 root=$2 file=$3 library path
+	[ ! -e "$root/$file" ] && [ ! -L "$root/$file" ] || return 0
+	mkdir -p "$root/$(dirname "$file")"
+	cp -a "$from/$file" "$root/$file"
+	if [ -L "$from/$file" ]; then
+		install_file "$from" "$root" "$(target_of "$from" "$file")"
+		return
+	fi
+	for library in $(needed_by "$from/$file"); do
+		path=$(cd "$from" && find usr/lib usr/lib64 -name "$library" -print -quit)
+		[ -n "$path" ] || die "$file needs $library, which none of the packages has"
+		install_file "$from" "$root" "$path"
+	done
+}
+
+target_of() { realpath -s --relative-to="$1" "$(dirname "$1/$2")/$(readlink "$1/$2")"; }
+
+needed_by() {
+	readelf -d "$1" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'
+	readelf -l "$1" 2>/dev/null | sed -n 's/.*program interpreter: .*\/\(.*\)\]/\1/p'
+}
+
+install_modules_rc() {
+	local image=$1 release stock line file
+	release=$(cat "$CACHE/debian-kernel/release")
+	stock=$image/extracted/stock
+	ln -s "$CACHE/debian-kernel/usr/lib/modules/$release/vmlinuz" "$image/kernel"
+	mkdir -p "$stock/lib/modules"
+	cp -al "$(readlink -f "$CACHE/debian-kernel")/usr/lib/modules/$release" "$stock/lib/modules/$release"
+	depmod -b "$stock" "$release"
+	sed 's/#.*//' "$IMAGES/rc.modules" | xargs -n 1 modprobe -d "$stock" -S "$release" --show-depends |
+		sort -u | while read -r line file; do
+		if [ "$line" != insmod ]; then continue; fi
+		install_module "$file" "$image/root/lib/modules/$release/${file#"$stock/lib/modules/$release/"}"
+	done
+	install -D "$SELFTEST/pci_endpoint_test" "$image/root/usr/bin/pci_endpoint_test"
+	install_module "$SELFTEST/pci_endpoint_test.ko" "$image/root/lib/modules/$release/kernel/drivers/misc/pci_endpoint_test.ko"
+	cp "$stock/lib/modules/$release"/modules.{builtin,builtin.modinfo,order} "$image/root/lib/modules/$release/"
+	depmod -b "$image/root" "$release"
+}
+
+# Decompressed here, once, and not at each load under emulation.
+install_module() {
+	local from=$1 to=${2%.xz}
+	mkdir -p "$(dirname "$to")"
+	case $from in *.xz) xz -dc "$from" >"$to" ;; *) cp "$from" "$to" ;; esac
+}
+
+install_modules_ep() {
+	local image=$1 kdir
+	kdir=$(readlink -f "$CACHE/ep-kernel")
+	ln -s "$kdir/arch/arm64/boot/Image" "$image/kernel"
+	make -C "$kdir" ARCH=arm64 LLVM=1 INSTALL_MOD_PATH="$image/root" INSTALL_MOD_STRIP=1 modules_install
+	rm "$image"/root/lib/modules/*/build
+}
+
+image_of() {
+	local side=$1 architecture=$2 what=$3 image
+	shift 3
+	image=$CACHE/$side-image-$(key_of "$IMAGES"/* "$TOP/tools/build/guest-images.sh" "$@")
+	ln -sfn "$image" "$CACHE/$side-image"
+	build_once "$image" "$what" make_image "$side" "$architecture" "$image"
+}
+
+"$TOP/tools/build/pci-endpoint-test.sh"
+image_of rc amd64 "RC image" "$(readlink -f "$CACHE/debian-kernel")" "$(readlink -f "$SELFTEST")"
+image_of ep arm64 "EP image" "$(readlink -f "$CACHE/ep-kernel")"
