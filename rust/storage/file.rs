@@ -69,16 +69,20 @@ impl File {
 
     /// The logical block size of a block device in bytes; `None` for anything else.
     pub(crate) fn logical_block_size(&self) -> Option<u32> {
+        if self.kind() != Kind::BlockDevice {
+            return None;
+        }
         // SAFETY: By the type invariant the file is open, and it is a block device.
-        (self.kind() == Kind::BlockDevice)
-            .then(|| unsafe { bindings::storage_logical_block_size(self.ptr.as_ptr()) })
+        Some(unsafe { bindings::storage_logical_block_size(self.ptr.as_ptr()) })
     }
 
     /// Whether this is a block device that has a command to write zeroes.
     pub(crate) fn zeroes_by_command(&self) -> bool {
+        if self.kind() != Kind::BlockDevice {
+            return false;
+        }
         // SAFETY: By the type invariant the file is open, and it is a block device.
-        self.kind() == Kind::BlockDevice
-            && unsafe { bindings::storage_zeroes_by_command(self.ptr.as_ptr()) }
+        unsafe { bindings::storage_zeroes_by_command(self.ptr.as_ptr()) }
     }
 
     /// Reads at `offset`; returns how many bytes, which is less than asked for at the end.

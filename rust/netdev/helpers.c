@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Functions that stand for C inlines and macros, for the crate `netdev`. */
+#include "bindings_helper.h"
+
+void *netdev_helper_private(struct net_device *dev)
+{
+	return netdev_priv(dev);
+}
+
+/* The fields of a device that has just been allocated and is about to be registered. */
+void netdev_helper_prepare(struct net_device *dev, const struct net_device_ops *ops,
+			   unsigned int mtu)
+{
+	dev->netdev_ops = ops;
+	dev->pcpu_stat_type = NETDEV_PCPU_STAT_DSTATS;
+	dev->mtu = mtu;
+	dev->min_mtu = ETH_MIN_MTU;
+	dev->max_mtu = mtu;
+	eth_hw_addr_random(dev);
+}
+
+void netdev_helper_set_parent(struct net_device *dev, struct device *parent)
+{
+	SET_NETDEV_DEV(dev, parent);
+}
+
+/* A device that is being renamed at this moment may show a mixture of both names. */
+void netdev_helper_copy_name(const struct net_device *dev, char *name, size_t size)
+{
+	strscpy(name, netdev_name(dev), size);
+}
+
+bool netdev_helper_is_running(const struct net_device *dev)
+{
+	return netif_running(dev);
+}
+
+void netdev_helper_napi_add(struct net_device *dev, struct napi_struct *napi,
+			    int (*poll)(struct napi_struct *napi, int budget))
+{
+	netif_napi_add(dev, napi, poll);
+}
+
+void netdev_helper_napi_remove(struct napi_struct *napi)
+{
+	netif_napi_del(napi);
+}
+
+/* The soft interrupt runs when bottom halves are enabled again, not at some later interrupt. */
+void netdev_helper_napi_schedule(struct napi_struct *napi)
+{
+	local_bh_disable();
+	napi_schedule(napi);
+	local_bh_enable();
+}
+
+void netdev_helper_napi_receive(struct napi_struct *napi, struct sk_buff *skb)
+{
+	napi_gro_receive(napi, skb);
+}
+
+void netdev_helper_start_queues(struct net_device *dev)
+{
+	netif_tx_start_all_queues(dev);
+}
+
+void netdev_helper_stop_queue(struct net_device *dev, u16 queue)
+{
+	netif_stop_subqueue(dev, queue);
+}
+
+void netdev_helper_wake_queue(struct net_device *dev, u16 queue)
+{
+	if (__netif_subqueue_stopped(dev, queue))
+		netif_wake_subqueue(dev, queue);
+}
+
+/* The counters belong to a processor and are updated with bottom halves off. */
+void netdev_helper_count_transmitted(struct net_device *dev, unsigned int bytes)
+{
+	local_bh_disable();
+	dev_dstats_tx_add(dev, bytes);
+	local_bh_enable();
+}
+
+void netdev_helper_count_transmit_drop(struct net_device *dev)
+{
+	local_bh_disable();
+	dev_dstats_tx_dropped(dev);
+	local_bh_enable();
+}
+
+void netdev_helper_count_received(struct net_device *dev, unsigned int bytes)
+{
+	local_bh_disable();
+	dev_dstats_rx_add(dev, bytes);
+	local_bh_enable();
+}
+
+void netdev_helper_count_receive_drop(struct net_device *dev)
+{
+	local_bh_disable();
+	dev_dstats_rx_dropped(dev);
+	local_bh_enable();
+}
+
+struct sk_buff *netdev_helper_skb_alloc(struct net_device *dev, unsigned int length)
+{
+	return __netdev_alloc_skb_ip_align(dev, length, GFP_KERNEL);
+}
+
+void netdev_helper_skb_free(struct sk_buff *skb)
+{
+	dev_kfree_skb_any(skb);
+}
+
+unsigned int netdev_helper_skb_tailroom(const struct sk_buff *skb)
+{
+	return skb_tailroom(skb);
+}
+
+u16 netdev_helper_skb_queue(const struct sk_buff *skb)
+{
+	return skb_get_queue_mapping(skb);
+}
+
+/*
+ * Cuts the packet off from the socket and the pages that it was sent from: it may wait for the
+ * other side, which is not trusted to take it soon. Returns false when there is no memory.
+ */
+bool netdev_helper_skb_detach(struct sk_buff *skb)
+{
+	if (skb_orphan_frags_rx(skb, GFP_ATOMIC))
+		return false;
+	skb_tx_timestamp(skb);
+	skb_orphan(skb);
+	nf_reset_ct(skb);
+	return true;
+}
+
+void netdev_helper_skb_set_protocol(struct sk_buff *skb, struct net_device *dev)
+{
+	skb->protocol = eth_type_trans(skb, dev);
+}
+
+void netdev_helper_list_init(struct sk_buff_head *list)
+{
+	skb_queue_head_init(list);
+}
+
+void netdev_helper_list_purge(struct sk_buff_head *list)
+{
+	skb_queue_purge(list);
+}
+
+u32 netdev_helper_list_len(const struct sk_buff_head *list)
+{
+	return skb_queue_len_lockless(list);
+}

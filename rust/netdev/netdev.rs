@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An Ethernet network device made of software: packets that the kernel transmits wait in a queue
+//! until they are taken, packets given to it are delivered by NAPI.
+//!
+//! ```text
+//!   kernel --start_xmit--> transmit queue --NetDevice::next_transmit--> user of this crate
+//!   kernel <--NAPI poll--- receive queue <--NetDevice::receive--------- user of this crate
+//! ```
+//!
+//! It has no offloads: packets come and go with complete checksums and at most of MTU size. Both
+//! queues are bounded; what does not fit is dropped and counted.
+
+mod bindings;
+mod device;
+mod packet;
+mod queue;
+
+pub use device::{
+    Config,
+    InterfaceName,
+    NetDevice,
+    Operations, //
+};
+pub use packet::SkBuff;

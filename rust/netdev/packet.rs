@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A packet, and a list of packets.
+//!
+//! Context: any but hard interrupts, unless stated. The list has a lock of its own, taken with
+//! interrupts off and for one list operation only.
+
+use crate::bindings;
+use core::ptr::NonNull;
+use kernel::{
+    error::to_result,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// A packet that nobody else has; it is freed when dropped.
+///
+/// # Invariants
+///
+/// `ptr` is a `struct sk_buff` that this object owns.
+pub struct SkBuff {
+    ptr: NonNull<bindings::sk_buff>,
+}
+
+// SAFETY: A packet may be used and freed by any thread.
+unsafe impl Send for SkBuff {}
+
+// SAFETY: What a shared reference allows does not change the packet.
+unsafe impl Sync for SkBuff {}
+
+impl SkBuff {
+    /// # Safety
+    ///
+    /// `ptr` is a packet, and its ownership passes to the returned object.
+    pub(crate) unsafe fn from_raw(ptr: NonNull<bindings::sk_buff>) -> Self {
+        // INVARIANT: Required of the caller.
+        Self { ptr }
+    }
+
+    /// Gives up ownership.
+    pub(crate) fn into_raw(self) -> *mut bindings::sk_buff {
+        let ptr = self.as_ptr();
+        core::mem::forget(self);
+        ptr
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut bindings::sk_buff {
+        self.ptr.as_ptr()
+    }
+
+    /// Returns the length in bytes, the Ethernet header included.
+    #[inline]
+    pub fn len(&self) -> usize {
+        // CAST: A kernel's `usize` has at least 32 bits.
+        //
+        // SAFETY: By the type invariant, this object owns the packet.
+        unsafe { (*self.as_ptr()).len as usize }
+    }
+
+    /// Returns whether there is no byte.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Copies the bytes from `offset` on, wherever in the packet they are, linear or not.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT`, `EOVERFLOW`: the packet has no such range.
+    pub fn copy_bits(&self, offset: usize, to: &mut [u8]) -> Result {
+        let (offset, len) = (i32::try_from(offset)?, i32::try_from(to.len())?);
+        // SAFETY: By the type invariant, this object owns the packet; `to` is valid for writes of
+        // its length. The function checks the range against the packet.
+        to_result(unsafe {
+            bindings::skb_copy_bits(self.as_ptr(), offset, to.as_mut_ptr().cast(), len)
+        })
+    }
+
+    /// Makes the packet longer by `len` bytes of zeroes and returns these bytes to be filled.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE`: the packet was allocated with less room.
+    pub fn put(&mut self, len: usize) -> Result<&mut [u8]> {
+        // SAFETY: By the type invariant, this object owns the packet.
+        let room = unsafe { bindings::netdev_helper_skb_tailroom(self.as_ptr()) };
+        let count = u32::try_from(len)?;
+        if count > room {
+            return Err(EMSGSIZE);
+        }
+        // SAFETY: The packet is linear, since it has tail room, which is enough; the bytes behind
+        // the tail are then `count` bytes of memory that belongs to the packet alone. They are
+        // initialised before there is a reference to them.
+        Ok(unsafe {
+            let bytes = bindings::skb_put(self.as_ptr(), count).cast::<u8>();
+            bytes.write_bytes(0, len);
+            core::slice::from_raw_parts_mut(bytes, len)
+        })
+    }
+
+    /// Returns the transmit queue that the kernel chose for the packet.
+    pub(crate) fn queue(&self) -> u16 {
+        // SAFETY: By the type invariant, this object owns the packet.
+        unsafe { bindings::netdev_helper_skb_queue(self.as_ptr()) }
+    }
+
+    /// Cuts the packet off from its sender, see helpers.c; returns whether there was memory to.
+    pub(crate) fn detach(&mut self) -> bool {
+        // SAFETY: By the type invariant, this object owns the packet.
+        unsafe { bindings::netdev_helper_skb_detach(self.as_ptr()) }
+    }
+}
+
+impl Drop for SkBuff {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, this object owns the packet.
+        unsafe { bindings::netdev_helper_skb_free(self.as_ptr()) }
+    }
+}
+
+/// A first-in, first-out list of packets; what is in it is freed when it is dropped.
+///
+/// # Invariants
+///
+/// The packets of the list belong to it.
+#[pin_data(PinnedDrop)]
+pub(crate) struct SkBuffList {
+    #[pin]
+    head: Opaque<bindings::sk_buff_head>,
+}
+
+// SAFETY: The list may be used and freed by any thread.
+unsafe impl Send for SkBuffList {}
+
+// SAFETY: The list has a lock of its own, which each operation takes.
+unsafe impl Sync for SkBuffList {}
+
+impl SkBuffList {
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            // SAFETY: `slot` is valid for writes and does not move once initialised.
+            head <- Opaque::ffi_init(|slot| unsafe { bindings::netdev_helper_list_init(slot) }),
+        })
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        // SAFETY: `new` initialised the list.
+        unsafe { bindings::netdev_helper_list_len(self.head.get()) }
+    }
+
+    pub(crate) fn push(&self, packet: SkBuff) {
+        // INVARIANT: The ownership of the packet passes to the list.
+        //
+        // SAFETY: `new` initialised the list, and the packet is on no other.
+        unsafe { bindings::skb_queue_tail(self.head.get(), packet.into_raw()) }
+    }
+
+    pub(crate) fn pop(&self) -> Option<SkBuff> {
+        // SAFETY: `new` initialised the list.
+        let packet = unsafe { bindings::skb_dequeue(self.head.get()) };
+        // SAFETY: By the type invariant, the packet belonged to the list, which it left.
+        NonNull::new(packet).map(|packet| unsafe { SkBuff::from_raw(packet) })
+    }
+
+    /// Frees all packets.
+    pub(crate) fn purge(&self) {
+        // SAFETY: `new` initialised the list, and by the type invariant its packets belong to it.
+        unsafe { bindings::netdev_helper_list_purge(self.head.get()) }
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for SkBuffList {
+    fn drop(self: Pin<&mut Self>) {
+        self.purge();
+    }
+}
