@@ -1,2 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+#include <linux/bottom_half.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
 #include <linux/vdpa.h>
+#include <linux/vhost_iotlb.h>
+#include <linux/virtio_config.h>
+#include <uapi/linux/vdpa.h>
+
+/* Inlines and macros, defined in helpers.c. */
+void vdpa_local_bh_disable(void);
+void vdpa_local_bh_enable(void);
+void *vdpa_page_address(const struct page *page);
+void *vdpa_alloc_pages_exact(size_t size, gfp_t gfp);

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The callbacks by which a device signals its user: one per virtqueue, one for the configuration.
+//!
+//! A callback is set from process context while interrupt handlers call the one before, so it sits
+//! in a [`CallbackSlot`]. The slot's lock is held during the call: when [`CallbackSlot::set`] or
+//! [`CallbackSlot::clear`] returns, the callback before is not running and will not be called.
+//!
+//! Lock order: a slot's lock is taken inside any lock of the driver, and the callback takes locks
+//! of the virtio driver inside it. A driver's `kick_vq` may be called from the callback, thus must
+//! not touch a slot.
+
+use crate::bindings;
+use concurrency::{
+    new_irq_lock,
+    IrqLock, //
+};
+use core::ptr::NonNull;
+use kernel::{
+    ffi::c_void,
+    prelude::*, //
+};
+
+/// What to call when a used buffer, or a change of the configuration, is to be signalled.
+///
+/// # Invariants
+///
+/// `function` may be called with `private`, from hard interrupt, soft interrupt and process
+/// context, until the user of the device replaces the callback or resets the device.
+pub struct Callback {
+    function: unsafe extern "C" fn(*mut c_void) -> bindings::irqreturn_t,
+    private: *mut c_void,
+}
+
+// SAFETY: By the type invariant the function may be called from any context, hence any thread.
+unsafe impl Send for Callback {}
+
+impl Callback {
+    /// Returns the callback that `raw` describes, or `None` when the user wants none.
+    ///
+    /// The `trigger` is ignored: callers leave it uninitialised for the configuration callback,
+    /// and an eventfd behind it is signalled by the function as well.
+    ///
+    /// # Safety
+    ///
+    /// `raw` must be the argument of `set_vq_cb` or `set_config_cb` of a `vdpa_config_ops`.
+    pub(crate) unsafe fn from_raw(raw: NonNull<bindings::vdpa_callback>) -> Option<Self> {
+        let raw = raw.as_ptr();
+        // SAFETY: The caller passes a callback, the first two members of which are initialised.
+        let (function, private) = unsafe { ((*raw).callback, (*raw).private) };
+        // INVARIANT: This is what `struct vdpa_callback` promises to the device.
+        function.map(|function| Self { function, private })
+    }
+
+    fn call(&self) {
+        // The result tells an interrupt handler nothing: whether the interrupt was ours is known.
+        //
+        // SAFETY: Allowed by the type invariant.
+        let _ = unsafe { (self.function)(self.private) };
+    }
+}
+
+/// A place for a [`Callback`], from which it is called while others may replace it.
+#[pin_data]
+pub struct CallbackSlot {
+    #[pin]
+    callback: IrqLock<Option<Callback>>,
+}
+
+impl CallbackSlot {
+    /// Returns an initialiser of an empty slot.
+    pub fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            callback <- new_irq_lock!(None, "vdpa::CallbackSlot"),
+        })
+    }
+
+    /// Replaces the callback; when this returns, the one before is not called any more.
+    ///
+    /// Context: any, but not from a callback.
+    pub fn set(&self, callback: Option<Callback>) {
+        *self.callback.lock() = callback;
+    }
+
+    /// Takes the callback out; when this returns, it is not called any more.
+    ///
+    /// Context: any, but not from a callback.
+    pub fn clear(&self) {
+        self.set(None);
+    }
+
+    /// Calls the callback, if there is one.
+    ///
+    /// Context: hard interrupt, or with bottom halves off. Never from `kick_vq`: `vhost_vdpa` drops
+    /// an event that is signalled from within another one.
+    pub fn call(&self) {
+        if let Some(callback) = &*self.callback.lock() {
+            callback.call();
+        }
+    }
+
+    /// Calls the callback, if there is one, with bottom halves off as virtio drivers expect it;
+    /// those it raises run before this returns.
+    ///
+    /// Context: process, with interrupts on.
+    pub fn call_from_process(&self) {
+        // SAFETY: May be called from process context; undone below.
+        unsafe { bindings::vdpa_local_bh_disable() };
+        self.call();
+        // SAFETY: Undoes the above.
+        unsafe { bindings::vdpa_local_bh_enable() };
+    }
+}

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Management devices: what `vdpa mgmtdev show` lists and `vdpa dev add` takes devices from.
+//!
+//! The registration and deregistration of the devices is done here, because both must happen with
+//! `vdpa_dev_lock` held, inside the callbacks.
+//!
+//! Context: `vdpa_dev_lock` is held in all of [`Management`]; adding a device includes the whole
+//! probe of its virtio driver, with I/O. What that I/O needs must not take `vdpa_dev_lock`, thus
+//! not register or unregister anything of this crate.
+
+use crate::{
+    bindings,
+    config_ops::ConfigOps,
+    device::{
+        as_raw,
+        Device,
+        Unregistered, //
+    },
+};
+use core::ops::{
+    BitOr,
+    Deref, //
+};
+use kernel::{
+    bindings::virtio_device_id,
+    device,
+    error::{
+        from_result,
+        to_result, //
+    },
+    ffi::{
+        c_char,
+        c_int, //
+    },
+    prelude::*,
+    sync::aref::ARef,
+    types::Opaque,
+};
+
+/// Which attributes the user may give to `vdpa dev add`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attributes(u64);
+
+impl Attributes {
+    /// `device_features`: the features to offer.
+    pub const FEATURES: Self = Self(1 << bindings::vdpa_attr_VDPA_ATTR_DEV_FEATURES);
+    /// `mac`, of a network device.
+    pub const MAC: Self = Self(1 << bindings::vdpa_attr_VDPA_ATTR_DEV_NET_CFG_MACADDR);
+    /// `mtu`, of a network device.
+    pub const MTU: Self = Self(1 << bindings::vdpa_attr_VDPA_ATTR_DEV_NET_CFG_MTU);
+    /// `max_vqp`, of a network device.
+    pub const MAX_VQ_PAIRS: Self = Self(1 << bindings::vdpa_attr_VDPA_ATTR_DEV_NET_CFG_MAX_VQP);
+
+    /// Returns a set without any attribute.
+    pub const fn none() -> Self {
+        Self(0)
+    }
+
+    const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl BitOr for Attributes {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// What the user gave to `vdpa dev add`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeviceConfig {
+    /// The features to offer, a subset of what the management device supports.
+    pub features: Option<u64>,
+    /// The MAC address.
+    pub mac: Option<[u8; 6]>,
+    /// The MTU in bytes.
+    pub mtu: Option<u16>,
+    /// The highest number of pairs of virtqueues.
+    pub max_vq_pairs: Option<u16>,
+}
+
+impl DeviceConfig {
+    fn new(raw: &bindings::vdpa_dev_set_config) -> Self {
+        let given = |attribute| Attributes(raw.mask).contains(attribute);
+        Self {
+            features: given(Attributes::FEATURES).then_some(raw.device_features),
+            mac: given(Attributes::MAC).then_some(raw.net.mac),
+            mtu: given(Attributes::MTU).then_some(raw.net.mtu),
+            max_vq_pairs: given(Attributes::MAX_VQ_PAIRS).then_some(raw.net.max_vq_pairs),
+        }
+    }
+}
+
+/// What a management device says about the devices it makes.
+#[derive(Clone, Copy, Debug)]
+pub struct Capabilities<'a> {
+    /// The virtio device types it makes, each at most 63. The user cannot choose among several:
+    /// better one management device per type.
+    pub device_ids: &'a [u32],
+    /// The attributes that its devices can be given.
+    pub attributes: Attributes,
+    /// The features that its devices can offer.
+    pub features: u64,
+    /// The highest number of virtqueues of a device.
+    pub max_vqs: u32,
+}
+
+/// Makes and deletes devices on the user's command.
+pub trait Management: Send + Sync + Sized + 'static {
+    /// What the devices do.
+    type Ops: ConfigOps;
+
+    /// Makes the device `name`, which is registered when this has returned.
+    ///
+    /// Only attributes of [`Capabilities::attributes`] are given in `config`.
+    ///
+    /// # Errors
+    ///
+    /// Any; passed to the user.
+    fn dev_add(&self, name: &CStr, config: &DeviceConfig) -> Result<Unregistered<Self::Ops>>;
+
+    /// Called when a device of [`dev_add`](Self::dev_add) is unregistered, on the user's command
+    /// or before the management device goes; no operation is called any more.
+    ///
+    /// Also called when the registration after `dev_add` failed.
+    fn dev_del(&self, device: &Device<Self::Ops>);
+}
+
+/// A registered management device. Dropping it deletes its devices.
+///
+/// # Invariants
+///
+/// The object is registered and the members of `mdev` that C reads are constant.
+#[pin_data(PinnedDrop)]
+pub struct ManagementRegistration<T: Management> {
+    #[pin]
+    mdev: Opaque<bindings::vdpa_mgmt_dev>,
+    /// What `mdev.id_table` points to.
+    ids: KVec<virtio_device_id>,
+    /// What `mdev.device` points to.
+    parent: ARef<device::Device>,
+    management: T,
+}
+
+// SAFETY: A management device may be unregistered by any thread; `T` is `Send`.
+unsafe impl<T: Management> Send for ManagementRegistration<T> {}
+
+// SAFETY: What is shared is constant, or `T`, which is `Sync`.
+unsafe impl<T: Management> Sync for ManagementRegistration<T> {}
+
+impl<T: Management> ManagementRegistration<T> {
+    /// Returns an initialiser that registers a management device, which the user then knows by the
+    /// bus and the name of `parent`.
+    ///
+    /// Context: process; takes `vdpa_dev_lock`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: no memory.
+    pub fn new<'a>(
+        parent: &'a device::Device,
+        capabilities: Capabilities<'a>,
+        management: T,
+    ) -> impl PinInit<Self, Error> + 'a {
+        try_pin_init!(&this in Self {
+            ids: id_table(capabilities.device_ids)?,
+            parent: parent.into(),
+            management,
+            // Last: the callbacks come from here on, and use all of the above.
+            mdev <- Opaque::try_ffi_init(|slot: *mut bindings::vdpa_mgmt_dev| {
+                // SAFETY: `slot` is valid for writes and pinned; `ids` and `parent` are
+                // initialised and live until `drop` has unregistered the device.
+                unsafe {
+                    slot.write(bindings::vdpa_mgmt_dev {
+                        device: as_raw(&(*this.as_ptr()).parent),
+                        ops: Self::OPS,
+                        id_table: (*this.as_ptr()).ids.as_mut_ptr(),
+                        config_attr_mask: capabilities.attributes.0,
+                        supported_features: capabilities.features,
+                        max_supported_vqs: capabilities.max_vqs,
+                        ..pin_init::zeroed()
+                    });
+                    to_result(bindings::vdpa_mgmtdev_register(slot))
+                }
+            }),
+        }? Error)
+    }
+
+    const OPS: &'static bindings::vdpa_mgmtdev_ops = &bindings::vdpa_mgmtdev_ops {
+        dev_add: Some(Self::dev_add),
+        dev_del: Some(Self::dev_del),
+        ..pin_init::zeroed()
+    };
+
+    /// # Safety
+    ///
+    /// `mdev` must be that of a registered `Self`.
+    unsafe fn from_raw<'a>(mdev: *mut bindings::vdpa_mgmt_dev) -> &'a Self {
+        // CAST: `Opaque` is transparent.
+        //
+        // SAFETY: The caller's promise.
+        unsafe { &*kernel::container_of!(Opaque::cast_from(mdev), Self, mdev) }
+    }
+
+    /// # Safety
+    ///
+    /// Called by the vDPA core, with `vdpa_dev_lock` held, a registered management device and a
+    /// name and a configuration that live during the call.
+    unsafe extern "C" fn dev_add(
+        mdev: *mut bindings::vdpa_mgmt_dev,
+        name: *const c_char,
+        config: *const bindings::vdpa_dev_set_config,
+    ) -> c_int {
+        // SAFETY: The caller's promises.
+        let (this, name, config) =
+            unsafe { (Self::from_raw(mdev), CStr::from_char_ptr(name), &*config) };
+        from_result(|| {
+            let device = this.management.dev_add(name, &DeviceConfig::new(config))?;
+            this.register(device.into_device())?;
+            Ok(0)
+        })
+    }
+
+    /// Registers a device of ours; the registration takes its reference.
+    fn register(&self, device: ARef<Device<T::Ops>>) -> Result {
+        let vdpa = device.as_vdpa();
+        // SAFETY: The device was never registered, nobody reads `mdev` yet, and this is called
+        // from `dev_add`, thus with `vdpa_dev_lock` held.
+        let result = to_result(unsafe {
+            (*vdpa).mdev = self.mdev.get();
+            bindings::_vdpa_register_device(vdpa, device.queues())
+        });
+        match result {
+            Ok(()) => {
+                // `dev_del` gives it up.
+                let _ = ARef::into_raw(device);
+            }
+            Err(_) => self.management.dev_del(&device),
+        }
+        result
+    }
+
+    /// # Safety
+    ///
+    /// Called by the vDPA core, with `vdpa_dev_lock` held, a registered management device and a
+    /// device that it added.
+    unsafe extern "C" fn dev_del(
+        mdev: *mut bindings::vdpa_mgmt_dev,
+        vdpa: *mut bindings::vdpa_device,
+    ) {
+        // SAFETY: The caller's promises; `register` set `mdev` in devices of type `T::Ops` only.
+        let (this, device) = unsafe {
+            (
+                Self::from_raw(mdev),
+                ARef::from(Device::<T::Ops>::from_raw(vdpa)),
+            )
+        };
+        // SAFETY: The device is registered, `vdpa_dev_lock` is held. This gives up the reference
+        // that `register` kept.
+        unsafe { bindings::_vdpa_unregister_device(vdpa) };
+        this.management.dev_del(&device);
+    }
+}
+
+impl<T: Management> Deref for ManagementRegistration<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.management
+    }
+}
+
+#[pinned_drop]
+impl<T: Management> PinnedDrop for ManagementRegistration<T> {
+    /// Context: process; takes `vdpa_dev_lock`. Waits for users of `/dev/vhost-vdpa-*` to close.
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: The device is registered by the type invariant. All its devices are deleted
+        // here, so nobody refers to it afterwards.
+        unsafe { bindings::vdpa_mgmtdev_unregister(self.mdev.get()) };
+    }
+}
+
+/// Returns the table of device types that C walks up to an entry of zeros.
+fn id_table(ids: &[u32]) -> Result<KVec<virtio_device_id>> {
+    /// `VIRTIO_DEV_ANY_ID`; the vDPA core looks at the device types only.
+    const ANY_VENDOR: u32 = u32::MAX;
+
+    let mut table = KVec::with_capacity(ids.len() + 1, GFP_KERNEL)?;
+    for &device in ids {
+        let vendor = ANY_VENDOR;
+        table.push(virtio_device_id { device, vendor }, GFP_KERNEL)?;
+    }
+    table.push(pin_init::zeroed(), GFP_KERNEL)?;
+    Ok(table)
+}

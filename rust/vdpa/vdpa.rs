@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! vDPA devices and their management, for drivers that provide them.
+//!
+//! A driver implements [`ConfigOps`] for its data, puts it into a [`Device`] and registers that,
+//! either from [`Management::dev_add`] (the user's `vdpa dev add`) or by itself with a
+//! [`Registration`]. `virtio_vdpa` or `vhost_vdpa` then binds to the device and uses it through
+//! the operations.
+//!
+//! Not supported: packed virtqueues' state, more than one virtqueue group or address space,
+//! virtual addresses (`use_va`), `set_map`, vendor statistics and queue affinity.
+//!
+//! C header: [`include/linux/vdpa.h`](srctree/include/linux/vdpa.h)
+
+mod bindings;
+
+mod callback;
+mod config_ops;
+mod device;
+mod map;
+mod mgmtdev;
+mod vtable;
+
+pub use self::{
+    callback::{
+        Callback,
+        CallbackSlot, //
+    },
+    config_ops::{
+        ConfigOps,
+        IovaRange,
+        NotificationArea,
+        Permission,
+        VqAddress,
+        VqState, //
+    },
+    device::{
+        Device,
+        Memory,
+        Options,
+        Registration,
+        Unregistered, //
+    },
+    map::KernelMap,
+    mgmtdev::{
+        Attributes,
+        Capabilities,
+        DeviceConfig,
+        Management,
+        ManagementRegistration, //
+    },
+};

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The C table of operations of a type that implements [`ConfigOps`].
+//!
+//! Each function converts its arguments and calls the method of its name, nothing else. They share
+//! one safety contract: the vDPA core, `virtio_vdpa` and `vhost_vdpa` call them with a device whose
+//! table this is, between its registration and its release.
+
+use crate::{
+    bindings,
+    callback::Callback,
+    config_ops::{
+        ConfigOps,
+        Permission,
+        VqAddress,
+        VqState, //
+    },
+    device::Device,
+    map,
+};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull,
+    slice, //
+};
+use kernel::{
+    error::from_result,
+    ffi::{
+        c_int,
+        c_uint,
+        c_void, //
+    },
+    prelude::*,
+};
+
+/// The table of `T`, see [`Vtable::OPS`].
+pub(crate) struct Vtable<T: ConfigOps>(PhantomData<T>);
+
+/// Defines the functions of the table: the C arguments, and the method call they become.
+macro_rules! operations {
+    ($($(#[$attr:meta])* fn $name:ident($this:ident $(, $arg:ident: $ty:ty)*) $(-> $ret:ty)? $body:block)*) => {
+        impl<T: ConfigOps> Vtable<T> {
+            $(
+                $(#[$attr])*
+                /// # Safety
+                ///
+                /// See the head of this file.
+                unsafe extern "C" fn $name(
+                    vdpa: *mut bindings::vdpa_device $(, $arg: $ty)*
+                ) $(-> $ret)? {
+                    // SAFETY: By the contract the device was made with `Vtable::<T>::OPS`, thus by
+                    // `Unregistered::<T>::new`, and lives during the call.
+                    let $this: &T = unsafe { Device::<T>::from_raw(vdpa) };
+                    $body
+                }
+            )*
+        }
+    };
+}
+
+/// Returns the result of an operation as C expects it.
+fn errno(result: Result) -> c_int {
+    result.map_or_else(Error::to_errno, |()| 0)
+}
+
+operations! {
+    fn set_vq_address(this, vq: u16, desc: u64, driver: u64, device: u64) -> c_int {
+        errno(this.set_vq_address(vq, VqAddress {
+            descriptor_area: desc,
+            driver_area: driver,
+            device_area: device,
+        }))
+    }
+    fn set_vq_num(this, vq: u16, size: u32) {
+        this.set_vq_num(vq, size)
+    }
+    fn kick_vq(this, vq: u16) {
+        this.kick_vq(vq)
+    }
+    fn kick_vq_with_data(this, data: u32) {
+        this.kick_vq_with_data(data)
+    }
+    fn set_vq_cb(this, vq: u16, callback: *mut bindings::vdpa_callback) {
+        // SAFETY: The callback is the caller's, for the time of the call.
+        this.set_vq_cb(vq, unsafe { callback_of(callback) })
+    }
+    fn set_vq_ready(this, vq: u16, ready: bool) {
+        this.set_vq_ready(vq, ready)
+    }
+    fn get_vq_ready(this, vq: u16) -> bool {
+        this.get_vq_ready(vq)
+    }
+    fn set_vq_state(this, vq: u16, state: *const bindings::vdpa_vq_state) -> c_int {
+        // SAFETY: The state is the caller's; every bit pattern is a split state.
+        let avail_index = unsafe { (*state).__bindgen_anon_1.split.as_ref().avail_index };
+        errno(this.set_vq_state(vq, VqState { avail_index }))
+    }
+    fn get_vq_state(this, vq: u16, state: *mut bindings::vdpa_vq_state) -> c_int {
+        from_result(|| {
+            let VqState { avail_index } = this.get_vq_state(vq)?;
+            // SAFETY: The state is the caller's, to be written.
+            unsafe { (*state).__bindgen_anon_1.split.as_mut().avail_index = avail_index };
+            Ok(0)
+        })
+    }
+    fn get_vq_notification(this, vq: u16) -> bindings::vdpa_notification_area {
+        let area = this.get_vq_notification(vq);
+        bindings::vdpa_notification_area {
+            addr: area.address,
+            size: area.size,
+        }
+    }
+    fn get_vq_irq(this, vq: u16) -> c_int {
+        from_result(|| Ok(this.get_vq_irq(vq)?.try_into()?))
+    }
+    fn get_vq_size(this, vq: u16) -> u16 {
+        this.get_vq_size(vq)
+    }
+    fn get_vq_align(this) -> u32 {
+        this.get_vq_align()
+    }
+    fn get_vq_num_max(this) -> u16 {
+        this.get_vq_num_max()
+    }
+    fn get_vq_num_min(this) -> u16 {
+        this.get_vq_num_min()
+    }
+    fn get_device_features(this) -> u64 {
+        this.get_device_features()
+    }
+    fn set_driver_features(this, features: u64) -> c_int {
+        errno(this.set_driver_features(features))
+    }
+    fn get_driver_features(this) -> u64 {
+        this.get_driver_features()
+    }
+    fn set_config_cb(this, callback: *mut bindings::vdpa_callback) {
+        // SAFETY: The callback is the caller's, for the time of the call.
+        this.set_config_cb(unsafe { callback_of(callback) })
+    }
+    fn get_device_id(this) -> u32 {
+        this.get_device_id()
+    }
+    fn get_vendor_id(this) -> u32 {
+        this.get_vendor_id()
+    }
+    fn get_status(this) -> u8 {
+        this.get_status()
+    }
+    fn set_status(this, status: u8) {
+        this.set_status(status)
+    }
+    fn reset(this) -> c_int {
+        errno(this.reset())
+    }
+    fn suspend(this) -> c_int {
+        errno(this.suspend())
+    }
+    fn resume(this) -> c_int {
+        errno(this.resume())
+    }
+    fn get_config_size(this) -> usize {
+        this.get_config_size()
+    }
+    fn get_config(this, offset: c_uint, to: *mut c_void, len: c_uint) {
+        // SAFETY: The caller passes `len` writable bytes, which nobody else uses; they become
+        // initialised here, some callers pass them as they are on the stack.
+        let to = unsafe {
+            to.cast::<u8>().write_bytes(0, len as usize);
+            slice::from_raw_parts_mut(to.cast::<u8>(), len as usize)
+        };
+        this.get_config(offset as usize, to)
+    }
+    fn set_config(this, offset: c_uint, from: *const c_void, len: c_uint) {
+        // SAFETY: The caller passes `len` readable bytes, which nobody changes during the call.
+        let from = unsafe { slice::from_raw_parts(from.cast::<u8>(), len as usize) };
+        this.set_config(offset as usize, from)
+    }
+    fn get_generation(this) -> u32 {
+        this.get_generation()
+    }
+    fn get_iova_range(this) -> bindings::vdpa_iova_range {
+        let range = this.get_iova_range();
+        bindings::vdpa_iova_range {
+            first: range.first,
+            last: range.last,
+        }
+    }
+    fn dma_map(
+        this,
+        asid: c_uint,
+        iova: u64,
+        size: u64,
+        memory: u64,
+        permission: u32,
+        _opaque: *mut c_void
+    ) -> c_int {
+        errno(permission_of(permission)
+            .and_then(|permission| this.dma_map(asid, iova, size, memory, permission)))
+    }
+    fn dma_unmap(this, asid: c_uint, iova: u64, size: u64) -> c_int {
+        errno(this.dma_unmap(asid, iova, size))
+    }
+    fn reset_map(this, asid: c_uint) -> c_int {
+        errno(this.reset_map(asid))
+    }
+    fn get_vq_map(this, vq: u16) -> bindings::virtio_map {
+        map::token(this.get_vq_map(vq))
+    }
+}
+
+impl<T: ConfigOps> Vtable<T> {
+    /// # Safety
+    ///
+    /// See the head of this file.
+    unsafe extern "C" fn get_backend_features(vdpa: *const bindings::vdpa_device) -> u64 {
+        // SAFETY: As for the operations above.
+        let this: &T = unsafe { Device::<T>::from_raw(vdpa) };
+        this.get_backend_features()
+    }
+
+    /// # Safety
+    ///
+    /// Called by the driver core when the last reference to a device with this table is gone.
+    unsafe extern "C" fn free(vdpa: *mut bindings::vdpa_device) {
+        // SAFETY: `Device::<T>::alloc` made the device, and no reference is left.
+        unsafe { Device::<T>::free(vdpa) }
+    }
+}
+
+/// Returns the callback behind the argument of an operation.
+///
+/// # Safety
+///
+/// `raw` must be the argument of `set_vq_cb` or `set_config_cb`.
+unsafe fn callback_of(raw: *mut bindings::vdpa_callback) -> Option<Callback> {
+    // SAFETY: The caller's promise.
+    NonNull::new(raw).and_then(|raw| unsafe { Callback::from_raw(raw) })
+}
+
+fn permission_of(raw: u32) -> Result<Permission> {
+    match raw {
+        bindings::VHOST_MAP_RO => Ok(Permission::Read),
+        bindings::VHOST_MAP_WO => Ok(Permission::Write),
+        bindings::VHOST_MAP_RW => Ok(Permission::ReadWrite),
+        _ => Err(EINVAL),
+    }
+}
+
+/// Fills a slot of the table if the optional operation is implemented.
+macro_rules! optional {
+    ($has:ident, $name:ident) => {
+        if T::$has {
+            Some(Self::$name)
+        } else {
+            None
+        }
+    };
+}
+
+impl<T: ConfigOps> Vtable<T> {
+    /// The table that goes with a [`Device<T>`].
+    pub(crate) const OPS: &'static bindings::vdpa_config_ops = &bindings::vdpa_config_ops {
+        set_vq_address: Some(Self::set_vq_address),
+        set_vq_num: Some(Self::set_vq_num),
+        kick_vq: Some(Self::kick_vq),
+        kick_vq_with_data: optional!(HAS_KICK_VQ_WITH_DATA, kick_vq_with_data),
+        set_vq_cb: Some(Self::set_vq_cb),
+        set_vq_ready: Some(Self::set_vq_ready),
+        get_vq_ready: Some(Self::get_vq_ready),
+        set_vq_state: Some(Self::set_vq_state),
+        get_vq_state: Some(Self::get_vq_state),
+        get_vq_notification: optional!(HAS_GET_VQ_NOTIFICATION, get_vq_notification),
+        get_vq_irq: optional!(HAS_GET_VQ_IRQ, get_vq_irq),
+        get_vq_size: optional!(HAS_GET_VQ_SIZE, get_vq_size),
+        get_vq_align: Some(Self::get_vq_align),
+        get_device_features: Some(Self::get_device_features),
+        get_backend_features: optional!(HAS_GET_BACKEND_FEATURES, get_backend_features),
+        set_driver_features: Some(Self::set_driver_features),
+        get_driver_features: Some(Self::get_driver_features),
+        set_config_cb: Some(Self::set_config_cb),
+        get_vq_num_max: Some(Self::get_vq_num_max),
+        get_vq_num_min: optional!(HAS_GET_VQ_NUM_MIN, get_vq_num_min),
+        get_device_id: Some(Self::get_device_id),
+        get_vendor_id: Some(Self::get_vendor_id),
+        get_status: Some(Self::get_status),
+        set_status: Some(Self::set_status),
+        reset: Some(Self::reset),
+        suspend: optional!(HAS_SUSPEND, suspend),
+        resume: optional!(HAS_RESUME, resume),
+        get_config_size: Some(Self::get_config_size),
+        get_config: Some(Self::get_config),
+        set_config: Some(Self::set_config),
+        get_generation: optional!(HAS_GET_GENERATION, get_generation),
+        get_iova_range: optional!(HAS_GET_IOVA_RANGE, get_iova_range),
+        dma_map: optional!(HAS_DMA_MAP, dma_map),
+        dma_unmap: optional!(HAS_DMA_UNMAP, dma_unmap),
+        reset_map: optional!(HAS_RESET_MAP, reset_map),
+        get_vq_map: optional!(HAS_GET_VQ_MAP, get_vq_map),
+        free: Some(Self::free),
+        ..pin_init::zeroed()
+    };
+}
