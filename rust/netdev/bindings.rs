@@ -5,6 +5,7 @@
 //! Private to the crate: drivers see the safe types only.
 #![allow(
     clippy::all,
+    clippy::undocumented_unsafe_blocks,
     dead_code,
     improper_ctypes,
     improper_ctypes_definitions,

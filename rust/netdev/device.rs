@@ -105,11 +105,13 @@ impl<T: Operations> NetDevice<T> {
     /// Says whether there is a link.
     pub fn set_carrier(&self, up: bool) {
         let dev = self.device.as_ptr();
+        let change = if up {
+            bindings::netif_carrier_on
+        } else {
+            bindings::netif_carrier_off
+        };
         // SAFETY: The device is registered.
-        match up {
-            true => unsafe { bindings::netif_carrier_on(dev) },
-            false => unsafe { bindings::netif_carrier_off(dev) },
-        }
+        unsafe { change(dev) }
     }
 
     /// Takes the first packet that waits in transmit queue `queue`.
