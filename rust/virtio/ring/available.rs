@@ -55,11 +55,11 @@ impl<M: RingMemory> SplitQueue<M> {
             self.load_available_index()?;
         }
         let mut entries: Entries = [[0; AVAILABLE_ENTRY]; BATCH_CHAINS];
-        let Some(entries) = entries.get_mut(..BATCH_CHAINS.min(self.pending().into())) else {
-            return Ok(0);
-        };
-        self.read_entries(entries)?;
-        self.stride = Walk::new(self, batch).chains(entries)?;
+        let most = BATCH_CHAINS.min(self.pending().into());
+        self.read_entries(entries.get_mut(..most).unwrap_or_default())?;
+        let heads = entries.map(u16::from_le_bytes);
+        let heads = heads.get(..most).unwrap_or_default();
+        self.stride = Walk::new(self, batch).chains(heads)?;
         let count = batch.len();
         // INVARIANT: at most `pending` chains, so `next_available` does not pass `available`.
         // CAST: a batch holds 64 chains.

@@ -14,7 +14,7 @@ use super::{
     batch::{Batch, Chains, Draft, MAX_CHAIN_SEGMENTS},
     descriptor::{Descriptor, Window, WINDOW},
     error::RingError,
-    memory::{Area, AVAILABLE_ENTRY, DESCRIPTOR},
+    memory::{Area, DESCRIPTOR},
     queue::SplitQueue,
     RingMemory, //
 };
@@ -39,19 +39,19 @@ impl<'a, M: RingMemory> Walk<'a, M> {
         }
     }
 
-    /// Walks the chains of these available entries as far as the batch has room and returns the stride
+    /// Walks the chains at these heads as far as the batch has room and returns the stride
     /// to expect of the next ones.
-    pub(super) fn chains(&mut self, entries: &[[u8; AVAILABLE_ENTRY]]) -> Result<u16, M> {
+    pub(super) fn chains(&mut self, heads: &[u16]) -> Result<u16, M> {
         let limit = self.source.queue.size().get().min(MAX_CHAIN_SEGMENTS);
         let mut stride = None;
-        let mut rest = entries;
-        while let [entry, following @ ..] = rest {
+        let mut rest = heads;
+        while let [head, following @ ..] = rest {
             if !self.chains.has_room(limit) {
                 break;
             }
             self.source.load_heads(rest)?;
-            let mut draft = self.chains.draft(u16::from_le_bytes(*entry), limit);
-            let run = self.source.walk(u16::from_le_bytes(*entry), &mut draft)?;
+            let mut draft = self.chains.draft(*head, limit);
+            let run = self.source.walk(*head, &mut draft)?;
             draft.finish();
             stride = Some(stride.map_or(run, |least: u16| least.min(run)));
             rest = following;
@@ -69,12 +69,11 @@ struct Source<'a, M: RingMemory> {
 
 impl<M: RingMemory> Source<'_, M> {
     /// Makes the descriptors at the first of these heads present, and as many of the next as follow it.
-    fn load_heads(&mut self, entries: &[[u8; AVAILABLE_ENTRY]]) -> Result<(), M> {
+    fn load_heads(&mut self, heads: &[u16]) -> Result<(), M> {
         let (stride, size) = (self.queue.stride, self.queue.size().get());
-        let [entry, ..] = entries else {
+        let Some(head) = heads.first().copied() else {
             return Ok(());
         };
-        let head = u16::from_le_bytes(*entry);
         if head >= size {
             return Err(RingError::HeadOutOfRange { head, size });
         }
@@ -83,8 +82,8 @@ impl<M: RingMemory> Source<'_, M> {
         }
         // At least one chain and at most a window full, also when the stride is a whole window.
         let most = WINDOW.checked_div(stride).unwrap_or(1).max(1);
-        let up = run(entries, most, |head| head.checked_add(stride));
-        let down = run(entries, most, |head| head.checked_sub(stride));
+        let up = run(heads, most, |head| head.checked_add(stride));
+        let down = run(heads, most, |head| head.checked_sub(stride));
         let before = down.saturating_sub(1).saturating_mul(stride);
         let first = if down > up {
             head.saturating_sub(before)
@@ -215,11 +214,10 @@ fn check_table<E>(
     Ok(len / DESCRIPTOR as u32)
 }
 
-/// Returns how many of these entries, at most `most`, follow each other by `step`.
-fn run(entries: &[[u8; AVAILABLE_ENTRY]], most: u16, step: impl Fn(u16) -> Option<u16>) -> u16 {
-    let heads = entries.iter().copied().map(u16::from_le_bytes);
-    let pairs = heads.clone().zip(heads.skip(1));
-    let steps = pairs.take_while(|(head, next)| step(*head) == Some(*next));
+/// Returns how many of these heads, at most `most`, follow each other by `step`.
+fn run(heads: &[u16], most: u16, step: impl Fn(u16) -> Option<u16>) -> u16 {
+    let follows = |pair: &&[u16]| matches!(pair, [head, next] if step(*head) == Some(*next));
+    let steps = heads.windows(2).take_while(follows);
     // CAST: fewer than `most`.
     let steps = steps.take(usize::from(most.saturating_sub(1))).count() as u16;
     steps.saturating_add(1)

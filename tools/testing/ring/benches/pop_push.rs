@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Time per buffer to pop a batch and to push it, beside rust-vmm's `virtio-queue` over the same memory.
+//!
+//! Only the ratio of the two counts, and only within one run: the memory is local here, while the ring is
+//! built for memory across a link, where reads cost what `tests/ring/budget.rs` counts.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput};
+use virtio::ring::{Area, Batch, QueueConfig, Used};
+use virtio_queue::{Queue, QueueOwnedT, QueueT};
+
+#[path = "../tests/ring/driver.rs"]
+#[allow(dead_code, reason = "the tests need more of the driver side than this")]
+mod driver;
+#[path = "../tests/ring/link.rs"]
+#[allow(dead_code, reason = "nothing is traced here")]
+mod link;
+
+use driver::{DriverSide, BUFFERS};
+use link::Link;
+
+const SIZE: u16 = 256;
+const BATCH: u16 = 32;
+
+/// A driver side whose ring is laid out once: each round then publishes an index alone.
+fn driver(chain_len: u16) -> DriverSide {
+    let mut driver = DriverSide::new(SIZE);
+    let chain: Vec<_> = (0..chain_len)
+        .map(|n| (BUFFERS + u64::from(n), 64, n + 1 == chain_len))
+        .collect();
+    for n in 0..SIZE {
+        let head = n * chain_len % SIZE;
+        driver.describe_chain(head, &chain);
+        driver.enter(head);
+    }
+    driver
+}
+
+fn publish(driver: &DriverSide, index: &mut u16) {
+    *index = index.wrapping_add(BATCH);
+    driver.store(Area::Driver, 2, *index);
+}
+
+fn ours(driver: &DriverSide) -> impl FnMut() {
+    let driver = driver.clone();
+    let mut queue = QueueConfig::new(driver.size, 0).start(Link(driver.clone()));
+    let mut batch = Box::new(Batch::new());
+    let mut index = 0;
+    let mut used = Vec::with_capacity(BATCH.into());
+    move || {
+        publish(&driver, &mut index);
+        assert_eq!(queue.pop(&mut batch), Ok(BATCH.into()));
+        used.clear();
+        used.extend(batch.iter().map(|chain| {
+            black_box((chain.readable(), chain.writable()));
+            Used {
+                head: chain.head(),
+                len: 64,
+            }
+        }));
+        black_box(queue.push(&used)).unwrap();
+    }
+}
+
+fn rust_vmm(driver: &DriverSide) -> impl FnMut() {
+    let driver = driver.clone();
+    let mut queue = Queue::new(SIZE).unwrap();
+    let halves = |area| {
+        let addr = driver.address(area, 0).0;
+        (Some(addr as u32), Some((addr >> 32) as u32))
+    };
+    let (low, high) = halves(Area::Descriptor);
+    queue.set_desc_table_address(low, high);
+    let (low, high) = halves(Area::Driver);
+    queue.set_avail_ring_address(low, high);
+    let (low, high) = halves(Area::Device);
+    queue.set_used_ring_address(low, high);
+    queue.set_ready(true);
+    let mut index = 0;
+    let mut heads = Vec::with_capacity(BATCH.into());
+    move || {
+        publish(&driver, &mut index);
+        heads.clear();
+        heads.extend(queue.iter(&driver.memory).unwrap().map(|chain| {
+            let head = chain.head_index();
+            chain.for_each(|desc| {
+                black_box(desc);
+            });
+            head
+        }));
+        assert_eq!(heads.len(), usize::from(BATCH));
+        for head in &heads {
+            queue.add_used(&driver.memory, *head, 64).unwrap();
+        }
+        black_box(queue.needs_notification(&driver.memory)).unwrap();
+    }
+}
+
+fn pop_push(criterion: &mut Criterion) {
+    for chain_len in [1, 4] {
+        let mut group = criterion.benchmark_group(format!("{chain_len} descriptors"));
+        group.throughput(Throughput::Elements(BATCH.into()));
+        let mut round = ours(&driver(chain_len));
+        group.bench_function("virtio", |bench| bench.iter(&mut round));
+        let mut round = rust_vmm(&driver(chain_len));
+        group.bench_function("rust-vmm", |bench| bench.iter(&mut round));
+        group.finish();
+    }
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .without_plots()
+        .configure_from_args();
+    pop_push(&mut criterion);
+    criterion.final_summary();
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Tests of the device side of the split ring against a driver side that can do wrong.
+//!
+//! Section numbers are those of VIRTIO 1.2. One binary, so that the driver side is compiled once.
+
+mod driver;
+mod link;
+
+mod budget;
+mod changing;
+mod core_only;
+mod differential;
+mod indexes;
+mod notification;
+mod payload;
+mod properties;
+mod restore;
+mod shapes;
+mod violations;
+mod wire;
