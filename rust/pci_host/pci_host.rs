@@ -7,11 +7,12 @@
 //! C headers: `include/linux/pci.h`, `include/linux/interrupt.h`.
 
 mod bindings;
-mod handler;
 mod vectors;
 
+pub mod irq;
+
 pub use self::{
-    handler::IrqHandler,
+    irq::IrqHandler,
     vectors::{
         Kind,
         Vectors, //

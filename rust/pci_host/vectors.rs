@@ -13,7 +13,7 @@
 
 use crate::{
     bindings,
-    handler::{
+    irq::{
         Context,
         Handler,
         IrqHandler,
@@ -54,9 +54,9 @@ impl Kind {
 
     const fn as_raw(self) -> u32 {
         match self {
-            Self::Intx => kernel::bindings::PCI_IRQ_INTX,
-            Self::Msi => kernel::bindings::PCI_IRQ_MSI,
-            Self::MsiX => kernel::bindings::PCI_IRQ_MSIX,
+            Self::Intx => bindings::PCI_IRQ_INTX,
+            Self::Msi => bindings::PCI_IRQ_MSI,
+            Self::MsiX => bindings::PCI_IRQ_MSIX,
         }
     }
 
@@ -97,13 +97,12 @@ impl Vectors {
         }
         let flags = kinds.iter().fold(0, |flags, kind| flags | kind.as_raw());
         // SAFETY: `pdev` is bound, so it may allocate vectors; the function checks its arguments.
-        let count =
-            unsafe { kernel::bindings::pci_alloc_irq_vectors(as_raw(pdev), min, max, flags) };
+        let count = unsafe { bindings::pci_alloc_irq_vectors(as_raw(pdev), min, max, flags) };
         to_result(count)?;
 
         let allocation = Arc::pin_init(Allocation::new(pdev), GFP_KERNEL).inspect_err(|_| {
             // SAFETY: The vectors were allocated above, and nothing has requested one.
-            unsafe { kernel::bindings::pci_free_irq_vectors(as_raw(pdev)) }
+            unsafe { bindings::pci_free_irq_vectors(as_raw(pdev)) }
         })?;
         let release = Release(allocation.clone());
         allocation.find_vectors(count.unsigned_abs())?;
@@ -208,10 +207,9 @@ impl Allocation {
             return Err(EBUSY);
         }
         let shared = self.kind == Kind::Intx;
-        line.handler = Some(KBox::pin_init(
-            Registration::new(line.irq, name, context, shared, handler),
-            GFP_KERNEL,
-        )?);
+        // SAFETY: The vectors are freed under the same lock, after their handlers.
+        let registration = unsafe { Registration::new(line.irq, name, context, shared, handler) };
+        line.handler = Some(KBox::pin_init(registration, GFP_KERNEL)?);
         Ok(IrqHandler::new(self.clone(), index, line.irq))
     }
 
@@ -228,7 +226,7 @@ impl Allocation {
         if let Handlers::Live(lines) = core::mem::replace(&mut *handlers, Handlers::Released) {
             drop(lines);
             // SAFETY: The vectors are allocated until here, once, and have no handler.
-            unsafe { kernel::bindings::pci_free_irq_vectors(as_raw(&self.pdev)) };
+            unsafe { bindings::pci_free_irq_vectors(as_raw(&self.pdev)) };
         }
     }
 }
@@ -274,9 +272,7 @@ impl Drop for Release {
     }
 }
 
-fn as_raw<Ctx: kernel::device::DeviceContext>(
-    pdev: &pci::Device<Ctx>,
-) -> *mut kernel::bindings::pci_dev {
+fn as_raw<Ctx: kernel::device::DeviceContext>(pdev: &pci::Device<Ctx>) -> *mut bindings::pci_dev {
     // CAST: `pci::Device` is a transparent wrapper of `Opaque<pci_dev>`.
     Opaque::cast_into(core::ptr::from_ref(pdev).cast())
 }

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A handler of one interrupt line, from request to free.
+//!
+//! Drivers get one from [`Vectors`](crate::Vectors); a [`Registration`] is for crates that wrap other
+//! sources of interrupt numbers.
 
-use crate::vectors::Allocation;
+use crate::{
+    bindings,
+    vectors::Allocation, //
+};
 use core::marker::PhantomPinned;
 use kernel::{
-    bindings,
     error::to_result,
     ffi::{
         c_int,
@@ -60,7 +65,7 @@ impl Drop for IrqHandler {
 
 /// Where a handler runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Context {
+pub enum Context {
     /// In the interrupt itself.
     Hard,
     /// In a kernel thread that the interrupt wakes.
@@ -68,7 +73,7 @@ pub(crate) enum Context {
 }
 
 /// What is called when the interrupt fires.
-pub(crate) type Handler = KBox<dyn Fn() -> IrqReturn + Send + Sync>;
+pub type Handler = KBox<dyn Fn() -> IrqReturn + Send + Sync>;
 
 /// A requested interrupt and all that the interrupt core was given pointers to.
 ///
@@ -76,7 +81,7 @@ pub(crate) type Handler = KBox<dyn Fn() -> IrqReturn + Send + Sync>;
 ///
 /// `irq` was requested with `self` as the cookie, and is freed by nobody else.
 #[pin_data(PinnedDrop)]
-pub(crate) struct Registration {
+pub struct Registration {
     irq: u32,
     name: CString,
     handler: Handler,
@@ -85,8 +90,12 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// Requests `irq`; `shared` says that other devices may use the line as well.
-    pub(crate) fn new<'a>(
+    /// Requests `irq`; `shared` says that others may use the line as well.
+    ///
+    /// # Safety
+    ///
+    /// The interrupt number must remain allocated until the registration is dropped.
+    pub unsafe fn new<'a>(
         irq: u32,
         name: &'a CStr,
         context: Context,

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#include <linux/configfs.h>
+#include <linux/interrupt.h>
+#include <linux/io.h>
+#include <linux/pci-ep-msi.h>
+#include <linux/pci-epc.h>
+#include <linux/pci-epf.h>
+
+void pci_ep_lock(struct pci_epc *epc);
+void pci_ep_unlock(struct pci_epc *epc);
+int pci_ep_alloc_doorbell(struct pci_epf *epf, u16 count);
+void pci_ep_free_doorbell(struct pci_epf *epf);
+void pci_ep_read_memory(void *to, const void *from, size_t size);
+void pci_ep_write_memory(void *to, const void *from, size_t size);
+void pci_ep_read_window(void *to, const void __iomem *from, size_t size);
+void pci_ep_write_window(void __iomem *to, const void *from, size_t size);

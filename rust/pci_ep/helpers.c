@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Functions for what the headers have as macros, inlines or per configuration. */
+#include "bindings_helper.h"
+
+void pci_ep_lock(struct pci_epc *epc)
+{
+	mutex_lock(&epc->lock);
+}
+
+void pci_ep_unlock(struct pci_epc *epc)
+{
+	mutex_unlock(&epc->lock);
+}
+
+int pci_ep_alloc_doorbell(struct pci_epf *epf, u16 count)
+{
+	return pci_epf_alloc_doorbell(epf, count);
+}
+
+void pci_ep_free_doorbell(struct pci_epf *epf)
+{
+	pci_epf_free_doorbell(epf);
+}
+
+/* The RC may change or read BAR memory at any time: copies of it must not be optimised away. */
+void pci_ep_read_memory(void *to, const void *from, size_t size)
+{
+	memcpy(to, from, size);
+	barrier();
+}
+
+void pci_ep_write_memory(void *to, const void *from, size_t size)
+{
+	barrier();
+	memcpy(to, from, size);
+	barrier();
+}
+
+void pci_ep_read_window(void *to, const void __iomem *from, size_t size)
+{
+	memcpy_fromio(to, from, size);
+}
+
+void pci_ep_write_window(void __iomem *to, const void *from, size_t size)
+{
+	memcpy_toio(to, from, size);
+}
