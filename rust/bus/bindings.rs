@@ -12,10 +12,14 @@
     non_camel_case_types,
     non_snake_case,
     non_upper_case_globals,
+    unknown_lints,
     unnecessary_transmutes,
     unreachable_pub,
     unsafe_op_in_unsafe_fn,
     unused_imports
 )]
+
+// The kernel crate's own, so that users need not know where a declaration comes from.
+pub(crate) use kernel::bindings::*;
 
 include!(env!("BUS_BINDINGS"));

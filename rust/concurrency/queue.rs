@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A workqueue of one's own.
+//! Workqueues: one of one's own, or the system's.
 
 use crate::bindings;
 use core::ptr::NonNull;
 use kernel::prelude::*;
 
-/// A workqueue for data paths: unbound, of high priority, with a rescuer.
-///
-/// Unbound, because the processor that takes the interrupts should not do all the work; with a
-/// rescuer (`WQ_MEM_RECLAIM`), because a block device must make progress when memory is short.
+/// A workqueue.
 ///
 /// # Invariants
 ///
-/// `ptr` is a workqueue that this object owns.
+/// `ptr` is a workqueue that lives as long as this object, which owns it if `is_own`.
 pub struct Queue {
     ptr: NonNull<bindings::workqueue_struct>,
+    is_own: bool,
 }
 
 // SAFETY: A workqueue may be used and destroyed by any thread.
@@ -25,7 +23,11 @@ unsafe impl Send for Queue {}
 unsafe impl Sync for Queue {}
 
 impl Queue {
-    /// Makes a workqueue; `name` is that of its rescuer thread.
+    /// Makes a workqueue for data paths; `name` is that of its rescuer thread.
+    ///
+    /// It is unbound, because the processor that takes the interrupts should not do all the work,
+    /// of high priority, and has a rescuer (`WQ_MEM_RECLAIM`), because a block device must make
+    /// progress when memory is short.
     ///
     /// Context: process.
     ///
@@ -44,6 +46,24 @@ impl Queue {
         // INVARIANT: A workqueue just allocated belongs to the caller.
         Ok(Self {
             ptr: NonNull::new(ptr).ok_or(ENOMEM)?,
+            is_own: true,
+        })
+    }
+
+    /// Returns the system's unbound workqueue, for what is rare and not urgent.
+    ///
+    /// Context: any.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`: the system has none yet.
+    pub fn system() -> Result<Self> {
+        // SAFETY: The variable is set while the kernel boots and not changed later.
+        let ptr = unsafe { bindings::system_dfl_wq };
+        // INVARIANT: The system's workqueues are never destroyed.
+        Ok(Self {
+            ptr: NonNull::new(ptr).ok_or(ENODEV)?,
+            is_own: false,
         })
     }
 
@@ -53,9 +73,11 @@ impl Queue {
 }
 
 impl Drop for Queue {
-    /// Waits for the work on the queue and destroys it. Context: process.
+    /// Destroys the workqueue. Context: process.
     fn drop(&mut self) {
-        // SAFETY: The object owns the workqueue; each `Worker` keeps its queue, so none is left.
-        unsafe { bindings::destroy_workqueue(self.as_ptr()) }
+        if self.is_own {
+            // SAFETY: The object owns the workqueue; each `Worker` keeps its queue, so none is left.
+            unsafe { bindings::destroy_workqueue(self.as_ptr()) }
+        }
     }
 }

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A split virtqueue for a transport to hand to a backend.
+//!
+//! The transport says how ring and buffers are reached (`M`) and how the driver side is signalled
+//! (`S`); the backend gets an `Arc<dyn Virtqueue>`.
+//!
+//! Locks: the ring lock, a mutex, protects the ring and its memory; the signal is sent with it held,
+//! so that none comes after [`RingQueue::deactivate`]. The kick lock, taken with interrupts off,
+//! protects the way to the backend; with it held only [`Kicked::kicked`] runs. Neither is taken with
+//! the other held.
+
+use crate::{
+    Device,
+    Kicked,
+    QueueState,
+    Virtqueue,
+    VqSpec, //
+};
+use concurrency::{
+    new_irq_lock,
+    IrqLock, //
+};
+use core::fmt;
+use kernel::{
+    prelude::*,
+    sync::{
+        new_mutex,
+        Arc,
+        Mutex, //
+    },
+};
+use virtio::ring::{
+    Batch,
+    Chain,
+    QueueConfig,
+    RingError,
+    RingMemory,
+    SplitQueue,
+    Used, //
+};
+
+/// How a used buffer notification reaches the driver side.
+pub trait Signal: Send + Sync {
+    /// Sends the notification of the queue `index`.
+    ///
+    /// Context: process, with the ring lock held.
+    fn signal(&self, index: u16);
+}
+
+/// A split virtqueue whose ring is reached by `M` and whose driver side is signalled by `S`.
+#[pin_data]
+pub struct RingQueue<M: RingMemory, S> {
+    device: Arc<Device>,
+    index: u16,
+    name: &'static CStr,
+    max_size: u16,
+    signal: S,
+    #[pin]
+    kicked: IrqLock<Option<Arc<dyn Kicked>>>,
+    #[pin]
+    ring: Mutex<Ring<M>>,
+}
+
+/// What is under the ring lock.
+///
+/// # Invariants
+///
+/// There is a queue if the state is [`QueueState::Ready`] or [`QueueState::Broken`].
+struct Ring<M: RingMemory> {
+    state: QueueState,
+    queue: Option<SplitQueue<M>>,
+}
+
+/// The ring lies within the lock, but nothing in it is pinned there.
+impl<M: RingMemory> Unpin for Ring<M> {}
+
+/// For transports. Context: process, unless stated.
+impl<M: RingMemory, S: Signal> RingQueue<M, S> {
+    /// Makes the queue `index` of a device, for [`ConfigOps::create_vqs`](crate::ConfigOps::create_vqs).
+    ///
+    /// It has at most `max_size` descriptors, or what `spec` allows if that is less.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: no memory.
+    pub fn new(
+        device: &Arc<Device>,
+        index: u16,
+        spec: &VqSpec,
+        max_size: u16,
+        signal: S,
+    ) -> Result<Arc<Self>> {
+        let queue = pin_init!(Self {
+            device: device.clone(),
+            index,
+            name: spec.name,
+            max_size: max_size.min(spec.max_size),
+            signal,
+            kicked <- new_irq_lock!(Some(spec.kicked.clone()), "vhost_bus::RingQueue::kicked"),
+            // INVARIANT: Neither ready nor broken, and no queue.
+            ring <- new_mutex!(
+                Ring { state: QueueState::Configured, queue: None },
+                "vhost_bus::RingQueue::ring"
+            ),
+        });
+        Arc::pin_init(queue, GFP_KERNEL)
+    }
+
+    /// Returns the largest number of descriptors. Context: any.
+    pub fn max_size(&self) -> u16 {
+        self.max_size
+    }
+
+    /// The driver side kicked, or may have. Context: any, hard interrupts included.
+    pub fn kick(&self) {
+        if let Some(kicked) = &*self.kicked.lock() {
+            kicked.kicked(self.index);
+        }
+    }
+
+    /// The driver side has set up the queue: from now on the backend can use it.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY`: it is active; `EINVAL`: it is larger than [`max_size`](Self::max_size). The memory is
+    /// dropped.
+    pub fn activate(&self, config: QueueConfig, memory: M) -> Result {
+        let queue = config.start(memory);
+        if queue.size().get() > self.max_size {
+            return Err(EINVAL);
+        }
+        let mut ring = self.ring.lock();
+        if ring.queue.is_some() {
+            return Err(EBUSY);
+        }
+        // INVARIANT: Ready, and there is a queue.
+        ring.queue = Some(queue);
+        ring.state = QueueState::Ready;
+        Ok(())
+    }
+
+    /// Takes the queue away from the backend and drops its memory.
+    ///
+    /// On return nothing of the backend's uses the queue, and no signal is sent. Returns the index
+    /// to go on from ([`QueueConfig::start_at`]), if the queue was active.
+    pub fn deactivate(&self) -> Option<u16> {
+        let mut ring = self.ring.lock();
+        let queue = ring.queue.take()?;
+        // INVARIANT: Stopped, and no queue.
+        ring.state = QueueState::Stopped;
+        Some(queue.avail_index())
+    }
+
+    /// Returns the index of the next chain to be taken, if the queue is active.
+    pub fn avail_index(&self) -> Option<u16> {
+        Some(self.ring.lock().queue.as_ref()?.avail_index())
+    }
+
+    /// Deactivates the queue and forgets the backend, for
+    /// [`ConfigOps::del_vqs`](crate::ConfigOps::del_vqs).
+    ///
+    /// On return [`Kicked::kicked`] is not running and will not be called.
+    pub fn retire(&self) {
+        let kicked = self.kicked.lock().take();
+        // The backend's object goes without the kick lock, as it may have to sleep.
+        drop(kicked);
+        self.deactivate();
+    }
+}
+
+impl<M: RingMemory, S: Signal> RingQueue<M, S>
+where
+    M::Error: fmt::Debug,
+{
+    /// Does something with the queue if it is ready, and breaks it if that fails by a broken rule.
+    fn with_ready<T>(
+        &self,
+        operation: impl FnOnce(&mut SplitQueue<M>) -> Result<T, RingError<M::Error>>,
+    ) -> Result<T> {
+        let ring = &mut *self.ring.lock();
+        let queue = ring.ready()?;
+        operation(queue).map_err(|error| match error {
+            RingError::UsedTooMany { .. } | RingError::UsedHead { .. } => EINVAL,
+            error => {
+                self.break_down(ring, format_args!("{error}"));
+                EPIPE
+            }
+        })
+    }
+
+    fn break_down(&self, ring: &mut Ring<M>, why: fmt::Arguments<'_>) {
+        // INVARIANT: Broken, and the queue that was ready stays.
+        ring.state = QueueState::Broken;
+        self.device
+            .needs_reset(fmt!("queue {} ({}): {}", self.index, self.name, why));
+    }
+}
+
+impl<M: RingMemory> Ring<M> {
+    fn ready(&mut self) -> Result<&mut SplitQueue<M>> {
+        match &mut self.queue {
+            Some(queue) if self.state == QueueState::Ready => Ok(queue),
+            _ => Err(EPIPE),
+        }
+    }
+}
+
+impl<M, S> Virtqueue for RingQueue<M, S>
+where
+    M: RingMemory<Error: fmt::Debug> + Send,
+    S: Signal,
+{
+    fn index(&self) -> u16 {
+        self.index
+    }
+
+    fn name(&self) -> &'static CStr {
+        self.name
+    }
+
+    fn size(&self) -> u16 {
+        let ring = self.ring.lock();
+        let set_up = ring.queue.as_ref().map(|queue| queue.size().get());
+        set_up.unwrap_or(self.max_size)
+    }
+
+    fn state(&self) -> QueueState {
+        self.ring.lock().state
+    }
+
+    fn pop(&self, batch: &mut Batch) -> Result<usize> {
+        self.with_ready(|queue| queue.pop(batch))
+    }
+
+    fn read(&self, chain: &Chain<'_>, offset: usize, to: &mut [u8]) -> Result<usize> {
+        let mut ring = self.ring.lock();
+        let memory = ring.ready()?.memory();
+        chain.read(memory, offset, to).map_err(|_| EIO)
+    }
+
+    fn write(&self, chain: &Chain<'_>, offset: usize, from: &[u8]) -> Result<usize> {
+        let mut ring = self.ring.lock();
+        let memory = ring.ready()?.memory();
+        chain.write(memory, offset, from).map_err(|_| EIO)
+    }
+
+    fn push(&self, used: &[Used]) -> Result {
+        self.with_ready(|queue| {
+            if queue.push(used)? {
+                self.signal.signal(self.index);
+            }
+            Ok(())
+        })
+    }
+
+    fn disable_notification(&self) -> Result {
+        self.with_ready(SplitQueue::disable_notification)
+    }
+
+    fn enable_notification(&self) -> Result<bool> {
+        self.with_ready(SplitQueue::enable_notification)
+    }
+
+    fn fail(&self, why: fmt::Arguments<'_>) {
+        let ring = &mut *self.ring.lock();
+        if ring.state == QueueState::Ready {
+            self.break_down(ring, why);
+        }
+    }
+}
