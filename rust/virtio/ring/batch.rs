@@ -26,9 +26,12 @@ pub const BATCH_SEGMENTS: usize = 2 * MAX_CHAIN_SEGMENTS as usize;
 
 /// Room for the chains of one pop.
 ///
-/// About 21 KiB, too large for a kernel stack: it belongs in memory of its own. All-zero bytes are a
-/// valid, empty batch, so it can be made in place by zeroing (this is a guarantee, for callers that
-/// cannot use [`Batch::new`] without a copy on the stack).
+/// At most 20 KiB, too large for a kernel stack: it belongs in memory of its own, where it can be made by
+/// zeroing, as [`Batch::new`] may pass through the stack.
+///
+/// # Guarantees
+///
+/// All-zero bytes are a valid, empty batch.
 pub struct Batch {
     pub(super) chains: Chains,
     /// The run of the descriptor table around the head that is being walked.
@@ -36,6 +39,8 @@ pub struct Batch {
     /// The run of the indirect table that is being walked.
     pub(super) table: Window,
 }
+
+const _: () = assert!(size_of::<Batch>() <= 20 << 10);
 
 impl Batch {
     /// Returns an empty batch.

@@ -3,7 +3,7 @@
 
 use virtio::{
     features::INDIRECT_DESC,
-    ring::{Batch, QueueConfig, Segment, BATCH_CHAINS, BATCH_SEGMENTS, MAX_CHAIN_SEGMENTS},
+    ring::{Area, Batch, QueueConfig, Segment, BATCH_CHAINS, BATCH_SEGMENTS, MAX_CHAIN_SEGMENTS},
 };
 
 use crate::{
@@ -178,30 +178,31 @@ fn a_batch_ends_where_the_longest_chain_has_no_room() {
     assert_eq!(queue.pop(&mut batch), Ok(0));
 }
 
-/// Offers chains at these heads and returns the lengths of the reads of the descriptor table.
-fn table_reads(heads: &[u16], chain_len: u16) -> Vec<usize> {
+/// Offers rounds of chains, by head and length, and returns the lengths of the reads of the descriptor
+/// table in the last round.
+fn table_reads(rounds: &[&[(u16, u16)]]) -> Vec<usize> {
     let mut driver = DriverSide::new(64);
     let memory = Traced::new(&driver);
     let mut queue = QueueConfig::new(driver.size, 0).start(&memory);
     let mut batch = Batch::new();
-    let chain: Vec<_> = (0..chain_len).map(|n| buffer(n.into(), 1, false)).collect();
-    for _ in 0..2 {
+    for chains in rounds {
         memory.take();
-        for head in heads {
+        for (head, len) in *chains {
+            let chain: Vec<_> = (0..u64::from(*len)).map(|n| buffer(n, 1, false)).collect();
             driver.describe_chain(*head, &chain);
             driver.enter(*head);
         }
         driver.publish();
-        assert_eq!(queue.pop(&mut batch), Ok(heads.len()));
+        assert_eq!(queue.pop(&mut batch), Ok(chains.len()));
+        for (chain, (_, len)) in batch.iter().zip(*chains) {
+            assert_eq!(chain.readable().len(), usize::from(*len));
+        }
         let used: Vec<_> = batch.iter().map(|chain| chain.used(0)).collect();
-        assert!(batch
-            .iter()
-            .all(|chain| chain.readable().len() == usize::from(chain_len)));
         queue.push(&used).unwrap();
     }
     let ops = memory.take().into_iter();
     ops.filter_map(|op| match op {
-        Op::Read(virtio::ring::Area::Descriptor, _, len) => Some(len / 16),
+        Op::Read(Area::Descriptor, _, len) => Some(len / 16),
         _ => None,
     })
     .collect()
@@ -209,11 +210,26 @@ fn table_reads(heads: &[u16], chain_len: u16) -> Vec<usize> {
 
 #[test]
 fn descriptors_come_in_runs() {
-    assert_eq!(table_reads(&[0, 1, 2, 3], 1), [4]);
-    assert_eq!(table_reads(&[3, 2, 1, 0], 1), [4]);
-    assert_eq!(table_reads(&[0, 3, 6, 9], 3), [12]);
-    assert_eq!(table_reads(&[9, 6, 3, 0], 3), [12]);
-    assert_eq!(table_reads(&[0, 1, 8, 9, 20], 1), [2, 2, 1]);
-    assert_eq!(table_reads(&[4], 60), [60]);
-    assert_eq!(table_reads(&[0], 64), [64]);
+    let again = |heads: &[u16], len| {
+        let chains: Vec<_> = heads.iter().map(|head| (*head, len)).collect();
+        table_reads(&[&chains, &chains])
+    };
+    assert_eq!(again(&[0, 1, 2, 3], 1), [4]);
+    assert_eq!(again(&[3, 2, 1, 0], 1), [4]);
+    assert_eq!(again(&[0, 3, 6, 9], 3), [12]);
+    assert_eq!(again(&[9, 6, 3, 0], 3), [12]);
+    assert_eq!(again(&[0, 1, 8, 9, 20], 1), [2, 2, 1]);
+    assert_eq!(again(&[4], 60), [60]);
+    assert_eq!(again(&[0], 64), [64]);
+}
+
+#[test]
+fn only_what_each_of_the_last_chains_had_is_read_in_advance() {
+    let singles: &[_] = &[(20, 1), (30, 1)];
+    assert_eq!(table_reads(&[&[(0, 3), (8, 1), (10, 4)], singles]), [1, 1]);
+    assert_eq!(table_reads(&[&[(0, 3), (10, 4)], singles]), [3, 3]);
+    assert_eq!(table_reads(&[&[(0, 3), (10, 4)], singles, singles]), [1, 1]);
+    // The table ends earlier than the run would.
+    assert_eq!(table_reads(&[&[(0, 3)], &[(62, 1)]]), [2]);
+    assert_eq!(table_reads(&[&[(0, 3)], &[(63, 1), (60, 3)]]), [4]);
 }
