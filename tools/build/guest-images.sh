@@ -56,8 +56,9 @@ install_file() {
 		install_file "$from" "$root" "$(target_of "$from" "$file")"
 		return
 	fi
-	for library in $(needed_by "$from/$file"); do
-		path=$(cd "$from" && find usr/lib usr/lib64 -name "$library" -print -quit)
+	for path in $(interpreter_of "$from/$file"); do install_file "$from" "$root" "usr$path"; done
+	for library in $(libraries_of "$from/$file"); do
+		path=$(cd "$from" && find usr/lib -name "$library" -print -quit)
 		[ -n "$path" ] || die "$file needs $library, which none of the packages has"
 		install_file "$from" "$root" "$path"
 	done
@@ -65,10 +66,9 @@ install_file() {
 
 target_of() { realpath -s --relative-to="$1" "$(dirname "$1/$2")/$(readlink "$1/$2")"; }
 
-needed_by() {
-	readelf -d "$1" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'
-	readelf -l "$1" 2>/dev/null | sed -n 's/.*program interpreter: .*\/\(.*\)\]/\1/p'
-}
+# Nothing for files that are not programs or libraries.
+libraries_of() { readelf -d "$1" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'; }
+interpreter_of() { readelf -l "$1" 2>/dev/null | sed -n 's/.*program interpreter: \(.*\)\]/\1/p'; }
 
 install_modules_rc() {
 	local image=$1 release stock line file

@@ -1,3 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
-//! To be written.
-fn main() {}
+//! The harness: boots an endpoint (EP) and a root complex (RC) in virtual machines, runs the
+//! demonstration or the tests on them, and reports.
+//!
+//! What it is: the program behind `make demo` and `make test`; see Documentation/testing.rst.
+//! What it is not: a test itself. Cases are in `suite`, and what they say to the two machines
+//! is in `side`.
+//! Limits: it runs inside the build sysroot, with what `make vms` built.
+
+mod cli;
+mod guest;
+mod interrupt;
+mod ktap;
+mod layout;
+mod process;
+mod progress;
+mod runner;
+mod shell;
+mod suite;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

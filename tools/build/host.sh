@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Builds, lints or tests the host code: the emulator, the harness and the pure crates.
+#   host.sh build|clippy|test [CARGO ARGUMENT...]
+. "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
+
+action=${1:-build}
+shift || true
+cd "$TOP/tools/testing"
+case $action in
+build) exec cargo build --locked --release --workspace "$@" ;;
+clippy) exec cargo clippy --locked --workspace --all-targets "$@" -- -D warnings ;;
+test) exec cargo test --locked --workspace --no-fail-fast "$@" ;;
+*) die "host.sh knows build, clippy and test, not '$action'" ;;
+esac

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The kernel log of a guest, read from its console, and what in it is a fault.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// What the kernel prints when something is wrong, whatever else a case finds. Parts of lines, as
+/// in the sources of the kernel.
+const FAULTS: &[&str] = &[
+    "WARNING:",
+    "BUG:",
+    "kernel BUG",
+    "Oops",
+    "Call trace:",
+    "Call Trace:",
+    "Kernel panic",
+    "Internal error",
+    "Unable to handle",
+    "general protection fault",
+    "rust_kernel: panicked",
+    "panicked at",
+    "INFO: possible",
+    "INFO: task",
+    "INFO: rcu",
+    "rcu: INFO",
+    "suspicious RCU usage",
+    "inconsistent lock state",
+    "soft lockup",
+    "hard LOCKUP",
+    "scheduling while atomic",
+    "sleeping function called",
+    "refcount_t:",
+    "list_add corruption",
+    "list_del corruption",
+    "UBSAN:",
+    "KASAN:",
+    "KFENCE:",
+    "KCSAN:",
+    "kmemleak:",
+    "DMA-API:",
+    "nobody cared",
+    "already-free IRQ",
+    "leaked",
+    "leaking",
+    "unreferenced object",
+    "Objects remaining",
+    "page allocation failure",
+    "Bad page state",
+    "Trying to vfree",
+];
+
+/// The kernel log of one guest, from its boot on.
+pub struct KernelLog {
+    path: PathBuf,
+    file: File,
+    partial: Vec<u8>,
+}
+
+impl KernelLog {
+    /// Makes the file which the console of the virtual machine is written to.
+    pub fn create(path: &Path) -> Result<Self> {
+        File::create(path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self {
+            path: path.to_owned(),
+            file: File::open(path)?,
+            partial: Vec::new(),
+        })
+    }
+
+    /// Where the log is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the lines that came since the last call.
+    pub fn new_lines(&mut self) -> Result<Vec<String>> {
+        self.file.read_to_end(&mut self.partial)?;
+        let Some(end) = self.partial.iter().rposition(|&byte| byte == b'\n') else {
+            return Ok(Vec::new());
+        };
+        let rest = self.partial.split_off(end + 1);
+        let whole = std::mem::replace(&mut self.partial, rest);
+        Ok(String::from_utf8_lossy(&whole)
+            .lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect())
+    }
+}
+
+/// Returns the lines that report a fault.
+pub fn faults(lines: &[String]) -> Vec<&String> {
+    lines
+        .iter()
+        .filter(|line| FAULTS.iter().any(|fault| line.contains(fault)))
+        .collect()
+}
+
+/// Returns a line without the time stamp in front of it.
+pub fn message(line: &str) -> &str {
+    match line.split_once("] ") {
+        Some((stamp, rest)) if is_stamp(stamp) => rest,
+        _ => line,
+    }
+}
+
+fn is_stamp(text: &str) -> bool {
+    text.strip_prefix('[').is_some_and(|stamp| {
+        stamp
+            .chars()
+            .all(|c| c.is_ascii_digit() || c == '.' || c == ' ')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_stamp_is_taken_off() {
+        assert_eq!(message("[    1.234567]     ok 1 name"), "    ok 1 name");
+        assert_eq!(message("[drm] text"), "[drm] text");
+        assert_eq!(message("plain"), "plain");
+    }
+
+    #[test]
+    fn faults_are_found_and_nothing_else() {
+        let lines = ["[ 1.0] WARNING: CPU: 0", "[ 2.0] vhost_bus: ready"].map(str::to_owned);
+        assert_eq!(faults(&lines), [&lines[0]]);
+    }
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+//! A machine that runs: commands, kernel log, end.
+
+mod archive;
+mod channel;
+pub mod log;
+mod machine;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{bail, ensure, Context, Result};
+
+use crate::interrupt::wait_for;
+use crate::layout::{Layout, Side};
+use crate::process::Process;
+use channel::{Answer, Channel};
+use log::KernelLog;
+
+pub use channel::Output;
+
+/// From the start of the virtual machine to its first answer. It takes 3 s to 8 s on a machine
+/// that does nothing else; a busy one gets much longer.
+const BOOT_BOUND: Duration = Duration::from_secs(180);
+
+/// For a command that does no more than ask or set something.
+const COMMAND_BOUND: Duration = Duration::from_secs(60);
+
+/// How long a command may live after it was killed.
+const KILL_BOUND: Duration = Duration::from_secs(15);
+
+/// For a line to come through the console.
+const LOG_BOUND: Duration = Duration::from_secs(30);
+
+/// A virtual machine with our `init` in it; dropping it ends it.
+pub struct Guest {
+    side: Side,
+    qemu: Process,
+    commands: Channel,
+    rescue: Channel,
+    log: KernelLog,
+    marks: u32,
+    lost: bool,
+}
+
+impl Guest {
+    /// Starts the machine of `side`, with more QEMU arguments, and waits until it takes commands.
+    pub fn boot(layout: &Layout, side: Side, more: impl FnOnce(&mut Command)) -> Result<Self> {
+        let run = layout.run()?;
+        let initramfs = archive::assemble(layout, side)?;
+        let log = KernelLog::create(&run.join(format!("{}.console", side.name())))?;
+        let listeners = machine::CHANNELS
+            .map(|name| Channel::listen(&run.join(format!("{}.{name}", side.name()))));
+        let mut command = machine::qemu(side, &run, &layout.kernel(side)?, &initramfs);
+        more(&mut command);
+        let qemu_log = run.join(format!("{}.qemu.log", side.name()));
+        let mut qemu =
+            Process::start(&format!("the {side}'s virtual machine"), command, &qemu_log)?;
+        let mut channels = Vec::new();
+        for listener in listeners {
+            let listener = listener?;
+            channels.push(wait_for("start of QEMU", BOOT_BOUND, || {
+                qemu.check_running()?;
+                Channel::accept(&listener)
+            })?);
+        }
+        let rescue = channels.pop().context("no rescue channel")?;
+        let commands = channels.pop().context("no command channel")?;
+        let mut guest = Self {
+            side,
+            qemu,
+            commands,
+            rescue,
+            log,
+            marks: 0,
+            lost: false,
+        };
+        guest.sh_within(BOOT_BOUND, "true").with_context(|| {
+            format!(
+                "the {side} did not boot; see {}",
+                guest.log.path().display()
+            )
+        })?;
+        Ok(guest)
+    }
+
+    /// Which machine it is.
+    pub fn side(&self) -> Side {
+        self.side
+    }
+
+    /// Where its kernel log is.
+    pub fn log_path(&self) -> &Path {
+        self.log.path()
+    }
+
+    /// Says whether the machine stopped to answer.
+    pub fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Runs a command that must succeed, and returns what it printed, without the last line feed.
+    pub fn sh(&mut self, script: &str) -> Result<String> {
+        self.sh_within(COMMAND_BOUND, script)
+    }
+
+    /// The same, for a command that takes long.
+    pub fn sh_within(&mut self, bound: Duration, script: &str) -> Result<String> {
+        let output = self.try_sh_within(bound, script)?;
+        let text = text_of(&output);
+        ensure!(
+            output.status == 0,
+            "{}: '{script}' ended with status {}: {text}",
+            self.side,
+            output.status
+        );
+        Ok(text)
+    }
+
+    /// Runs a command that must fail, and returns what it printed.
+    pub fn sh_fails(&mut self, script: &str) -> Result<String> {
+        let output = self.try_sh_within(COMMAND_BOUND, script)?;
+        let text = text_of(&output);
+        ensure!(
+            output.status != 0,
+            "{}: '{script}' succeeded: {text}",
+            self.side
+        );
+        Ok(text)
+    }
+
+    /// Runs a command that may fail.
+    pub fn try_sh_within(&mut self, bound: Duration, script: &str) -> Result<Output> {
+        self.qemu.check_running()?;
+        match self.commands.run(script, bound) {
+            Ok(Answer::Ended(output)) => Ok(output),
+            Ok(Answer::Late) => self.stop_late(script, bound),
+            Err(error) => {
+                self.lost = true;
+                self.qemu.check_running()?;
+                Err(error).with_context(|| format!("{}: '{script}'", self.side))
+            }
+        }
+    }
+
+    /// Ends a command that takes too long; what the kernel was doing goes to the kernel log.
+    fn stop_late(&mut self, script: &str, bound: Duration) -> Result<Output> {
+        let request = self.commands.request();
+        let kill = format!("echo w >/proc/sysrq-trigger; kill -KILL -$(cat /run/{request}.pid)");
+        let rescued = self.rescue.run(&kill, KILL_BOUND)?;
+        let stopped = self.commands.finish(KILL_BOUND)?;
+        let printed = match (rescued, stopped) {
+            (Answer::Ended(_), Answer::Ended(output)) => text_of(&output),
+            _ => {
+                self.lost = true;
+                "and cannot be killed".to_owned()
+            }
+        };
+        bail!(
+            "{}: '{script}' did not end within {} s: {printed}",
+            self.side,
+            bound.as_secs()
+        );
+    }
+
+    /// Writes a line into the kernel log, and returns all lines before it that were not returned
+    /// yet. So the log shows which case a message belongs to, and no message comes too late.
+    pub fn mark(&mut self, text: &str) -> Result<Vec<String>> {
+        self.marks += 1;
+        let mark = format!("harness: mark {}: {text}", self.marks);
+        let log = &mut self.log;
+        let mut lines = log.new_lines()?;
+        self.sh(&format!("echo '{mark}' >/dev/kmsg"))?;
+        let log = &mut self.log;
+        wait_for("a mark in the kernel log", LOG_BOUND, || {
+            lines.extend(log.new_lines()?);
+            Ok(lines.iter().any(|line| line.contains(&mark)).then_some(()))
+        })?;
+        lines.retain(|line| !line.contains(&mark));
+        Ok(lines)
+    }
+
+    /// Returns what the kernel logged since the last call, also from a machine that is lost.
+    pub fn rest_of_log(&mut self) -> Result<Vec<String>> {
+        self.log.new_lines()
+    }
+}
+
+fn text_of(output: &Output) -> String {
+    String::from_utf8_lossy(&output.bytes).trim_end().to_owned()
+}

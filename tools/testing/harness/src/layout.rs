@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Where things are: what the harness takes, and where it leaves its results.
+
+use std::env;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{ensure, Context, Result};
+
+/// One of the two machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The endpoint: arm64, a kernel with the endpoint framework.
+    Ep,
+    /// The root complex: x86-64, the stock Debian kernel.
+    Rc,
+}
+
+impl Side {
+    /// The short name, which is also part of file names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ep => "ep",
+            Self::Rc => "rc",
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ep => "EP",
+            Self::Rc => "RC",
+        })
+    }
+}
+
+/// The directories of the tree and of the cache.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    tree: PathBuf,
+    cache: PathBuf,
+    build: PathBuf,
+}
+
+impl Layout {
+    /// Takes the directories which tools/build/enter.sh puts into the environment. `build` has the
+    /// modules and takes the results; build/ in the tree unless given.
+    pub fn from_environment(build: Option<PathBuf>) -> Result<Self> {
+        let directory = |name| {
+            env::var_os(name).map(PathBuf::from).with_context(|| {
+                format!("{name} is not set; start this through tools/build/enter.sh")
+            })
+        };
+        let tree = directory("TOP")?;
+        Ok(Self {
+            build: build.unwrap_or_else(|| tree.join("build")),
+            tree,
+            cache: directory("CACHE")?,
+        })
+    }
+
+    /// The root of the tree.
+    pub fn tree(&self) -> &Path {
+        &self.tree
+    }
+
+    /// The kernel of a machine.
+    pub fn kernel(&self, side: Side) -> Result<PathBuf> {
+        existing(self.image(side).join("kernel"), "make setup")
+    }
+
+    /// The archive with the user space of a machine.
+    pub fn initramfs(&self, side: Side) -> Result<PathBuf> {
+        existing(self.image(side).join("initramfs"), "make setup")
+    }
+
+    /// The same user space, unpacked.
+    pub fn root(&self, side: Side) -> Result<PathBuf> {
+        existing(self.image(side).join("root"), "make setup")
+    }
+
+    /// Where `make modules-ep` and `make modules-rc` leave the modules.
+    pub fn modules(&self, side: Side) -> PathBuf {
+        self.build.join(side.name())
+    }
+
+    /// A directory for sockets and logs of the machines; made when missing.
+    pub fn run(&self) -> Result<PathBuf> {
+        made(self.build.join("run"))
+    }
+
+    /// A directory for the results of the tests; made when missing.
+    pub fn results(&self) -> Result<PathBuf> {
+        made(self.build.join("test"))
+    }
+
+    /// A directory for the results of the demonstration; made when missing.
+    pub fn demo(&self) -> Result<PathBuf> {
+        made(self.build.join("demo"))
+    }
+
+    fn image(&self, side: Side) -> PathBuf {
+        self.cache.join(format!("{}-image", side.name()))
+    }
+}
+
+fn existing(path: PathBuf, remedy: &str) -> Result<PathBuf> {
+    ensure!(
+        path.exists(),
+        "{} is missing; run '{remedy}' first",
+        path.display()
+    );
+    Ok(path)
+}
+
+fn made(path: PathBuf) -> Result<PathBuf> {
+    fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    Ok(path)
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0
+//! All suites. A new case is a function and an entry in the table of its suite.
+
+mod host;
+mod kunit;
+
+use crate::runner::AnySuite;
+
+/// Returns the suites in the order in which they run: what is quick and fails first comes first.
+pub fn all() -> Vec<Box<dyn AnySuite>> {
+    vec![Box::new(host::suite()), Box::new(kunit::suite())]
+}
