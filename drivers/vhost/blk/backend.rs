@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The driver on the vhost bus, and the backend of one device.
+
+use crate::{
+    config::{
+        Offer,
+        QUEUE_SIZE, //
+    },
+    configfs::Settings,
+    disk::{
+        Disk,
+        OpenError, //
+    },
+    queue::RequestQueue,
+    request::Limits, //
+};
+use concurrency::Queue as Workqueue;
+use instance::{
+    Claim,
+    Registry, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+use vhost_bus::{
+    Backend,
+    Device,
+    Driver,
+    VqSpec, //
+};
+use virtio::{
+    blk::SECTOR_SIZE,
+    ids::DeviceId, //
+};
+
+/// Serves block devices, each from the instance that it names.
+pub(crate) struct BlkDriver {
+    instances: Arc<Registry<Settings>>,
+}
+
+impl BlkDriver {
+    pub(crate) fn new(instances: Arc<Registry<Settings>>) -> Self {
+        Self { instances }
+    }
+
+    fn claim(&self, device: &Device) -> Result<Claim<Settings>> {
+        self.instances
+            .claim(device.instance())
+            .inspect_err(|error| {
+                dev_err!(
+                    device.dev(),
+                    "Instance {} in configfs vhost_blk cannot be used: {:?}\n",
+                    device.instance(),
+                    error
+                );
+            })
+    }
+}
+
+impl Driver for BlkDriver {
+    fn name(&self) -> &'static CStr {
+        c"vhost_bus_blk"
+    }
+
+    fn ids(&self) -> &[DeviceId] {
+        &[DeviceId::BLOCK]
+    }
+
+    fn probe(&self, device: &Arc<Device>) -> Result<Arc<dyn Backend>> {
+        let claim = self.claim(device)?;
+        let backend = BlkBackend::new(device, claim)?;
+        Ok(Arc::new(backend, GFP_KERNEL)?)
+    }
+}
+
+/// The device side of one disk.
+struct BlkBackend {
+    queues: KVec<RequestQueue>,
+    _claim: Claim<Settings>,
+}
+
+impl BlkBackend {
+    fn new(device: &Arc<Device>, claim: Claim<Settings>) -> Result<Self> {
+        let disk = Arc::new(open_disk(device, &claim)?, GFP_KERNEL)?;
+        let num_queues = claim.with(|settings| settings.num_queues);
+        let backend = Self {
+            queues: make_queues(num_queues)?,
+            _claim: claim,
+        };
+        backend.publish(device, disk)?;
+        Ok(backend)
+    }
+
+    /// Creates the queues and shows what the disk is.
+    fn publish(&self, device: &Arc<Device>, disk: Arc<Disk>) -> Result {
+        let mut specs = KVec::with_capacity(self.queues.len(), GFP_KERNEL)?;
+        for queue in &self.queues {
+            let spec = VqSpec {
+                name: c"requests",
+                max_size: QUEUE_SIZE,
+                kicked: queue.kicked()?,
+            };
+            specs.push(spec, GFP_KERNEL)?;
+        }
+        let virtqueues = device.create_vqs(&specs)?;
+        let queue_size = virtqueues.iter().map(|queue| queue.size()).min();
+        // CAST: At most `MAX_QUEUES`.
+        let num_queues = self.queues.len() as u16;
+        let offer = Offer::new(&disk.store, num_queues, queue_size.unwrap_or(QUEUE_SIZE));
+        let limits = Limits { offer, features: 0 };
+        for (queue, virtqueue) in self.queues.iter().zip(virtqueues) {
+            queue.attach(virtqueue, disk.clone(), limits)?;
+        }
+        device.set_features(offer.features())?;
+        device.set_config(0, &offer.config().to_bytes())?;
+        report(device, &offer);
+        Ok(())
+    }
+}
+
+impl Backend for BlkBackend {
+    fn check_features(&self, _negotiated: u64) -> Result {
+        // Every choice among the offered bits works: without `FLUSH` writes go through, without
+        // `MQ` the other queues stay idle.
+        Ok(())
+    }
+
+    fn start(&self, negotiated: u64) -> Result {
+        for queue in &self.queues {
+            queue.start(negotiated);
+        }
+        Ok(())
+    }
+
+    fn stop(&self) {
+        for queue in &self.queues {
+            queue.stop();
+        }
+    }
+
+    fn write_config(&self, _offset: usize, _from: &[u8]) -> Result {
+        // Only `writeback` could be written, and `CONFIG_WCE` is not offered.
+        Err(EINVAL)
+    }
+}
+
+fn open_disk(device: &Device, claim: &Claim<Settings>) -> Result<Disk> {
+    claim.with(|settings| {
+        Disk::open(settings, device.instance()).map_err(|error: OpenError<'_>| {
+            dev_err!(device.dev(), "Instance {}: {}\n", device.instance(), error);
+            error.errno()
+        })
+    })
+}
+
+fn make_queues(count: u16) -> Result<KVec<RequestQueue>> {
+    let workqueue = Arc::new(Workqueue::new(c"vhost_bus_blk")?, GFP_KERNEL)?;
+    let mut queues = KVec::with_capacity(usize::from(count), GFP_KERNEL)?;
+    for _ in 0..count {
+        queues.push(RequestQueue::new(&workqueue)?, GFP_KERNEL)?;
+    }
+    Ok(queues)
+}
+
+fn report(device: &Device, offer: &Offer) {
+    dev_info!(
+        device.dev(),
+        "Disk of {} sectors of {} bytes, {}, discard {}\n",
+        offer.capacity,
+        SECTOR_SIZE,
+        if offer.read_only {
+            "read-only"
+        } else {
+            "writable"
+        },
+        if offer.can_discard {
+            "supported"
+        } else {
+            "not supported"
+        }
+    );
+}
