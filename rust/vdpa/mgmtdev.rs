@@ -127,7 +127,7 @@ pub trait Management: Send + Sync + Sized + 'static {
     /// or before the management device goes; no operation is called any more.
     ///
     /// Also called when the registration after `dev_add` failed.
-    fn dev_del(&self, device: &Device<Self::Ops>);
+    fn dev_del(&self, _device: &Device<Self::Ops>) {}
 }
 
 /// A registered management device. Dropping it deletes its devices.

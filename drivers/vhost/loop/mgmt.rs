@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The management devices, one per class of virtio devices, and the module that has them.
+//!
+//! A class is a line of [`CLASSES`]; nothing else here depends on the device type.
+
+use crate::{
+    device::Loop,
+    vdpa_ops::LoopOps, //
+};
+use kernel::{
+    device,
+    faux,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
+    ThisModule, //
+};
+use vdpa::{
+    Attributes,
+    Capabilities,
+    DeviceConfig,
+    Management,
+    ManagementRegistration,
+    Memory,
+    Options,
+    Unregistered, //
+};
+use vhost_bus::{
+    Device,
+    Registration, //
+};
+use virtio::{
+    features,
+    ids::DeviceId, //
+};
+
+/// A class of virtio devices.
+struct Class {
+    /// The name of the management device.
+    name: &'static CStr,
+    id: DeviceId,
+}
+
+/// The classes there are management devices for.
+const CLASSES: &[Class] = &[
+    Class {
+        name: c"vhost_loop_blk",
+        id: DeviceId::BLOCK,
+    },
+    Class {
+        name: c"vhost_loop_net",
+        id: DeviceId::NET,
+    },
+];
+
+/// The features without which a device is of no use.
+const REQUIRED_FEATURES: u64 =
+    features::VERSION_1 | features::ACCESS_PLATFORM | features::ORDER_PLATFORM;
+
+/// How many queues `vdpa mgmtdev show` announces; the backend decides.
+const MAX_QUEUES: u32 = 64;
+
+/// The management device of a class.
+struct LoopManagement {
+    id: DeviceId,
+    parent: ARef<device::Device>,
+}
+
+impl LoopManagement {
+    /// Puts a vhost device on the bus for the backend's instance `name`.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`: no backend took it.
+    fn register(&self, transport: &Arc<Loop>, name: &CStr) -> Result<Registration> {
+        let registration = Device::register(transport.clone(), self.id, name, Some(&self.parent))?;
+        if !registration.device().has_backend() {
+            dev_err!(
+                self.parent,
+                "No backend for {}, expected one loaded and an instance of that name\n",
+                name
+            );
+            return Err(ENODEV);
+        }
+        Ok(registration)
+    }
+}
+
+impl Management for LoopManagement {
+    type Ops = LoopOps;
+
+    fn dev_add(&self, name: &CStr, config: &DeviceConfig) -> Result<Unregistered<LoopOps>> {
+        let transport = Loop::new()?;
+        let registration = self.register(&transport, name)?;
+        let offered = registration.device().device_features();
+        let allowed_features = config.features.unwrap_or(offered);
+        if allowed_features & !offered != 0 || !allowed_features & REQUIRED_FEATURES != 0 {
+            dev_err!(
+                self.parent,
+                "Features {:#x} for {}, expected a part of {:#x} with {:#x}\n",
+                allowed_features,
+                name,
+                offered,
+                REQUIRED_FEATURES
+            );
+            return Err(EINVAL);
+        }
+        let options = Options {
+            name: Some(name),
+            parent: &self.parent,
+            queues: transport.queues().len().try_into()?,
+            memory: Memory::Kernel,
+        };
+        let ops = LoopOps {
+            transport,
+            registration,
+            allowed_features,
+        };
+        Unregistered::new(&options, Ok(ops))
+    }
+}
+
+/// A management device, and below it the device that it is named after.
+struct RegisteredClass {
+    // Dropped first: deletes the vDPA devices.
+    _management: Pin<KBox<ManagementRegistration<LoopManagement>>>,
+    _parent: faux::Registration,
+}
+
+impl RegisteredClass {
+    fn new(class: &Class) -> Result<Self> {
+        let registration = faux::Registration::new(class.name, None)?;
+        let parent: &device::Device = registration.as_ref();
+        let capabilities = Capabilities {
+            device_ids: &[class.id.get()],
+            attributes: Attributes::FEATURES,
+            features: REQUIRED_FEATURES,
+            max_vqs: MAX_QUEUES,
+        };
+        let management = LoopManagement {
+            id: class.id,
+            parent: parent.into(),
+        };
+        let management = ManagementRegistration::new(parent, capabilities, management);
+        Ok(Self {
+            _management: KBox::pin_init(management, GFP_KERNEL)?,
+            _parent: registration,
+        })
+    }
+}
+
+/// The module: the management devices are there as long as it is loaded.
+pub(crate) struct LoopModule {
+    _classes: KVec<RegisteredClass>,
+}
+
+impl kernel::Module for LoopModule {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let mut classes = KVec::with_capacity(CLASSES.len(), GFP_KERNEL)?;
+        for class in CLASSES {
+            classes.push(RegisteredClass::new(class)?, GFP_KERNEL)?;
+        }
+        Ok(Self { _classes: classes })
+    }
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The device as `virtio_vdpa` sees it: each operation is one of the queue, of the transport or of
+//! the bus.
+//!
+//! Contexts and locks of the callers: `vdpa::ConfigOps`. None of these operations takes a lock of
+//! the vDPA core.
+
+use crate::{
+    device::Loop,
+    queue::Queue, //
+};
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::Arc, //
+};
+use vdpa::{
+    Callback,
+    ConfigOps,
+    KernelMap,
+    VqAddress,
+    VqState, //
+};
+use vhost_bus::{
+    ConfigOps as _,
+    Device,
+    Registration, //
+};
+use virtio::status::Status;
+
+/// The PCI vendor of virtio devices, as software devices have it by custom.
+const VENDOR: u32 = 0x1af4;
+
+/// A vDPA device's data. Dropping it takes the vhost device off its bus.
+pub(crate) struct LoopOps {
+    pub(crate) transport: Arc<Loop>,
+    pub(crate) registration: Registration,
+    /// The features that the user lets the device offer.
+    pub(crate) allowed_features: u64,
+}
+
+impl LoopOps {
+    fn device(&self) -> &Device {
+        self.registration.device()
+    }
+
+    fn queue(&self, index: u16) -> Result<&Queue> {
+        self.transport.queue(index).map(|q| &**q).ok_or(EINVAL)
+    }
+
+    /// Does something with a queue that the vDPA core has checked to exist.
+    fn with_queue(&self, index: u16, operation: impl FnOnce(&Queue)) {
+        if let Ok(queue) = self.queue(index) {
+            operation(queue);
+        }
+    }
+
+    fn start(&self, index: u16) -> Result {
+        let features = self.transport.get_features();
+        self.queue(index)?
+            .start(self.transport.map().clone(), features)
+    }
+}
+
+#[vtable]
+impl ConfigOps for LoopOps {
+    fn set_vq_address(&self, vq: u16, address: VqAddress) -> Result {
+        self.queue(vq)?.set_up(|setup| setup.address = address);
+        Ok(())
+    }
+
+    fn set_vq_num(&self, vq: u16, size: u32) {
+        self.with_queue(vq, |queue| queue.set_up(|setup| setup.size = size));
+    }
+
+    fn kick_vq(&self, vq: u16) {
+        self.with_queue(vq, Queue::kick);
+    }
+
+    fn set_vq_cb(&self, vq: u16, callback: Option<Callback>) {
+        self.with_queue(vq, |queue| queue.callback().set(callback));
+    }
+
+    fn set_vq_ready(&self, vq: u16, ready: bool) {
+        if !ready {
+            self.with_queue(vq, Queue::stop);
+        } else if let Err(error) = self.start(vq) {
+            self.device()
+                .needs_reset(fmt!("queue {} cannot be started: {:?}", vq, error));
+        }
+    }
+
+    fn get_vq_ready(&self, vq: u16) -> bool {
+        self.queue(vq).is_ok_and(Queue::is_started)
+    }
+
+    fn set_vq_state(&self, vq: u16, state: VqState) -> Result {
+        self.queue(vq)?
+            .set_up(|setup| setup.avail_index = state.avail_index);
+        Ok(())
+    }
+
+    fn get_vq_state(&self, vq: u16) -> Result<VqState> {
+        let avail_index = self.queue(vq)?.avail_index();
+        Ok(VqState { avail_index })
+    }
+
+    fn get_vq_size(&self, vq: u16) -> u16 {
+        self.queue(vq).map_or(0, Queue::max_size)
+    }
+
+    fn get_vq_align(&self) -> u32 {
+        // CAST: A page is smaller than 4 GiB.
+        PAGE_SIZE as u32
+    }
+
+    fn get_vq_num_max(&self) -> u16 {
+        let sizes = self.transport.queues().iter().map(|queue| queue.max_size());
+        sizes.max().unwrap_or(0)
+    }
+
+    fn get_device_features(&self) -> u64 {
+        self.device().device_features() & self.allowed_features
+    }
+
+    fn set_driver_features(&self, features: u64) -> Result {
+        self.device().driver_features(features)?;
+        self.transport.keep_features(features);
+        Ok(())
+    }
+
+    fn get_driver_features(&self) -> u64 {
+        self.transport.get_features()
+    }
+
+    fn set_config_cb(&self, callback: Option<Callback>) {
+        self.transport.config_callback().set(callback);
+    }
+
+    fn get_device_id(&self) -> u32 {
+        self.device().id().get()
+    }
+
+    fn get_vendor_id(&self) -> u32 {
+        VENDOR
+    }
+
+    fn get_status(&self) -> u8 {
+        self.transport.get_status().bits()
+    }
+
+    fn set_status(&self, status: u8) {
+        let device = self.device();
+        if let Err(error) = device.driver_status(Status::from_bits(status)) {
+            dev_err!(
+                device.dev(),
+                "Status {:#04x} refused: {:?}\n",
+                status,
+                error
+            );
+        }
+    }
+
+    fn reset(&self) -> Result {
+        self.device().reset();
+        Ok(())
+    }
+
+    fn get_config_size(&self) -> usize {
+        self.transport.config_size()
+    }
+
+    fn get_config(&self, offset: usize, to: &mut [u8]) {
+        self.transport.read_config(offset, to);
+    }
+
+    fn set_config(&self, offset: usize, from: &[u8]) {
+        let device = self.device();
+        if let Err(error) = device.config_written(offset, from) {
+            dev_err!(
+                device.dev(),
+                "Config write at {:#x} refused: {:?}\n",
+                offset,
+                error
+            );
+        }
+    }
+
+    fn get_generation(&self) -> u32 {
+        self.transport.generation()
+    }
+
+    fn get_vq_map(&self, _vq: u16) -> Option<&KernelMap> {
+        Some(self.transport.map())
+    }
+}
