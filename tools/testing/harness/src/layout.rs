@@ -86,6 +86,12 @@ impl Layout {
         self.build.join(side.name())
     }
 
+    /// The emulator, which cargo puts beside the harness.
+    pub fn emulator(&self) -> Result<PathBuf> {
+        let path = env::current_exe()?.with_file_name("epc-emulator");
+        existing(path, "tools/build/host.sh build")
+    }
+
     /// A directory for sockets and logs of the machines; made when missing.
     pub fn run(&self) -> Result<PathBuf> {
         made(self.build.join("run"))

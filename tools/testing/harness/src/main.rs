@@ -12,6 +12,7 @@ mod guest;
 mod interrupt;
 mod ktap;
 mod layout;
+mod link;
 mod process;
 mod progress;
 mod runner;

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 
 use crate::guest::Guest;
 use crate::layout::{Layout, Side};
+use crate::link::Link;
 
 /// For one line; long enough for any workload, so that a guest that hangs still comes to an end.
 const LINE_BOUND: Duration = Duration::from_secs(600);
@@ -20,15 +21,23 @@ pub enum Machines {
     Ep,
     /// The root complex alone
     Rc,
+    /// Both, with the emulator between them
+    Link,
 }
 
 /// Boots and serves until the input ends.
 pub fn run(layout: &Layout, machines: Machines) -> Result<()> {
-    let side = match machines {
-        Machines::Ep => Side::Ep,
-        Machines::Rc => Side::Rc,
-    };
-    let mut guests = [Guest::boot(layout, side, |_| {})?];
+    match machines {
+        Machines::Ep => serve(&mut [&mut Guest::boot(layout, Side::Ep)?]),
+        Machines::Rc => serve(&mut [&mut Guest::boot(layout, Side::Rc)?]),
+        Machines::Link => {
+            let mut link = Link::boot(layout)?;
+            serve(&mut [&mut link.ep, &mut link.rc])
+        }
+    }
+}
+
+fn serve(guests: &mut [&mut Guest]) -> Result<()> {
     for line in io::stdin().lock().lines() {
         let line = line?;
         let (side, script) = line.split_once(' ').unwrap_or((&line, ""));

@@ -6,6 +6,7 @@ mod channel;
 pub mod log;
 mod machine;
 
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -44,45 +45,67 @@ pub struct Guest {
     lost: bool,
 }
 
-impl Guest {
-    /// Starts the machine of `side`, with more QEMU arguments, and waits until it takes commands.
-    pub fn boot(layout: &Layout, side: Side, more: impl FnOnce(&mut Command)) -> Result<Self> {
+/// A virtual machine that starts. Two of them can start at the same time.
+pub struct Starting {
+    side: Side,
+    qemu: Process,
+    listeners: [UnixListener; machine::CHANNELS.len()],
+    log: KernelLog,
+}
+
+impl Starting {
+    /// Starts the machine of `side`; `more` adds to QEMU's arguments.
+    pub fn new(layout: &Layout, side: Side, more: impl FnOnce(&mut Command)) -> Result<Self> {
         let run = layout.run()?;
+        let file = |what: &str| run.join(format!("{}.{what}", side.name()));
         let initramfs = archive::assemble(layout, side)?;
-        let log = KernelLog::create(&run.join(format!("{}.console", side.name())))?;
-        let listeners = machine::CHANNELS
-            .map(|name| Channel::listen(&run.join(format!("{}.{name}", side.name()))));
+        let log = KernelLog::create(&file("console"))?;
+        let [command, rescue] = machine::CHANNELS.map(|name| Channel::listen(&file(name)));
+        let listeners = [command?, rescue?];
         let mut command = machine::qemu(side, &run, &layout.kernel(side)?, &initramfs);
         more(&mut command);
-        let qemu_log = run.join(format!("{}.qemu.log", side.name()));
-        let mut qemu =
-            Process::start(&format!("the {side}'s virtual machine"), command, &qemu_log)?;
-        let mut channels = Vec::new();
-        for listener in listeners {
-            let listener = listener?;
-            channels.push(wait_for("start of QEMU", BOOT_BOUND, || {
-                qemu.check_running()?;
-                Channel::accept(&listener)
-            })?);
-        }
-        let rescue = channels.pop().context("no rescue channel")?;
-        let commands = channels.pop().context("no command channel")?;
-        let mut guest = Self {
+        let name = format!("the {side}'s virtual machine");
+        let qemu = Process::start(&name, command, &file("qemu.log"))?;
+        Ok(Self {
             side,
             qemu,
-            commands,
-            rescue,
+            listeners,
             log,
+        })
+    }
+
+    /// Waits until the machine takes commands.
+    pub fn ready(mut self) -> Result<Guest> {
+        let mut connect = |listener: &UnixListener| {
+            wait_for("the start of QEMU", BOOT_BOUND, || {
+                self.qemu.check_running()?;
+                Channel::accept(listener)
+            })
+        };
+        let [command, rescue] = &self.listeners;
+        let mut guest = Guest {
+            commands: connect(command)?,
+            rescue: connect(rescue)?,
+            side: self.side,
+            qemu: self.qemu,
+            log: self.log,
             marks: 0,
             lost: false,
         };
-        guest.sh_within(BOOT_BOUND, "true").with_context(|| {
-            format!(
-                "the {side} did not boot; see {}",
-                guest.log.path().display()
-            )
-        })?;
-        Ok(guest)
+        match guest.sh_within(BOOT_BOUND, "true") {
+            Ok(_) => Ok(guest),
+            Err(error) => Err(error).with_context(|| {
+                let log = guest.log.path().display();
+                format!("the {} did not boot; its log is {log}", guest.side)
+            }),
+        }
+    }
+}
+
+impl Guest {
+    /// Starts a machine alone, and waits until it takes commands.
+    pub fn boot(layout: &Layout, side: Side) -> Result<Self> {
+        Starting::new(layout, side, |_| {})?.ready()
     }
 
     /// Which machine it is.

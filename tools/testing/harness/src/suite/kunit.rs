@@ -17,7 +17,7 @@ struct Ep {
 impl Bench for Ep {
     fn set_up(layout: &Layout) -> Result<Self> {
         Ok(Self {
-            guest: Guest::boot(layout, Side::Ep, |_| {})?,
+            guest: Guest::boot(layout, Side::Ep)?,
         })
     }
 

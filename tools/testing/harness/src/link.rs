@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The two machines, joined by the PCI endpoint emulator (tools/testing/emulator/README.md).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::guest::{Guest, Starting};
+use crate::interrupt::wait_for;
+use crate::layout::{Layout, Side};
+use crate::process::{command, Process};
+
+/// For the emulator to listen on its sockets.
+const EMULATOR_BOUND: Duration = Duration::from_secs(10);
+
+/// Identifier of the root port which takes the function.
+const ROOT_PORT: &str = "rp1";
+
+/// An endpoint and a root complex with a link between them.
+///
+/// The fields are in the order in which they end: the machines before what joins them.
+pub struct Link {
+    /// The root complex.
+    pub rc: Guest,
+    /// The endpoint.
+    pub ep: Guest,
+    _emulator: Process,
+}
+
+impl Link {
+    /// Starts the emulator, then the endpoint, then the root complex.
+    pub fn boot(layout: &Layout) -> Result<Self> {
+        let sockets = Sockets::in_directory(&layout.run()?);
+        let emulator = start_emulator(layout, &sockets)?;
+        let ep = Starting::new(layout, Side::Ep, |qemu| sockets.join_ep(qemu))?;
+        let rc = Starting::new(layout, Side::Rc, |qemu| sockets.join_rc(qemu))?;
+        Ok(Self {
+            ep: ep.ready()?,
+            rc: rc.ready()?,
+            _emulator: emulator,
+        })
+    }
+}
+
+fn start_emulator(layout: &Layout, sockets: &Sockets) -> Result<Process> {
+    for path in sockets.all() {
+        if path.exists() {
+            fs::remove_file(path)?;
+        }
+    }
+    let mut command = command(layout.emulator()?);
+    command.arg("run");
+    command.arg("--ep-socket").arg(&sockets.controller);
+    command.arg("--window-socket").arg(&sockets.window);
+    command.arg("--rc-socket").arg(&sockets.function);
+    command.arg("--rc-qmp").arg(&sockets.monitor);
+    command.args(["--rc-bus", ROOT_PORT]);
+    let log = layout.run()?.join("emulator.log");
+    let mut emulator = Process::start("the emulator", command, &log)?;
+    wait_for("the start of the emulator", EMULATOR_BOUND, || {
+        emulator.check_running()?;
+        Ok(sockets.all().iter().all(|path| path.exists()).then_some(()))
+    })?;
+    Ok(emulator)
+}
+
+/// Where the emulator listens.
+struct Sockets {
+    /// Endpoint controller, for the EP's machine.
+    controller: PathBuf,
+    /// Outbound window, for the EP's machine.
+    window: PathBuf,
+    /// Endpoint function, for the RC's machine once the EP started the link.
+    function: PathBuf,
+    /// Monitor of the RC's machine.
+    monitor: PathBuf,
+}
+
+impl Sockets {
+    fn in_directory(run: &Path) -> Self {
+        Self {
+            controller: run.join("emulator.controller"),
+            window: run.join("emulator.window"),
+            function: run.join("emulator.function"),
+            monitor: run.join("emulator.monitor"),
+        }
+    }
+
+    fn all(&self) -> [&PathBuf; 4] {
+        [
+            &self.controller,
+            &self.window,
+            &self.function,
+            &self.monitor,
+        ]
+    }
+
+    fn join_ep(&self, qemu: &mut Command) {
+        let controller = self.controller.display();
+        let window = self.window.display();
+        qemu.arg("-device").arg(format!(
+            r#"{{"driver":"vfio-user-pci","rombar":0,"socket":{{"type":"unix","path":"{controller}"}}}}"#
+        ));
+        qemu.args(["-chardev", &format!("socket,id=window,path={window}")]);
+        qemu.args([
+            "-device",
+            "vhost-user-test-device-pci,chardev=window,virtio-id=6,num_vqs=1",
+        ]);
+    }
+
+    fn join_rc(&self, qemu: &mut Command) {
+        qemu.args([
+            "-device",
+            &format!("pcie-root-port,id={ROOT_PORT},bus=pcie.0,chassis=1,slot=1,pref64-reserve=64M,mem-reserve=16M"),
+        ]);
+        qemu.args(["-qmp", &format!("unix:{}", self.monitor.display())]);
+    }
+}
