@@ -7,11 +7,15 @@
 //! C headers: `include/linux/pci.h`, `include/linux/interrupt.h`.
 
 mod bindings;
+mod dma;
+mod id;
 mod vectors;
 
 pub mod irq;
 
 pub use self::{
+    dma::reach_64_bits,
+    id::device_id,
     irq::IrqHandler,
     vectors::{
         Kind,

@@ -5,6 +5,10 @@
 //! Private to the crate: drivers see the safe types only.
 #![allow(
     clippy::all,
+    clippy::cast_lossless,
+    clippy::ptr_as_ptr,
+    clippy::ref_as_ptr,
+    clippy::undocumented_unsafe_blocks,
     dead_code,
     improper_ctypes,
     improper_ctypes_definitions,
@@ -18,5 +22,8 @@
     unsafe_op_in_unsafe_fn,
     unused_imports
 )]
+
+// The kernel crate's own, so that users need not know where a declaration comes from.
+pub(crate) use kernel::bindings::*;
 
 include!(env!("VIRTIO_DEV_BINDINGS"));
