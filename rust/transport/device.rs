@@ -4,267 +4,15 @@
 //!
 //! Sections "Device" and "Queues" of `Documentation/transport.rst`. Here every argument is checked
 //! against the state (E5) before the [`CommandHandler`] acts (E6). Not here: words and sequence
-//! numbers (`endpoint.rs`).
+//! numbers (`session.rs`).
 
-use crate::command::{Command, CommandError, Mapping, Range};
-use crate::layout::{TransportFeatures, MAX_QUEUES};
+use crate::command::{Command, CommandError};
+use crate::handler::CommandHandler;
+use crate::interrupts::Interrupts;
+use crate::layout::MAX_QUEUES;
 use crate::queue::{QueueIndex, QueueRequest, QueueSetup, QueueSize, QueueState};
-
-/// Feature bits that the transport itself looks at (VIRTIO 1.2, section 6).
-pub mod feature {
-    /// `VIRTIO_F_VERSION_1`
-    pub const VERSION_1: u64 = 1 << 32;
-    /// `VIRTIO_F_ACCESS_PLATFORM`
-    pub const ACCESS_PLATFORM: u64 = 1 << 33;
-    /// `VIRTIO_F_RING_PACKED`
-    pub const RING_PACKED: u64 = 1 << 34;
-    /// `VIRTIO_F_ORDER_PLATFORM`
-    pub const ORDER_PLATFORM: u64 = 1 << 36;
-
-    /// Always offered.
-    pub const OFFERED: u64 = VERSION_1 | ACCESS_PLATFORM | ORDER_PLATFORM;
-    /// `FEATURES_OK` is refused without them.
-    pub const REQUIRED: u64 = VERSION_1 | ACCESS_PLATFORM;
-}
-
-/// Device status (VIRTIO 1.2, section 2.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DeviceStatus(u8);
-
-impl DeviceStatus {
-    /// The device is reset.
-    pub const RESET: Self = Self(0);
-    /// The driver side noticed the device.
-    pub const ACKNOWLEDGE: Self = Self(1);
-    /// The driver side knows how to drive it.
-    pub const DRIVER: Self = Self(2);
-    /// The driver side is ready.
-    pub const DRIVER_OK: Self = Self(4);
-    /// Features are negotiated.
-    pub const FEATURES_OK: Self = Self(8);
-    /// The device gave up.
-    pub const NEEDS_RESET: Self = Self(64);
-    /// The driver side gave up.
-    pub const FAILED: Self = Self(128);
-
-    const SETTABLE: u8 = 1 | 2 | 4 | 8 | 128;
-
-    /// A status from its bits; nothing is checked.
-    pub const fn from_bits(bits: u8) -> Self {
-        Self(bits)
-    }
-
-    /// The bits of the status.
-    pub const fn bits(self) -> u8 {
-        self.0
-    }
-
-    /// Whether all bits of `other` are set.
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// This status with the bits of `other`.
-    pub const fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-}
-
-/// No vector, in `SET_INTERRUPTS` and `QUEUE_SETUP`.
-pub const NO_VECTOR: u32 = 0xffff;
-
-/// What the RC enabled in the function's PCI capabilities.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(u32)]
-pub enum InterruptMode {
-    /// No interrupts.
-    #[default]
-    None = 0,
-    /// The pin.
-    IntX = 1,
-    /// MSI.
-    Msi = 2,
-    /// MSI-X.
-    MsiX = 3,
-}
-
-impl InterruptMode {
-    /// The mode with the given number, if it can have so many vectors.
-    fn check(mode: u32, vectors: u32) -> Option<Self> {
-        match (mode, vectors) {
-            (0, 0) => Some(Self::None),
-            (1, 1) => Some(Self::IntX),
-            (2, 1..=32) => Some(Self::Msi),
-            (3, 1..=2048) => Some(Self::MsiX),
-            _ => None,
-        }
-    }
-}
-
-/// The interrupts that the RC enabled, checked.
-///
-/// # Invariants
-///
-/// The number of vectors is legal for the mode, and the config vector is below it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Interrupts {
-    mode: InterruptMode,
-    vectors: u16,
-    config_vector: Option<u16>,
-}
-
-impl Interrupts {
-    fn check(mode: u32, vectors: u32, config_vector: u32) -> Option<Self> {
-        let without_config = Self {
-            mode: InterruptMode::check(mode, vectors)?,
-            vectors: vectors.try_into().ok()?,
-            config_vector: None,
-        };
-        // INVARIANT: The mode checked the number, `vector` checks the config vector.
-        Some(Self {
-            config_vector: without_config.vector(config_vector)?,
-            ..without_config
-        })
-    }
-
-    /// A vector of these, `None` if it is out of range.
-    fn vector(&self, vector: u32) -> Option<Option<u16>> {
-        match vector {
-            NO_VECTOR => Some(None),
-            vector if vector < u32::from(self.vectors) => Some(Some(vector as u16)),
-            _ => None,
-        }
-    }
-
-    /// How the EP interrupts the RC.
-    pub fn mode(&self) -> InterruptMode {
-        self.mode
-    }
-
-    /// Number of vectors.
-    pub fn vectors(&self) -> u16 {
-        self.vectors
-    }
-
-    /// Vector for changes of the device config and of `DEVICE_NEEDS_RESET`, counted from 0.
-    pub fn config_vector(&self) -> Option<u16> {
-        self.config_vector
-    }
-}
-
-/// What a device does for the commands of the RC.
-///
-/// All arguments are checked. Called from [`EndpointPort::poll`](crate::EndpointPort::poll), thus
-/// in the EP's command thread; may sleep, within the bound of the command. A method that fails
-/// must have changed nothing.
-pub trait CommandHandler {
-    /// Does Q1 to Q3: when it returns, nothing touches RC memory or raises an interrupt, and
-    /// nothing is mapped. Also called at the end of a session, and for a device that is reset.
-    fn reset(&mut self);
-
-    /// Whether the device can work with these features (`FEATURES_OK`).
-    fn accepts_features(&mut self, negotiated: u64) -> bool;
-
-    /// Starts the device (`DRIVER_OK`).
-    ///
-    /// # Errors
-    ///
-    /// The device cannot start; `DRIVER_OK` stays clear.
-    fn driver_ok(&mut self) -> Result<(), CommandError>;
-
-    /// The device status, without `DEVICE_NEEDS_RESET`, is now `status`. Not called for resets.
-    fn status_changed(&mut self, status: DeviceStatus);
-
-    /// Whether the device gave up since the last reset (`DEVICE_NEEDS_RESET`).
-    fn needs_reset(&self) -> bool;
-
-    /// Uses these interrupts from now on.
-    ///
-    /// # Errors
-    ///
-    /// `BadArgument` if the controller was not given that many vectors in that mode.
-    fn set_interrupts(&mut self, interrupts: &Interrupts) -> Result<(), CommandError>;
-
-    /// Writes device config and publishes the outcome; `offset` and length are inside of it.
-    ///
-    /// # Errors
-    ///
-    /// `BadArgument` if these bytes cannot be written.
-    fn write_config(&mut self, offset: usize, from: &[u8]) -> Result<(), CommandError>;
-
-    /// Takes the set-up of a queue that is not enabled; its state becomes the initial one.
-    ///
-    /// # Errors
-    ///
-    /// `NoResources` if the queue could not be enabled.
-    fn setup_queue(&mut self, setup: &QueueSetup) -> Result<(), CommandError>;
-
-    /// Maps a queue and looks at its available index once, as if kicked (D5).
-    ///
-    /// # Errors
-    ///
-    /// `NoResources` if it cannot be mapped.
-    fn enable_queue(&mut self, queue: QueueIndex) -> Result<(), CommandError>;
-
-    /// Stops and unmaps an enabled queue; its state is kept. When it returns, nothing touches the
-    /// queue or its buffers.
-    fn disable_queue(&mut self, queue: QueueIndex);
-
-    /// Sets where a queue that is not running goes on.
-    ///
-    /// # Errors
-    ///
-    /// `Failed` if the queue cannot go on there.
-    fn set_queue_state(&mut self, queue: QueueIndex, state: QueueState)
-        -> Result<(), CommandError>;
-
-    /// Where a queue is; exact when it is not running.
-    ///
-    /// # Errors
-    ///
-    /// `Failed` if the queue is in no state to go on.
-    fn queue_state(&mut self, queue: QueueIndex) -> Result<QueueState, CommandError>;
-
-    /// Suspends the device: buffers completed or returned, no access to RC memory after it.
-    ///
-    /// # Errors
-    ///
-    /// `NotSupported` unless the EP offers [`TransportFeatures::SUSPEND`].
-    fn suspend(&mut self) -> Result<(), CommandError> {
-        Err(CommandError::NotSupported)
-    }
-
-    /// Resumes the device and scans all enabled queues.
-    ///
-    /// # Errors
-    ///
-    /// `NotSupported` unless the EP offers [`TransportFeatures::SUSPEND`].
-    fn resume(&mut self) -> Result<(), CommandError> {
-        Err(CommandError::NotSupported)
-    }
-
-    /// Adds a mapping.
-    ///
-    /// # Errors
-    ///
-    /// `NotSupported` unless the EP offers [`TransportFeatures::MAP`]; `BadState` on overlap.
-    fn map(&mut self, _mapping: &Mapping) -> Result<(), CommandError> {
-        Err(CommandError::NotSupported)
-    }
-
-    /// Removes a range; nothing touches it after it.
-    ///
-    /// # Errors
-    ///
-    /// `NotSupported` unless the EP offers [`TransportFeatures::MAP`].
-    fn unmap(&mut self, _range: &Range) -> Result<(), CommandError> {
-        Err(CommandError::NotSupported)
-    }
-}
+use crate::status::{feature, DeviceStatus};
+use crate::words::TransportFeatures;
 
 /// What a queue went through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -331,10 +79,6 @@ impl Device {
         &self.interrupts
     }
 
-    pub(crate) fn num_queues(&self) -> u16 {
-        self.offer.num_queues
-    }
-
     /// The one reset path, Q1 to Q4 without the words.
     pub(crate) fn reset(&mut self, handler: &mut impl CommandHandler) {
         handler.reset();
@@ -383,10 +127,10 @@ impl Device {
     }
 
     fn set_status(&mut self, bits: u8, handler: &mut impl CommandHandler) -> Executed {
-        let asked = DeviceStatus(bits).without(DeviceStatus::NEEDS_RESET);
+        let asked = DeviceStatus::from_bits(bits).without(DeviceStatus::NEEDS_RESET);
         require(
             asked != DeviceStatus::RESET
-                && asked.0 & !DeviceStatus::SETTABLE == 0
+                && DeviceStatus::SETTABLE.contains(asked)
                 && asked.contains(self.status),
             CommandError::BadArgument,
         )?;

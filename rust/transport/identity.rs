@@ -6,10 +6,13 @@
 
 use crate::config::ConfigReadError;
 use crate::doorbell::Doorbell;
-use crate::layout::{offset, BarSizes, DoorbellKind, Doorbells, Epoch, Layout, LayoutError, Msix};
-use crate::layout::{Region, TransportFeatures, Version, MAGIC};
+use crate::layout::IDENTITY_SIZE;
+use crate::layout::{BarSizes, DoorbellKind, Doorbells, Layout, LayoutError, Msix, Region};
+use crate::offset;
 use crate::queue::{QueueIndex, QueueSize};
 use crate::registers::{read64, Offset, Registers};
+use crate::status::feature;
+use crate::words::{Epoch, TransportFeatures, Version, MAGIC};
 
 /// Why the RC does not use the EP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +91,7 @@ impl Identity {
         epoch: Epoch,
     ) -> Result<Self, IdentityError> {
         let device_features = read64(regs, offset::DEVICE_FEATURES);
-        if device_features & crate::feature::OFFERED != crate::feature::OFFERED {
+        if device_features & feature::OFFERED != feature::OFFERED {
             return Err(IdentityError::Features(device_features));
         }
         let device_id = regs.read32(offset::DEVICE_ID);
@@ -217,7 +220,7 @@ fn check_magic(
     bars: &BarSizes,
 ) -> Result<(), IdentityError> {
     let size = bars.get(usize::from(register_bar)).copied().unwrap_or(0);
-    if size < u64::from(crate::layout::IDENTITY_SIZE) {
+    if size < u64::from(IDENTITY_SIZE) {
         return Err(IdentityError::BarTooSmall);
     }
     match regs.read32(offset::MAGIC) {

@@ -7,14 +7,14 @@
 //!
 //! Context: one user at a time (`&mut self`). Kicks and config reads do not need the port.
 
-use crate::command::RESULT_WORDS;
-use crate::command::{self, decode_state, Command, CommandError, CommandWord, Opcode};
-use crate::device::DeviceStatus;
+use crate::command::{self, Command, CommandError, CommandWord, Opcode};
+use crate::frame::{decode_state, RESULT_WORDS};
 use crate::identity::{Identity, SessionLost};
-use crate::layout::offset;
 use crate::liveness::Watch;
+use crate::offset;
 use crate::queue::QueueState;
 use crate::registers::{Offset, Registers};
+use crate::status::DeviceStatus;
 use crate::time;
 
 /// Why a command is not issued.
@@ -175,20 +175,28 @@ impl RootComplexPort {
                 self.state = State::Lost(lost);
                 lost.into()
             }
-            Ok(Some(answer)) => {
-                let reply = answer.decode(opcode);
-                self.state = match reply {
-                    Err(_) if opcode == Opcode::Reset => State::OutOfStep,
-                    _ => State::Idle,
-                };
-                Step::Done(reply)
-            }
+            Ok(Some(answer)) => Step::Done(self.finish(opcode, &answer)),
             Ok(None) if now_ms >= deadline_ms => {
                 self.state = State::OutOfStep;
                 Step::TimedOut
             }
             Ok(None) => Step::Pending,
         }
+    }
+
+    /// Takes an answer, and what it says of the sequence (R6).
+    fn finish(&mut self, opcode: Opcode, answer: &Answer) -> Result<Reply, AnswerError> {
+        let reply = answer.decode(opcode);
+        self.state = match reply {
+            Err(AnswerError::Refused(CommandError::BadSequence)) => {
+                let [last, ..] = answer.results;
+                self.sequence = last;
+                State::OutOfStep
+            }
+            Err(_) if opcode == Opcode::Reset => State::OutOfStep,
+            _ => State::Idle,
+        };
+        reply
     }
 
     /// Shows that the RC is alive, and looks whether the EP is (H1, H2).

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A session of the EP: commands (E1 to E8), device status and heartbeats (H1, H3).
+//!
+//! Nothing that the EP wrote to the register BAR is read back: the RC is able to overwrite it.
+
+use crate::command::{self, Command, CommandError, CommandWord, Opcode};
+use crate::device::{Device, Offer, Outcome};
+use crate::endpoint::Progress;
+use crate::frame::{Frame, ARGUMENT_WORDS, DATA_WORDS, RESULT_WORDS};
+use crate::handler::CommandHandler;
+use crate::layout::Layout;
+use crate::liveness::Watch;
+use crate::offset;
+use crate::registers::{Offset, Registers};
+use crate::status::DeviceStatus;
+use crate::time;
+use crate::words::Epoch;
+
+type Executed = Result<Outcome, CommandError>;
+
+/// A session.
+pub(crate) struct Session {
+    layout: Layout,
+    epoch: Epoch,
+    device: Device,
+    /// The `cmd` word that was answered last (E1).
+    seen: CommandWord,
+    /// Sequence number that was accepted last.
+    sequence: u32,
+    published_status: DeviceStatus,
+    heartbeat: u32,
+    next_beat_ms: u64,
+    rc: Watch,
+}
+
+/// The EP's copy of a command (E2); nothing in it is checked.
+struct Copied {
+    word: CommandWord,
+    epoch: u32,
+    /// `None`: the opcode is not known, so it defines no words.
+    frame: Option<Frame>,
+}
+
+impl Session {
+    pub(crate) fn new(layout: Layout, offer: Offer, epoch: Epoch, now_ms: u64) -> Self {
+        Self {
+            layout,
+            epoch,
+            device: Device::new(offer),
+            seen: CommandWord::NONE,
+            sequence: 0,
+            published_status: DeviceStatus::RESET,
+            heartbeat: 0,
+            next_beat_ms: now_ms,
+            rc: Watch::new(0, now_ms),
+        }
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Does Q1 to Q4.
+    pub(crate) fn reset(&mut self, regs: &impl Registers, handler: &mut impl CommandHandler) {
+        self.device.reset(handler);
+        self.publish_reset(regs);
+    }
+
+    pub(crate) fn poll(
+        &mut self,
+        regs: &impl Registers,
+        handler: &mut impl CommandHandler,
+        now_ms: u64,
+    ) -> Progress {
+        let answered = self.serve(regs, handler);
+        let needs_reset = self.publish_status(regs, handler);
+        self.beat(regs, now_ms);
+        Progress {
+            answered,
+            needs_reset,
+            is_rc_silent: self.is_rc_silent(regs, now_ms),
+        }
+    }
+
+    /// Does E1 to E8.
+    fn serve(
+        &mut self,
+        regs: &impl Registers,
+        handler: &mut impl CommandHandler,
+    ) -> Option<(CommandWord, Result<(), CommandError>)> {
+        let copied = self.copy_command(regs)?;
+        // E4
+        let status = self.layout.command_word(offset::command::CMD_STATUS);
+        regs.write32(status, command::STATUS_NONE);
+        let executed = self.execute(&copied, handler);
+        if let Ok(outcome) = &executed {
+            self.publish(regs, outcome, handler);
+        }
+        self.answer(regs, copied.word, &executed);
+        self.seen = copied.word;
+        Some((copied.word, executed.map(|_| ())))
+    }
+
+    /// Copies a command that was not answered yet, whole (E1 to E3).
+    fn copy_command(&self, regs: &impl Registers) -> Option<Copied> {
+        let word = self.read_command(regs);
+        if word == CommandWord::NONE || word == self.seen {
+            return None;
+        }
+        regs.read_barrier();
+        let epoch = regs.read32(self.layout.command_word(offset::command::CMD_EPOCH));
+        let frame = Opcode::from_number(word.opcode()).map(|opcode| self.copy_frame(regs, opcode));
+        regs.read_barrier();
+        (self.read_command(regs) == word).then_some(Copied { word, epoch, frame })
+    }
+
+    fn read_command(&self, regs: &impl Registers) -> CommandWord {
+        CommandWord::from_word(regs.read32(self.layout.command_word(offset::command::CMD)))
+    }
+
+    /// Copies the words that the opcode defines, each once.
+    fn copy_frame(&self, regs: &impl Registers, opcode: Opcode) -> Frame {
+        let mut frame = Frame {
+            opcode,
+            arguments: [0; ARGUMENT_WORDS],
+            data: [0; DATA_WORDS],
+        };
+        let arguments = self.layout.command_word(offset::command::ARGUMENT);
+        let defined = frame.arguments.iter_mut().take(opcode.argument_words());
+        copy_words(regs, arguments, defined);
+        let used = frame.data_words();
+        let data = self.layout.command_word(offset::command::DATA);
+        copy_words(regs, data, frame.data.iter_mut().take(used));
+        frame
+    }
+
+    /// Checks (E5) and executes (E6).
+    fn execute(&mut self, copied: &Copied, handler: &mut impl CommandHandler) -> Executed {
+        if !copied.word.is_newer_than(self.sequence) {
+            return Err(CommandError::BadSequence);
+        }
+        self.sequence = copied.word.sequence();
+        if copied.epoch != self.epoch.get() {
+            return Err(CommandError::StaleEpoch);
+        }
+        let frame = copied.frame.as_ref().ok_or(CommandError::UnknownCommand)?;
+        self.device.check_feature(frame.opcode.needed_feature())?;
+        let command = Command::decode(frame)?;
+        self.device.execute(&command, handler)
+    }
+
+    /// Publishes what the RC reads in registers (E7).
+    fn publish(&mut self, regs: &impl Registers, outcome: &Outcome, handler: &impl CommandHandler) {
+        match *outcome {
+            Outcome::Queue(queue, is_enabled) => {
+                let status = self.layout.queue_word(queue, offset::queue::STATUS);
+                regs.write32(status, is_enabled.into());
+            }
+            Outcome::Reset => self.publish_reset(regs),
+            Outcome::Status(_) => {
+                self.publish_status(regs, handler);
+            }
+            Outcome::Done | Outcome::State(_) => {}
+        }
+    }
+
+    /// Publishes the words of a device that was reset (Q4).
+    fn publish_reset(&mut self, regs: &impl Registers) {
+        for queue in self.layout.queues() {
+            regs.write32(self.layout.queue_word(queue, offset::queue::STATUS), 0);
+        }
+        regs.write32(offset::DEVICE_STATUS, 0);
+        self.published_status = DeviceStatus::RESET;
+    }
+
+    /// Publishes the answer, the word that names the command last (E8).
+    fn answer(&self, regs: &impl Registers, word: CommandWord, executed: &Executed) {
+        let place = |offset| self.layout.command_word(offset);
+        for (n, result) in (0..).zip(self.results(executed)) {
+            regs.write32(place(offset::command::RESULT).word(n), result);
+        }
+        let status = match executed {
+            Ok(_) => command::STATUS_OKAY,
+            Err(error) => *error as u32,
+        };
+        regs.write32(place(offset::command::CMD_STATUS), status);
+        regs.write32(place(offset::command::ANSWER_EPOCH), self.epoch.get());
+        regs.write_barrier();
+        regs.write32(place(offset::command::ANSWER), word.word());
+    }
+
+    /// The `result` words of an answer.
+    fn results(&self, executed: &Executed) -> [u32; RESULT_WORDS] {
+        match executed {
+            Ok(Outcome::Status(status)) => [status.bits().into(), 0, 0, 0],
+            Ok(Outcome::State(state)) => [state.available.into(), state.used.into(), 0, 0],
+            Err(CommandError::BadSequence) => [self.sequence, 0, 0, 0],
+            _ => [0; RESULT_WORDS],
+        }
+    }
+
+    /// Publishes the device status if it changed; answers whether the device just gave up.
+    fn publish_status(&mut self, regs: &impl Registers, handler: &impl CommandHandler) -> bool {
+        let mut status = self.device.status();
+        if handler.needs_reset() {
+            status = status.with(DeviceStatus::NEEDS_RESET);
+        }
+        if status == self.published_status {
+            return false;
+        }
+        regs.write32(offset::DEVICE_STATUS, status.bits().into());
+        let had_given_up = self.published_status.contains(DeviceStatus::NEEDS_RESET);
+        self.published_status = status;
+        status.contains(DeviceStatus::NEEDS_RESET) && !had_given_up
+    }
+
+    /// Shows that the command loop runs (H1), at twice the rate that is promised.
+    fn beat(&mut self, regs: &impl Registers, now_ms: u64) {
+        if now_ms >= self.next_beat_ms {
+            self.heartbeat = self.heartbeat.wrapping_add(1);
+            regs.write32(offset::HEARTBEAT, self.heartbeat);
+            self.next_beat_ms = now_ms.saturating_add(time::BEAT_MS / 2);
+        }
+    }
+
+    /// Whether the RC uses the device, has a heartbeat, and stopped it (H3).
+    fn is_rc_silent(&mut self, regs: &impl Registers, now_ms: u64) -> bool {
+        let beat = regs.read32(self.layout.command_word(offset::command::RC_HEARTBEAT));
+        let silence_ms = self.rc.silence_ms(beat, now_ms);
+        let is_used = self.device.status() != DeviceStatus::RESET;
+        beat != 0 && is_used && silence_ms >= time::RC_SILENT_MS
+    }
+}
+
+/// Reads consecutive words.
+fn copy_words<'a>(regs: &impl Registers, from: Offset, to: impl Iterator<Item = &'a mut u32>) {
+    for (n, word) in (0..).zip(to) {
+        *word = regs.read32(from.word(n));
+    }
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests of the protocol: both ends, joined by a model of the link.
+
+mod commands;
+mod config;
+mod doorbells;
+mod faults;
+mod identity;
+mod interleavings;
+mod model;
+mod properties;
