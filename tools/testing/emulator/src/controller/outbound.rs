@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Outbound windows: translations from the window to PCI addresses, and the pages that make them real.
+//!
+//! A translation is what the EP programmed. Pages are what the EP's monitor has mapped. One worker brings
+//! the pages in line with the translations, the gate (link up, bus master enabled) and the RC's memory, so
+//! that map, unmap, reset, link down and removal of memory are all one mechanism:
+//!
+//!     change -> generation + 1 -> worker: wanted pages - present pages -> done = generation
+//!
+//! Locking: one mutex, fourth in the order of `sync`; never held while a monitor is asked. The worker
+//! is the only one that asks; the EP thread polls with a [`Ticket`], the RC thread may wait in
+//! [`Outbound::settle`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use epc_regs::Status;
+
+use crate::fabric::{Settings, WindowMode};
+use crate::memory::{FilePiece, GuestMemory};
+use crate::sync::lock;
+use crate::trace::{Access, Trace, Transaction};
+use crate::vhost_user::WindowChannel;
+use crate::PAGE_SIZE;
+
+/// Time that the RC waits for the withdrawal of pages; QEMU gives up a vfio-user request after 5 s.
+const SETTLE_TIME: Duration = Duration::from_secs(4);
+/// Translations at one time: a bound for the worker's time, far above what an EPC has.
+const MAX_TRANSLATIONS: usize = 1024;
+
+/// Translations and pages of the outbound window.
+#[derive(Debug)]
+pub struct Outbound {
+    size: u64,
+    mode: WindowMode,
+    rc_memory: Arc<GuestMemory>,
+    trace: Arc<Trace>,
+    state: Mutex<State>,
+    changed: Condvar,
+    done: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    translations: BTreeMap<u64, Translation>,
+    open: bool,
+    channel: Option<Arc<WindowChannel>>,
+    /// Counts the times that the window lost its pages.
+    session: u64,
+    generation: u64,
+    done: u64,
+    /// Window offsets of translations for which the monitor refused a page.
+    failed: BTreeSet<u64>,
+    stopped: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Translation {
+    pci: u64,
+    size: u64,
+}
+
+/// Says when a change has reached the pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    generation: u64,
+    /// The translation that the change adds, if it does.
+    added: Option<u64>,
+}
+
+/// A page run that is, or shall be, in the window.
+#[derive(Clone, Debug, PartialEq)]
+struct Page {
+    window: u64,
+    translation: u64,
+    piece: FilePiece,
+}
+
+impl Outbound {
+    /// Makes a window without translations.
+    pub fn new(settings: &Settings, rc_memory: Arc<GuestMemory>, trace: Arc<Trace>) -> Self {
+        Self {
+            size: settings.window_size,
+            mode: settings.window_mode,
+            rc_memory,
+            trace,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            done: Condvar::new(),
+        }
+    }
+
+    /// Adds a translation.
+    ///
+    /// # Errors
+    ///
+    /// `BadArgument`: not in the window or not whole pages. `WindowConflict`: overlaps another one.
+    /// `WindowNotReady`: the window's driver is not there. `NotRcMemory`: the link is open and the range
+    /// is nowhere RC memory.
+    pub fn map(&self, window: u64, pci: u64, size: u64) -> Result<Ticket, Status> {
+        let aligned = (window | pci | size) % PAGE_SIZE == 0 && size > 0;
+        let inside = window.checked_add(size).is_some_and(|end| end <= self.size);
+        if !aligned || !inside || pci.checked_add(size).is_none() {
+            return Err(Status::BadArgument);
+        }
+        let is_memory = !self.rc_memory.pieces(pci, size).is_empty();
+        let mut state = lock(&self.state);
+        let (translations, end) = (&state.translations, window + size);
+        let before = translations.range(..end).next_back();
+        if before.is_some_and(|(at, before)| at + before.size > window) {
+            return Err(Status::WindowConflict);
+        }
+        if self.mode == WindowMode::Mapped && state.channel.is_none() {
+            return Err(Status::WindowNotReady);
+        }
+        if state.open && !is_memory {
+            return Err(Status::NotRcMemory);
+        }
+        if translations.len() >= MAX_TRANSLATIONS {
+            return Err(Status::BadArgument);
+        }
+        state.translations.insert(window, Translation { pci, size });
+        let added = Some(window);
+        Ok(Ticket {
+            added,
+            ..self.advance(&mut state)
+        })
+    }
+
+    /// Removes the translation that begins at a window offset.
+    ///
+    /// # Errors
+    ///
+    /// `WindowConflict` when there is none.
+    pub fn unmap(&self, window: u64) -> Result<Ticket, Status> {
+        let mut state = lock(&self.state);
+        let removed = state.translations.remove(&window);
+        removed.ok_or(Status::WindowConflict)?;
+        Ok(self.advance(&mut state))
+    }
+
+    /// Removes all translations.
+    pub fn clear(&self) -> Ticket {
+        let mut state = lock(&self.state);
+        state.translations.clear();
+        self.advance(&mut state)
+    }
+
+    /// Opens or closes the way to RC memory.
+    pub fn set_open(&self, open: bool) -> Ticket {
+        let mut state = lock(&self.state);
+        if state.open == open {
+            return Ticket {
+                generation: state.generation,
+                added: None,
+            };
+        }
+        state.open = open;
+        self.advance(&mut state)
+    }
+
+    /// The RC's memory has changed.
+    pub fn refresh(&self) {
+        let mut state = lock(&self.state);
+        if !state.translations.is_empty() {
+            self.advance(&mut state);
+        }
+    }
+
+    /// The window can take pages now.
+    pub fn attach(&self, channel: Arc<WindowChannel>) {
+        let mut state = lock(&self.state);
+        state.channel = Some(channel);
+        self.advance(&mut state);
+    }
+
+    /// The window can take pages no more; those which it had are gone.
+    pub fn detach(&self) {
+        let mut state = lock(&self.state);
+        state.channel = None;
+        state.session += 1;
+        self.advance(&mut state);
+    }
+
+    /// Ends the worker.
+    pub fn stop(&self) {
+        let mut state = lock(&self.state);
+        state.stopped = true;
+        self.changed.notify_all();
+        self.done.notify_all();
+    }
+
+    /// Says how a change fares; takes the translation back if the monitor refused it.
+    pub fn poll(&self, ticket: Ticket) -> Status {
+        let mut state = lock(&self.state);
+        if state.done < ticket.generation {
+            return Status::Busy;
+        }
+        let Some(added) = ticket.added.filter(|added| state.failed.remove(added)) else {
+            return Status::Ok;
+        };
+        state.translations.remove(&added);
+        self.advance(&mut state);
+        Status::Failed
+    }
+
+    /// Waits until all changes made so far have reached the pages.
+    pub fn settle(&self) {
+        let state = lock(&self.state);
+        let wanted = state.generation;
+        let waiting = |state: &mut State| state.done < wanted && !state.stopped;
+        let result = self.done.wait_timeout_while(state, SETTLE_TIME, waiting);
+        let (_state, timeout) = result.unwrap_or_else(std::sync::PoisonError::into_inner);
+        if timeout.timed_out() {
+            tracing::error!(
+                "The EP's monitor did not withdraw window pages within {SETTLE_TIME:?}"
+            );
+        }
+    }
+
+    /// Reads or writes through the window, for a trapped one; what is not reachable reads zero.
+    pub fn access(&self, access: Access, offset: u64, data: &mut [u8]) {
+        let pci = self.resolve(offset, data.len() as u64);
+        let done = pci.map(|pci| match access {
+            Access::Read => self.rc_memory.read(pci, data),
+            Access::Write => self.rc_memory.write(pci, data),
+        });
+        let reached = matches!(done, Some(Ok(())));
+        if !reached && access == Access::Read {
+            data.fill(0);
+        }
+        let pci = pci.filter(|_| reached);
+        self.trace.record(&Transaction::Window {
+            access,
+            offset,
+            pci,
+            data,
+        });
+    }
+
+    fn resolve(&self, offset: u64, size: u64) -> Option<u64> {
+        let state = lock(&self.state);
+        let (window, translation) = state.translations.range(..=offset).next_back()?;
+        let skip = offset - window;
+        let end = skip.checked_add(size)?;
+        (state.open && end <= translation.size).then(|| translation.pci + skip)
+    }
+
+    /// Starts a new generation; without a worker to wait for, it is done at once.
+    fn advance(&self, state: &mut State) -> Ticket {
+        state.generation += 1;
+        if self.mode == WindowMode::Trapped {
+            state.done = state.generation;
+        }
+        self.changed.notify_all();
+        Ticket {
+            generation: state.generation,
+            added: None,
+        }
+    }
+
+    /// The worker: brings the pages in line until stopped.
+    pub fn run(&self) {
+        let mut worker = Worker {
+            outbound: self,
+            present: Vec::new(),
+            holes: Vec::new(),
+            session: 0,
+        };
+        while let Some(goal) = self.next_goal() {
+            let failed = worker.reach(&goal);
+            let mut state = lock(&self.state);
+            state.done = goal.generation;
+            state.failed = failed;
+            self.done.notify_all();
+        }
+    }
+
+    fn next_goal(&self) -> Option<Goal> {
+        let state = lock(&self.state);
+        let idle = |state: &mut State| state.done == state.generation && !state.stopped;
+        let state = self.changed.wait_while(state, idle);
+        let state = state.unwrap_or_else(std::sync::PoisonError::into_inner);
+        let open = state.open && state.channel.is_some();
+        (!state.stopped).then(|| Goal {
+            generation: state.generation,
+            channel: state.channel.clone(),
+            session: state.session,
+            translations: if open {
+                state.translations.clone()
+            } else {
+                BTreeMap::new()
+            },
+        })
+    }
+}
+
+/// What the worker shall reach.
+struct Goal {
+    generation: u64,
+    channel: Option<Arc<WindowChannel>>,
+    session: u64,
+    translations: BTreeMap<u64, Translation>,
+}
+
+/// State of the worker alone.
+struct Worker<'a> {
+    outbound: &'a Outbound,
+    present: Vec<Page>,
+    /// Holes as window offset, PCI address and size; each is traced once.
+    holes: Vec<(u64, u64, u64)>,
+    session: u64,
+}
+
+impl Worker<'_> {
+    /// Brings the pages in line with a goal; returns the translations that the monitor refused.
+    fn reach(&mut self, goal: &Goal) -> BTreeSet<u64> {
+        if self.session != goal.session {
+            self.session = goal.session;
+            self.present.clear();
+        }
+        let Some(channel) = goal.channel.as_ref() else {
+            return BTreeSet::new();
+        };
+        let wanted = self.wanted(&goal.translations);
+        let (kept, surplus) = std::mem::take(&mut self.present)
+            .into_iter()
+            .partition(|page| wanted.contains(page));
+        self.present = kept;
+        surplus.iter().for_each(|page| self.withdraw(channel, page));
+        let mut failed = BTreeSet::new();
+        for page in wanted {
+            let present = self.present.contains(&page);
+            if !present && !self.insert(channel, &page) {
+                failed.insert(page.translation);
+            } else if !present {
+                self.present.push(page);
+            }
+        }
+        failed
+    }
+
+    fn wanted(&mut self, translations: &BTreeMap<u64, Translation>) -> Vec<Page> {
+        let mut pages = Vec::new();
+        let mut holes = Vec::new();
+        for (&window, translation) in translations {
+            let mut next = translation.pci;
+            let end = translation.pci + translation.size;
+            let pieces = self
+                .outbound
+                .rc_memory
+                .pieces(translation.pci, translation.size);
+            for piece in pieces.into_iter().filter_map(whole_pages) {
+                if piece.base > next {
+                    holes.push((window + (next - translation.pci), next, piece.base - next));
+                }
+                next = piece.base + piece.size;
+                let at = window + (piece.base - translation.pci);
+                pages.push(Page {
+                    window: at,
+                    translation: window,
+                    piece,
+                });
+            }
+            if next < end {
+                holes.push((window + (next - translation.pci), next, end - next));
+            }
+        }
+        for &(window, pci, size) in holes.iter().filter(|hole| !self.holes.contains(hole)) {
+            self.outbound
+                .trace
+                .record(&Transaction::Hole { window, pci, size });
+        }
+        self.holes = holes;
+        pages
+    }
+
+    fn insert(&self, channel: &WindowChannel, page: &Page) -> bool {
+        let Page { window, piece, .. } = page;
+        match channel.map(*window, piece) {
+            Ok(()) => {
+                let (window, pci, size) = (*window, piece.base, piece.size);
+                self.outbound
+                    .trace
+                    .record(&Transaction::Map { window, pci, size });
+                true
+            }
+            Err(error) => {
+                tracing::error!(
+                    "Cannot map {:#x} into the window at {window:#x}: {error}",
+                    piece.base
+                );
+                false
+            }
+        }
+    }
+
+    fn withdraw(&self, channel: &WindowChannel, page: &Page) {
+        let (window, pci, size) = (page.window, page.piece.base, page.piece.size);
+        if let Err(error) = channel.unmap(window, size) {
+            tracing::error!("Cannot withdraw {pci:#x} from the window at {window:#x}: {error}");
+        }
+        self.outbound
+            .trace
+            .record(&Transaction::Unmap { window, pci, size });
+    }
+}
+
+/// Cuts a piece down to whole pages, which is all that can be mapped.
+fn whole_pages(piece: FilePiece) -> Option<FilePiece> {
+    let base = piece.base.checked_next_multiple_of(PAGE_SIZE)?;
+    let end = (piece.base + piece.size) & !(PAGE_SIZE - 1);
+    let size = end.checked_sub(base).filter(|size| *size > 0)?;
+    let offset = piece.offset + (base - piece.base);
+    (offset % PAGE_SIZE == 0).then(|| FilePiece {
+        base,
+        size,
+        offset,
+        ..piece
+    })
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Puts the parts together: sockets, threads, and their end.
+//!
+//! Threads, each joined at the end: `rc` (function towards the RC), `ep` (controller towards the EP), `window`
+//! (main socket of the window device), `pages` (worker of `outbound`), `monitor` (QMP of the RC), `link`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::{io, thread};
+
+use thiserror::Error;
+
+use crate::controller::Controller;
+use crate::endpoint::Function;
+use crate::fabric::{Fabric, Settings, WindowMode};
+use crate::link::{AttachSettings, Input, Link, LinkHandle};
+use crate::socket::{ListenError, Listener, StopHandle};
+use crate::trace::Trace;
+use crate::vfio_user::Server;
+use crate::vhost_user::Frontend;
+
+/// Why the emulator cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A socket cannot be used.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The system gives no thread, or cannot resolve a path.
+    #[error("cannot start: {0}")]
+    Io(#[from] io::Error),
+    /// The window's size is not possible.
+    #[error("window size {0:#x} is not a power of two of at least one page")]
+    WindowSize(u64),
+    /// The number of doorbells is not possible.
+    #[error("{0} doorbells do not fit, at most {max} do", max = MAX_DOORBELLS)]
+    Doorbells(u16),
+}
+
+/// Doorbells that fit: their vectors must fit the controller's MSI-X table.
+pub const MAX_DOORBELLS: u16 = 64;
+
+/// Paths of the sockets, and the RC's root port.
+#[derive(Clone, Debug)]
+pub struct Endpoints {
+    /// vfio-user socket of the function.
+    pub rc: PathBuf,
+    /// vfio-user socket of the controller.
+    pub ep: PathBuf,
+    /// vhost-user socket of the window.
+    pub window: PathBuf,
+    /// QMP socket to which the RC's monitor connects.
+    pub rc_qmp: PathBuf,
+    /// Id of the RC's root port.
+    pub rc_bus: String,
+}
+
+/// A running emulator; ends when dropped.
+#[derive(Debug)]
+pub struct Emulator {
+    fabric: Fabric,
+    link: LinkHandle,
+    stops: Vec<StopHandle>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Emulator {
+    /// Listens on all sockets and serves them.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`]; nothing is left behind.
+    pub fn start(
+        endpoints: &Endpoints,
+        settings: Settings,
+        trace: Trace,
+    ) -> Result<Self, StartError> {
+        check(&settings)?;
+        let rc = Listener::bind(&endpoints.rc)?;
+        let ep = Listener::bind(&endpoints.ep)?;
+        let qmp = Listener::bind(&endpoints.rc_qmp)?;
+        let window = match settings.window_mode {
+            WindowMode::Mapped => Some(Listener::bind(&endpoints.window)?),
+            WindowMode::Trapped => None,
+        };
+        let attach = AttachSettings {
+            socket: endpoints.rc.canonicalize()?,
+            bus: endpoints.rc_bus.clone(),
+        };
+        let fabric = Fabric::new(settings, trace);
+        let function = Arc::new(Function::new(fabric.clone()));
+        let (link, inputs) = LinkHandle::new();
+        let controller = Arc::new(Controller::new(
+            fabric.clone(),
+            Arc::clone(&function),
+            link.clone(),
+        ));
+
+        let listeners = [Some(&rc), Some(&ep), Some(&qmp), window.as_ref()];
+        let stops = listeners
+            .into_iter()
+            .flatten()
+            .map(Listener::stop_handle)
+            .collect();
+        let mut emulator = Self {
+            fabric: fabric.clone(),
+            link: link.clone(),
+            stops,
+            threads: Vec::new(),
+        };
+        let link_thread = Link::new(Arc::clone(&function), attach);
+        emulator.spawn("link", move || link_thread.run(&inputs))?;
+        emulator.spawn("monitor", move || link.run_monitor(&qmp))?;
+        emulator.spawn("rc", move || Server::new(function).run(&rc))?;
+        emulator.spawn("ep", move || Server::new(controller).run(&ep))?;
+        if let Some(listener) = window {
+            let outbound = Arc::clone(&fabric.outbound);
+            let frontend = Frontend::new(Arc::clone(&outbound), settings.window_size);
+            emulator.spawn("window", move || frontend.run(&listener))?;
+            emulator.spawn("pages", move || outbound.run())?;
+        }
+        Ok(emulator)
+    }
+
+    fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(body)?;
+        self.threads.push(thread);
+        Ok(())
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.link.send(Input::Quit);
+        self.fabric.outbound.stop();
+        self.stops.iter().for_each(StopHandle::stop);
+        for thread in self.threads.drain(..) {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            if thread.join().is_err() {
+                tracing::error!("The thread {name} panicked");
+            }
+        }
+    }
+}
+
+fn check(settings: &Settings) -> Result<(), StartError> {
+    let size = settings.window_size;
+    if !size.is_power_of_two() || size < crate::PAGE_SIZE {
+        return Err(StartError::WindowSize(size));
+    }
+    match settings.doorbells {
+        0..=MAX_DOORBELLS => Ok(()),
+        count => Err(StartError::Doorbells(count)),
+    }
+}

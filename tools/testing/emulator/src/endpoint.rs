@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The endpoint function: defined by the EP, seen by the RC.
+//!
+//! Life of the link, with who moves it:
+//!
+//!     Down --Start (EP)--> Waiting --attached (link thread)--> Up
+//!      ^                      |  ^                              |
+//!      |                      |  +---- RC gone (link thread) ---+
+//!      +-- detached (link thread) -- Leaving <--Stop (EP)-------+
+//!
+//! The function is defined while the link is Down, takes its shape for the RC when the RC connects, and
+//! reads all-ones while the link is Down or Leaving.
+//!
+//! Locking: one mutex, second in the order of `sync`; RC thread, EP thread and link thread.
+
+pub mod bars;
+mod interrupts;
+pub mod msix;
+mod rc_port;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use epc_regs::{event, Backing, Header, LinkState, Status};
+
+use crate::config_space::ConfigSpace;
+use crate::controller::outbound::Ticket;
+use crate::fabric::Fabric;
+use crate::sync::lock;
+use crate::trace::Transaction;
+use crate::vectors::Vectors;
+use crate::vfio_user::device::Mappable;
+use crate::vfio_user::Client;
+use bars::{moves_mapped_page, Bar, Target};
+use msix::Msix;
+
+/// Number of BARs of a function.
+pub const BAR_COUNT: usize = 6;
+/// Largest number of MSI vectors.
+const MAX_MSI: u16 = 32;
+/// Largest number of MSI-X vectors.
+const MAX_MSIX: u16 = 2048;
+
+/// The endpoint function.
+#[derive(Debug)]
+pub struct Function {
+    fabric: Fabric,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    link: LinkState,
+    definition: Definition,
+    config: ConfigSpace,
+    msix: Msix,
+    client: Option<Arc<Client>>,
+    mapped: [Option<Mappable>; BAR_COUNT],
+    intx: Intx,
+    msi: Vectors,
+    /// Whether the EP may reach RC memory: link up and bus master enabled.
+    open: bool,
+}
+
+/// What the EP chose; takes effect when the RC connects.
+#[derive(Debug, Default)]
+struct Definition {
+    header: Header,
+    bars: [Option<Bar>; BAR_COUNT],
+    msi: u16,
+    msix: Option<MsixDefinition>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct MsixDefinition {
+    count: u16,
+    bar: usize,
+    table: u32,
+}
+
+/// Level-triggered interrupt: masked by itself when it fires, fires again if still high when unmasked.
+#[derive(Debug)]
+struct Intx {
+    vectors: Vectors,
+    level: bool,
+    masked: bool,
+}
+
+impl Function {
+    /// Makes an undefined function with the link down.
+    pub fn new(fabric: Fabric) -> Self {
+        Self {
+            fabric,
+            state: Mutex::new(State {
+                link: LinkState::Down,
+                definition: Definition::default(),
+                config: ConfigSpace::new(&Header::default()),
+                msix: Msix::default(),
+                client: None,
+                mapped: Default::default(),
+                intx: Intx::new(),
+                msi: Vectors::default(),
+                open: false,
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Locks the state for a change that only a stopped function allows.
+    fn lock_down(&self) -> Result<MutexGuard<'_, State>, Status> {
+        let state = self.lock();
+        match state.link {
+            LinkState::Down => Ok(state),
+            _ => Err(Status::LinkActive),
+        }
+    }
+
+    /// Sets the header.
+    ///
+    /// # Errors
+    ///
+    /// `LinkActive`; `BadArgument` when the interrupt pin is not 0 to 4.
+    pub fn write_header(&self, header: Header) -> Result<(), Status> {
+        let mut state = self.lock_down()?;
+        if header.interrupt_pin > 4 {
+            return Err(Status::BadArgument);
+        }
+        state.definition.header = header;
+        Ok(())
+    }
+
+    /// Defines a BAR, or moves the backing of one.
+    ///
+    /// # Errors
+    ///
+    /// `BadArgument`, `BadAddress`, and `LinkActive` when the RC sees the BAR and it cannot change.
+    pub fn set_bar(
+        &self,
+        index: usize,
+        size: u64,
+        flags: u64,
+        backing: Backing,
+        address: u64,
+    ) -> Result<(), Status> {
+        let target = self.check_target(backing, address, size)?;
+        let bar = Bar::new(index, size, flags, target).ok_or(Status::BadArgument)?;
+        self.replace_bar(index, bar)
+    }
+
+    /// Replaces the backing of a part of a BAR.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_bar`](Self::set_bar); `BadArgument` also when there is no such part.
+    pub fn set_bar_range(
+        &self,
+        index: usize,
+        offset: u64,
+        size: u64,
+        backing: Backing,
+        address: u64,
+    ) -> Result<(), Status> {
+        let target = self.check_target(backing, address, size)?;
+        let old = self.lock().definition.bar(index).cloned();
+        let bar = old.and_then(|bar| bar.with_range(offset, size, target));
+        self.replace_bar(index, bar.ok_or(Status::BadArgument)?)
+    }
+
+    fn check_target(&self, backing: Backing, address: u64, size: u64) -> Result<Target, Status> {
+        let valid = match backing {
+            Backing::None => true,
+            Backing::Memory => self.fabric.ep_memory.contains(address, size),
+            Backing::Doorbell => address
+                .checked_add(size)
+                .is_some_and(|end| end <= epc_regs::DOORBELL_PAGE_SIZE),
+        };
+        valid
+            .then(|| Target::new(backing, address))
+            .ok_or(Status::BadAddress)
+    }
+
+    fn replace_bar(&self, index: usize, bar: Bar) -> Result<(), Status> {
+        let mut state = self.lock();
+        let State {
+            link,
+            definition,
+            mapped,
+            ..
+        } = &mut *state;
+        if *link != LinkState::Down {
+            let old = definition.bar(index).ok_or(Status::LinkActive)?;
+            let same_shape = (old.size(), old.flags()) == (bar.size(), bar.flags());
+            let mapped = mapped.get(index).and_then(Option::as_ref);
+            if !same_shape || moves_mapped_page(old, &bar, mapped) {
+                return Err(Status::LinkActive);
+            }
+        }
+        definition.place_bar(index, bar)
+    }
+
+    /// Takes a BAR away; while the RC sees it, it keeps its place and has nothing behind it.
+    ///
+    /// # Errors
+    ///
+    /// `BadArgument` when there is no such BAR.
+    pub fn clear_bar(&self, index: usize) -> Result<(), Status> {
+        let mut state = self.lock();
+        let down = state.link == LinkState::Down;
+        let slot = state
+            .definition
+            .bars
+            .get_mut(index)
+            .ok_or(Status::BadArgument)?;
+        let old = slot.take().ok_or(Status::BadArgument)?;
+        if !down {
+            *slot = Bar::new(index, old.size(), old.flags(), Target::Nothing);
+        }
+        Ok(())
+    }
+
+    /// Offers MSI vectors; 0 takes the capability away.
+    ///
+    /// # Errors
+    ///
+    /// `LinkActive`; `BadArgument` unless the count is a power of two up to 32.
+    pub fn set_msi(&self, count: u16) -> Result<(), Status> {
+        let mut state = self.lock_down()?;
+        if count > MAX_MSI || (count != 0 && !count.is_power_of_two()) {
+            return Err(Status::BadArgument);
+        }
+        state.definition.msi = count;
+        Ok(())
+    }
+
+    /// Offers MSI-X vectors; 0 takes the capability away.
+    ///
+    /// # Errors
+    ///
+    /// `LinkActive`; `BadArgument` when count, BAR or offset are out of range.
+    pub fn set_msix(&self, count: u16, bar: u64, table: u64) -> Result<(), Status> {
+        let mut state = self.lock_down()?;
+        let bar = usize::try_from(bar).ok().filter(|bar| *bar < BAR_COUNT);
+        let table = u32::try_from(table).ok().filter(|table| table % 8 == 0);
+        let (Some(bar), Some(table)) = (bar, table) else {
+            return Err(Status::BadArgument);
+        };
+        if count > MAX_MSIX {
+            return Err(Status::BadArgument);
+        }
+        state.definition.msix = (count > 0).then_some(MsixDefinition { count, bar, table });
+        Ok(())
+    }
+
+    /// State of the link.
+    pub fn link(&self) -> LinkState {
+        self.lock().link
+    }
+
+    /// Lets the link come up.
+    pub fn start(&self) {
+        let mut state = self.lock();
+        if state.link == LinkState::Down {
+            self.set_link(&mut state, LinkState::Waiting);
+        }
+    }
+
+    /// Takes the link down; the ticket is done when no page of RC memory is reachable any more.
+    pub fn stop(&self) -> Ticket {
+        let mut state = self.lock();
+        if state.link != LinkState::Down {
+            self.set_link(&mut state, LinkState::Leaving);
+        }
+        self.update_gate(&mut state)
+    }
+
+    /// Takes away all that the EP defined; the link is stopped.
+    pub fn undefine(&self) {
+        self.lock().definition = Definition::default();
+    }
+
+    /// The RC has attached the function.
+    pub fn attached(&self) {
+        let mut state = self.lock();
+        if state.link == LinkState::Waiting {
+            self.set_link(&mut state, LinkState::Up);
+            self.update_gate(&mut state);
+        }
+    }
+
+    /// The RC has let go of the function, or is gone; `wanted` says whether the link shall come up again.
+    pub fn detached(&self, wanted: bool) {
+        let mut state = self.lock();
+        let next = if wanted {
+            LinkState::Waiting
+        } else {
+            LinkState::Down
+        };
+        if state.link != next {
+            self.set_link(&mut state, next);
+            self.update_gate(&mut state);
+        }
+    }
+
+    /// Command register as the RC wrote it; 0 unless the link is up.
+    pub fn pci_command(&self) -> u16 {
+        let state = self.lock();
+        if state.is_up() {
+            state.config.command()
+        } else {
+            0
+        }
+    }
+
+    /// Number of MSI vectors that the RC enabled.
+    pub fn msi_enabled(&self) -> u32 {
+        let state = self.lock();
+        if state.is_up() {
+            state.config.msi_enabled()
+        } else {
+            0
+        }
+    }
+
+    /// Size of the MSI-X table if the RC enabled it.
+    pub fn msix_enabled(&self) -> u32 {
+        let state = self.lock();
+        if state.is_up() {
+            state.config.msix_enabled()
+        } else {
+            0
+        }
+    }
+
+    /// Whether the EP may reach RC memory.
+    pub fn is_open(&self) -> bool {
+        self.lock().open
+    }
+
+    /// Moves the link; LINK_UP and LINK_DOWN tell when Up begins and when Down (or Waiting again) does.
+    fn set_link(&self, state: &mut State, next: LinkState) {
+        let was = state.link;
+        state.link = next;
+        let name = match next {
+            LinkState::Down => "down",
+            LinkState::Waiting => "waiting",
+            LinkState::Up => "up",
+            LinkState::Leaving => "leaving",
+        };
+        tracing::info!("Link {name}");
+        self.fabric.trace.record(&Transaction::Link { event: name });
+        match (was, next) {
+            (_, LinkState::Up) => self.fabric.events.raise(event::LINK_UP),
+            (LinkState::Up | LinkState::Leaving, LinkState::Down | LinkState::Waiting) => {
+                self.fabric.events.raise(event::LINK_DOWN);
+            }
+            _ => {}
+        }
+    }
+
+    /// Opens or closes the way to RC memory, after any change of link or bus master.
+    fn update_gate(&self, state: &mut State) -> Ticket {
+        let open = state.is_up() && state.config.is_bus_master();
+        if open != state.open {
+            state.open = open;
+            let event = if open {
+                "bus master on"
+            } else {
+                "bus master off"
+            };
+            self.fabric.trace.record(&Transaction::Link { event });
+            if state.is_up() {
+                self.fabric.events.raise(event::BUS_MASTER);
+            }
+        }
+        self.fabric.outbound.set_open(open)
+    }
+}
+
+impl State {
+    fn is_up(&self) -> bool {
+        self.link == LinkState::Up
+    }
+
+    /// Whether the RC reads the function, or all-ones.
+    fn answers(&self) -> bool {
+        matches!(self.link, LinkState::Waiting | LinkState::Up)
+    }
+}
+
+impl Definition {
+    fn bar(&self, index: usize) -> Option<&Bar> {
+        self.bars.get(index).and_then(Option::as_ref)
+    }
+
+    /// Puts a BAR in its place, unless a neighbour has the register.
+    fn place_bar(&mut self, index: usize, bar: Bar) -> Result<(), Status> {
+        let below = index.checked_sub(1).and_then(|below| self.bar(below));
+        let above = self.bar(index + 1).filter(|_| bar.is_64());
+        if below.is_some_and(Bar::is_64) || above.is_some() {
+            return Err(Status::BadArgument);
+        }
+        *self.bars.get_mut(index).ok_or(Status::BadArgument)? = Some(bar);
+        Ok(())
+    }
+
+    /// The MSI-X capability, if its table lies in a BAR.
+    fn usable_msix(&self) -> Option<(MsixDefinition, Msix)> {
+        let definition = self.msix?;
+        let msix = Msix::new(definition.count, definition.bar, definition.table.into());
+        let end = msix.place().map_or(0, bars::MsixPlace::end);
+        let fits = self
+            .bar(definition.bar)
+            .is_some_and(|bar| end <= bar.size());
+        if !fits {
+            tracing::warn!(
+                "MSI-X left out: the table needs {end:#x} bytes of BAR {}",
+                definition.bar
+            );
+        }
+        fits.then_some((definition, msix))
+    }
+
+    /// Makes the configuration space and the MSI-X table that the RC will see.
+    fn shape(&self) -> (ConfigSpace, Msix) {
+        let mut config = ConfigSpace::new(&self.header);
+        for (index, bar) in self.bars.iter().enumerate() {
+            if let Some(bar) = bar {
+                config.add_bar(index, bar.size(), bar.flags());
+            }
+        }
+        if self.msi > 0 {
+            config.add_msi(self.msi);
+        }
+        let Some((definition, msix)) = self.usable_msix() else {
+            return (config, Msix::default());
+        };
+        let pending = msix
+            .place()
+            .map_or(0, |place| place.table + place.table_size);
+        config.add_msix(
+            definition.count,
+            definition.bar,
+            definition.table,
+            pending as u32,
+        );
+        (config, msix)
+    }
+}
+
+impl Intx {
+    fn new() -> Self {
+        Self {
+            vectors: Vectors::new(1),
+            level: false,
+            masked: false,
+        }
+    }
+}

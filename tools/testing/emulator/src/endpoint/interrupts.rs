@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Interrupts from the endpoint function to the RC.
+//!
+//! INTx and MSI go through eventfds of the RC's monitor. MSI-X messages are written by the emulator
+//! itself to the address in the table, as hardware does.
+
+use epc_regs::Status;
+
+use super::{Function, Intx, State};
+use crate::config_space::command;
+use crate::trace::Transaction;
+
+impl Function {
+    /// Asserts or deasserts INTx.
+    ///
+    /// # Errors
+    ///
+    /// `LinkDown`; `NotEnabled` when the function has no pin or the RC does not take INTx.
+    pub fn set_intx(&self, level: bool) -> Result<(), Status> {
+        let mut state = self.lock();
+        if !state.is_up() {
+            return Err(Status::LinkDown);
+        }
+        let disabled = state.config.command() & command::INTX_DISABLE != 0;
+        if disabled || !state.intx.vectors.is_assigned(0) {
+            return Err(Status::NotEnabled);
+        }
+        state.config.set_intx_status(level);
+        state.intx.level = level;
+        state.intx.fire();
+        self.trace_interrupt("intx", 0, if level { "asserted" } else { "deasserted" });
+        Ok(())
+    }
+
+    /// Sends an MSI.
+    ///
+    /// # Errors
+    ///
+    /// `LinkDown`; `NotEnabled` when the RC enabled no bus mastering, no MSI, or fewer vectors.
+    pub fn raise_msi(&self, vector: u16) -> Result<(), Status> {
+        let state = self.lock();
+        state.check_open()?;
+        let enabled = u32::from(vector) < state.config.msi_enabled();
+        if !enabled || !state.msi.signal(vector.into()) {
+            return Err(Status::NotEnabled);
+        }
+        self.trace_interrupt("msi", vector.into(), "sent");
+        Ok(())
+    }
+
+    /// Sends an MSI-X message, or keeps it pending while the vector is masked.
+    ///
+    /// # Errors
+    ///
+    /// `LinkDown`; `NotEnabled` when the RC enabled no bus mastering or no MSI-X; `BadArgument` when there
+    /// is no such vector; `Failed` when the RC's monitor is gone.
+    pub fn raise_msix(&self, vector: u16) -> Result<(), Status> {
+        let mut state = self.lock();
+        state.check_open()?;
+        if state.config.msix_enabled() == 0 {
+            return Err(Status::NotEnabled);
+        }
+        let vector = usize::from(vector);
+        if vector >= state.msix.count() {
+            return Err(Status::BadArgument);
+        }
+        if !state.config.msix_masked() && state.msix.message(vector).is_some() {
+            return self.send_msix(&state, vector);
+        }
+        state.msix.set_pending(vector);
+        self.trace_interrupt("msix", vector as u32, "pending");
+        Ok(())
+    }
+
+    /// Sends what became deliverable after the RC unmasked something.
+    pub(super) fn deliver_pending(&self, state: &mut State) {
+        let enabled = state.config.msix_enabled() > 0 && !state.config.msix_masked();
+        if !enabled || !state.open {
+            return;
+        }
+        for vector in state.msix.take_deliverable() {
+            if let Err(status) = self.send_msix(state, vector) {
+                tracing::warn!("Pending MSI-X vector {vector} lost: {status:?}");
+            }
+        }
+    }
+
+    fn send_msix(&self, state: &State, vector: usize) -> Result<(), Status> {
+        let message = state.msix.message(vector).ok_or(Status::NotEnabled)?;
+        let client = state.client.as_ref().ok_or(Status::LinkDown)?;
+        client
+            .dma_write(message.address, &message.data.to_le_bytes())
+            .map_err(|error| {
+                tracing::error!("Cannot send MSI-X vector {vector}: {error}");
+                Status::Failed
+            })?;
+        self.trace_interrupt("msix", vector as u32, "sent");
+        Ok(())
+    }
+
+    fn trace_interrupt(&self, kind: &'static str, vector: u32, outcome: &'static str) {
+        let interrupt = Transaction::Interrupt {
+            kind,
+            vector,
+            outcome,
+        };
+        self.fabric.trace.record(&interrupt);
+    }
+}
+
+impl State {
+    fn check_open(&self) -> Result<(), Status> {
+        match (self.is_up(), self.open) {
+            (false, _) => Err(Status::LinkDown),
+            (true, false) => Err(Status::NotEnabled),
+            (true, true) => Ok(()),
+        }
+    }
+}
+
+impl Intx {
+    /// Interrupts the RC if the line is high and not masked.
+    pub(super) fn fire(&mut self) {
+        if self.level && !self.masked {
+            self.masked = self.vectors.signal(0);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The link thread: attaches the function to the RC and detaches it, as the EP asks.
+//!
+//! Attaching is QMP `device_add` of a vfio-user device on an empty root port of the RC, detaching is
+//! `device_del`, which the RC's system has to agree to.
+//!
+//! Threads: the link thread owns all state here and takes inputs from a channel; the QMP thread accepts
+//! connections of the RC's monitor and turns what it says into inputs. Nobody waits for the link thread.
+
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::endpoint::Function;
+use crate::qmp::{self, Message, Sender};
+use crate::socket::Listener;
+
+/// Id of the function among the devices of the RC's monitor.
+const DEVICE_ID: &str = "endpoint";
+
+/// How the function is attached.
+#[derive(Clone, Debug)]
+pub struct AttachSettings {
+    /// Socket of the function, as an absolute path.
+    pub socket: PathBuf,
+    /// Id of the RC's root port.
+    pub bus: String,
+}
+
+/// What the link thread reacts to.
+#[derive(Debug)]
+pub enum Input {
+    /// The EP started the link.
+    Start,
+    /// The EP stopped the link.
+    Stop,
+    /// The RC's monitor is there.
+    MonitorUp(Sender),
+    /// The RC's monitor said something.
+    Monitor(Message),
+    /// The RC's monitor is gone.
+    MonitorDown,
+    /// The emulator ends.
+    Quit,
+}
+
+/// Gives inputs to the link thread.
+#[derive(Clone, Debug)]
+pub struct LinkHandle {
+    inputs: mpsc::Sender<Input>,
+}
+
+impl LinkHandle {
+    /// Makes a handle and the queue that it feeds.
+    pub fn new() -> (Self, mpsc::Receiver<Input>) {
+        let (inputs, queue) = mpsc::channel();
+        (Self { inputs }, queue)
+    }
+
+    /// Gives an input; without effect once the link thread has ended.
+    pub fn send(&self, input: Input) {
+        if self.inputs.send(input).is_err() {
+            tracing::debug!("Link input after the end of the link thread");
+        }
+    }
+
+    /// Accepts monitors of the RC, one after the other, until the listener is stopped.
+    pub fn run_monitor(&self, listener: &Listener) {
+        while let Some(stream) = listener.accept() {
+            match qmp::open(stream) {
+                Ok((sender, receiver)) => self.follow(sender, receiver),
+                Err(error) => tracing::error!("RC monitor sent away: {error}"),
+            }
+        }
+    }
+
+    fn follow(&self, sender: Sender, mut receiver: qmp::Receiver) {
+        tracing::info!("RC monitor connected");
+        self.send(Input::MonitorUp(sender));
+        loop {
+            match receiver.next() {
+                Ok(Some(message)) => self.send(Input::Monitor(message)),
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!("RC monitor lost: {error}");
+                    break;
+                }
+            }
+        }
+        self.send(Input::MonitorDown);
+        tracing::info!("RC monitor disconnected");
+    }
+}
+
+/// Where the function is between the EP's wish and the RC's doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attachment {
+    Detached,
+    /// The `device_add` with this id is on its way.
+    Adding(u64),
+    Attached,
+    /// A `device_del` was sent; the end of it is an event.
+    Removing,
+    /// The monitor refused `device_add`; only a new start or a new monitor helps.
+    Refused,
+}
+
+/// State of the link thread.
+#[derive(Debug)]
+pub struct Link {
+    function: Arc<Function>,
+    settings: AttachSettings,
+    monitor: Option<Sender>,
+    wanted: bool,
+    attachment: Attachment,
+}
+
+impl Link {
+    /// Makes the link of a function.
+    pub fn new(function: Arc<Function>, settings: AttachSettings) -> Self {
+        Self {
+            function,
+            settings,
+            monitor: None,
+            wanted: false,
+            attachment: Attachment::Detached,
+        }
+    }
+
+    /// Reacts to inputs until [`Input::Quit`].
+    pub fn run(mut self, queue: &mpsc::Receiver<Input>) {
+        for input in queue {
+            match input {
+                Input::Quit => return,
+                input => self.react(input),
+            }
+            self.step();
+        }
+    }
+
+    fn react(&mut self, input: Input) {
+        match input {
+            Input::Start => {
+                self.wanted = true;
+                self.forget_refusal();
+            }
+            Input::Stop => self.wanted = false,
+            Input::MonitorUp(sender) => {
+                self.monitor = Some(sender);
+                self.attachment = Attachment::Detached;
+            }
+            Input::MonitorDown => {
+                self.monitor = None;
+                self.attachment = Attachment::Detached;
+                self.function.detached(self.wanted);
+            }
+            Input::Monitor(message) => self.heard(message),
+            Input::Quit => {}
+        }
+    }
+
+    fn heard(&mut self, message: Message) {
+        match (message, self.attachment) {
+            (Message::Done(id), Attachment::Adding(added)) if id == added => {
+                self.attachment = Attachment::Attached;
+                self.function.attached();
+            }
+            (Message::Failed(id, reason), Attachment::Adding(added)) if id == added => {
+                tracing::error!("The RC's monitor refused the function: {reason}");
+                self.attachment = Attachment::Refused;
+            }
+            (Message::DeviceDeleted(id), _) if id == DEVICE_ID => {
+                self.attachment = Attachment::Detached;
+                self.function.detached(self.wanted);
+            }
+            (Message::Failed(_, reason), _) => {
+                tracing::error!("The RC's monitor refused: {reason}")
+            }
+            _ => {}
+        }
+    }
+
+    /// Brings the attachment one step nearer to the wish.
+    fn step(&mut self) {
+        match (self.wanted, self.attachment) {
+            (true, Attachment::Detached) => {
+                // After a stop that found nothing attached, the link is Down first.
+                self.function.detached(true);
+                self.add();
+            }
+            (false, Attachment::Attached) => self.remove(),
+            (false, Attachment::Detached | Attachment::Refused) => {
+                self.attachment = Attachment::Detached;
+                self.function.detached(false);
+            }
+            _ => {}
+        }
+    }
+
+    fn add(&mut self) {
+        let arguments = json!({
+            "driver": "vfio-user-pci",
+            "id": DEVICE_ID,
+            "bus": self.settings.bus,
+            "rombar": 0,
+            "socket": { "type": "unix", "path": self.settings.socket },
+        });
+        if let Some(id) = self.execute("device_add", arguments) {
+            self.attachment = Attachment::Adding(id);
+        }
+    }
+
+    fn remove(&mut self) {
+        if self
+            .execute("device_del", json!({ "id": DEVICE_ID }))
+            .is_some()
+        {
+            self.attachment = Attachment::Removing;
+        }
+    }
+
+    fn execute(&mut self, command: &str, arguments: serde_json::Value) -> Option<u64> {
+        let monitor = self.monitor.as_mut()?;
+        monitor
+            .execute(command, arguments)
+            .inspect_err(|error| {
+                tracing::error!("Cannot send {command} to the RC's monitor: {error}")
+            })
+            .ok()
+    }
+
+    fn forget_refusal(&mut self) {
+        if self.attachment == Attachment::Refused {
+            self.attachment = Attachment::Detached;
+        }
+    }
+}
