@@ -16,13 +16,14 @@ use crate::{
     request::Limits, //
 };
 use concurrency::Queue as Workqueue;
-use instance::{
-    Claim,
-    Registry, //
-};
 use kernel::{
     prelude::*,
     sync::Arc, //
+};
+use vhost_backend::{
+    Claim,
+    QueueWorker,
+    Registry, //
 };
 use vhost_bus::{
     Backend,
@@ -77,7 +78,7 @@ impl Driver for BlkDriver {
 
 /// The device side of one disk.
 struct BlkBackend {
-    queues: KVec<RequestQueue>,
+    workers: KVec<QueueWorker<RequestQueue>>,
     _claim: Claim<Settings>,
 }
 
@@ -86,7 +87,7 @@ impl BlkBackend {
         let disk = Arc::new(open_disk(device, &claim)?, GFP_KERNEL)?;
         let num_queues = claim.with(|settings| settings.num_queues);
         let backend = Self {
-            queues: make_queues(num_queues)?,
+            workers: make_workers(num_queues)?,
             _claim: claim,
         };
         backend.publish(device, disk)?;
@@ -95,23 +96,23 @@ impl BlkBackend {
 
     /// Creates the queues and shows what the disk is.
     fn publish(&self, device: &Arc<Device>, disk: Arc<Disk>) -> Result {
-        let mut specs = KVec::with_capacity(self.queues.len(), GFP_KERNEL)?;
-        for queue in &self.queues {
+        let mut specs = KVec::with_capacity(self.workers.len(), GFP_KERNEL)?;
+        for worker in &self.workers {
             let spec = VqSpec {
                 name: c"requests",
                 max_size: QUEUE_SIZE,
-                kicked: queue.kicked()?,
+                kicked: worker.kicked()?,
             };
             specs.push(spec, GFP_KERNEL)?;
         }
         let virtqueues = device.create_vqs(&specs)?;
         let queue_size = virtqueues.iter().map(|queue| queue.size()).min();
         // CAST: At most `MAX_QUEUES`.
-        let num_queues = self.queues.len() as u16;
+        let num_queues = self.workers.len() as u16;
         let offer = Offer::new(&disk.store, num_queues, queue_size.unwrap_or(QUEUE_SIZE));
         let limits = Limits { offer, features: 0 };
-        for (queue, virtqueue) in self.queues.iter().zip(virtqueues) {
-            queue.attach(virtqueue, disk.clone(), limits)?;
+        for (worker, virtqueue) in self.workers.iter().zip(virtqueues) {
+            worker.attach(RequestQueue::new(virtqueue, disk.clone(), limits)?);
         }
         device.set_features(offer.features())?;
         device.set_config(0, &offer.config().to_bytes())?;
@@ -128,15 +129,15 @@ impl Backend for BlkBackend {
     }
 
     fn start(&self, negotiated: u64) -> Result {
-        for queue in &self.queues {
-            queue.start(negotiated);
+        for worker in &self.workers {
+            worker.start(|queue| queue.set_features(negotiated));
         }
         Ok(())
     }
 
     fn stop(&self) {
-        for queue in &self.queues {
-            queue.stop();
+        for worker in &self.workers {
+            worker.stop();
         }
     }
 
@@ -155,13 +156,14 @@ fn open_disk(device: &Device, claim: &Claim<Settings>) -> Result<Disk> {
     })
 }
 
-fn make_queues(count: u16) -> Result<KVec<RequestQueue>> {
+fn make_workers(count: u16) -> Result<KVec<QueueWorker<RequestQueue>>> {
     let workqueue = Arc::new(Workqueue::new(c"vhost_bus_blk")?, GFP_KERNEL)?;
-    let mut queues = KVec::with_capacity(usize::from(count), GFP_KERNEL)?;
+    let mut workers = KVec::with_capacity(usize::from(count), GFP_KERNEL)?;
     for _ in 0..count {
-        queues.push(RequestQueue::new(&workqueue)?, GFP_KERNEL)?;
+        let worker = QueueWorker::new(c"vhost_bus_blk::RequestQueue", &workqueue)?;
+        workers.push(worker, GFP_KERNEL)?;
     }
-    Ok(queues)
+    Ok(workers)
 }
 
 fn report(device: &Device, offer: &Offer) {

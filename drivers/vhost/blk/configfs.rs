@@ -9,11 +9,6 @@ use crate::{
     disk::open_store,
     THIS_MODULE, //
 };
-use instance::{
-    text,
-    Entry,
-    Registry, //
-};
 use kernel::{
     configfs::{
         self,
@@ -29,6 +24,11 @@ use kernel::{
     sync::Arc, //
 };
 use storage::Access;
+use vhost_backend::{
+    text,
+    Entry,
+    Registry, //
+};
 use virtio::blk::ID_LEN;
 
 /// The directory of the module in configfs.

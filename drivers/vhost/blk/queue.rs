@@ -1,18 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One request queue and the worker that empties it.
+//! Serving a request queue: batches of requests in, their status out.
 //!
-//! ```text
-//!   kick --> Worker --> Server::run --> pop a batch --> each request --> push
-//!              ^                             |
-//!              +----- more may come ---------+
-//! ```
-//!
-//! Lock: the state of a server is held for a whole run, in process context. It is taken below the
-//! state lock of the device, whose holder starts and stops the worker; a run takes ring locks.
-//!
-//! The server has its queue and its worker, and both have the server: the ring of references is cut
-//! by [`RequestQueue`]'s drop.
+//! Lock: that of the worker, see `vhost_backend::QueueWorker`.
 
 use crate::{
     disk::Disk,
@@ -22,27 +12,15 @@ use crate::{
     },
     request::Limits, //
 };
-use concurrency::{
-    Queue as Workqueue,
-    Run,
-    Worker, //
-};
 use kernel::{
-    new_mutex,
     prelude::*,
-    sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
-        Arc,
-        Mutex, //
-    },
+    sync::Arc, //
 };
-use vhost_bus::{
-    Kicked,
-    Virtqueue, //
+use vhost_backend::{
+    Serve,
+    StopFlag, //
 };
+use vhost_bus::Virtqueue;
 use virtio::{
     blk::RequestStatus,
     ring::{
@@ -59,109 +37,8 @@ const PUBLISH: usize = 16;
 /// The size of the bounce buffer in bytes: two of the largest segments in one access to the store.
 const BUFFER_BYTES: usize = 128 << 10;
 
-/// A request queue in the hands of the backend. Dropping it ends its work.
+/// A request queue and what requests need, allocated once.
 pub(crate) struct RequestQueue {
-    worker: Arc<Worker>,
-    server: Arc<Server>,
-}
-
-impl RequestQueue {
-    /// Makes what does not need the queue of the transport; it is stopped.
-    pub(crate) fn new(workqueue: &Arc<Workqueue>) -> Result<Self> {
-        let server = Arc::pin_init(Server::new(), GFP_KERNEL)?;
-        let worker = Worker::new(c"vhost_bus_blk::Server", workqueue, server.clone())?;
-        worker.disable_and_wait();
-        Ok(Self {
-            worker: Arc::new(worker, GFP_KERNEL)?,
-            server,
-        })
-    }
-
-    /// Returns what kicks of the queue go to.
-    pub(crate) fn kicked(&self) -> Result<Arc<dyn Kicked>> {
-        Ok(Arc::new(Doorbell(self.worker.clone()), GFP_KERNEL)?)
-    }
-
-    /// Joins it with the queue that the transport made.
-    pub(crate) fn attach(
-        &self,
-        queue: Arc<dyn Virtqueue>,
-        disk: Arc<Disk>,
-        limits: Limits,
-    ) -> Result {
-        let attached = Attached::new(self.worker.clone(), queue, disk, limits)?;
-        *self.server.attached.lock() = Some(attached);
-        Ok(())
-    }
-
-    /// Serves requests from now on.
-    pub(crate) fn start(&self, negotiated: u64) {
-        if let Some(attached) = &mut *self.server.attached.lock() {
-            attached.limits.features = negotiated;
-        }
-        self.server.is_stopping.store(false, Relaxed);
-        self.worker.enable();
-        self.worker.wake();
-    }
-
-    /// Returns when no request is being served any more; at most the present one is finished.
-    pub(crate) fn stop(&self) {
-        self.server.is_stopping.store(true, Relaxed);
-        self.worker.disable_and_wait();
-    }
-}
-
-impl Drop for RequestQueue {
-    fn drop(&mut self) {
-        let attached = self.server.attached.lock().take();
-        drop(attached);
-    }
-}
-
-/// Wakes the worker of a queue.
-struct Doorbell(Arc<Worker>);
-
-impl Kicked for Doorbell {
-    fn kicked(&self, _index: u16) {
-        self.0.wake();
-    }
-}
-
-/// What the worker does.
-#[pin_data]
-struct Server {
-    is_stopping: Atomic<bool>,
-    #[pin]
-    attached: Mutex<Option<Attached>>,
-}
-
-impl Server {
-    fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
-            is_stopping: Atomic::new(false),
-            attached <- new_mutex!(None, "vhost_bus_blk::Server::attached"),
-        })
-    }
-}
-
-impl Run for Server {
-    /// Serves a batch; another one is served in a run of its own, so that runs are bounded.
-    fn run(&self) {
-        let mut attached = self.attached.lock();
-        let Some(attached) = &mut *attached else {
-            return;
-        };
-        // An error means that the queue is broken or reset: the bus has said so, and the next start
-        // begins anew.
-        if let Ok(true) = attached.serve_batch(&self.is_stopping) {
-            attached.worker.wake();
-        }
-    }
-}
-
-/// A server's queue and what requests need, allocated once.
-struct Attached {
-    worker: Arc<Worker>,
     queue: Arc<dyn Virtqueue>,
     disk: Arc<Disk>,
     limits: Limits,
@@ -170,15 +47,9 @@ struct Attached {
     buffer: KVec<u8>,
 }
 
-impl Attached {
-    fn new(
-        worker: Arc<Worker>,
-        queue: Arc<dyn Virtqueue>,
-        disk: Arc<Disk>,
-        limits: Limits,
-    ) -> Result<Self> {
+impl RequestQueue {
+    pub(crate) fn new(queue: Arc<dyn Virtqueue>, disk: Arc<Disk>, limits: Limits) -> Result<Self> {
         Ok(Self {
-            worker,
             queue,
             disk,
             limits,
@@ -188,25 +59,32 @@ impl Attached {
         })
     }
 
-    /// Serves what is available, at most a batch; returns whether to look again.
-    fn serve_batch(&mut self, is_stopping: &Atomic<bool>) -> Result<bool> {
+    /// The driver side accepted these features.
+    pub(crate) fn set_features(&mut self, negotiated: u64) {
+        self.limits.features = negotiated;
+    }
+}
+
+impl Serve for RequestQueue {
+    /// Serves what is available, at most a batch; a stop waits for one request at most.
+    fn serve(&mut self, stop: &StopFlag) -> Result<bool> {
         self.queue.disable_notification()?;
         if self.queue.pop(&mut self.batch)? == 0 {
             return self.queue.enable_notification();
         }
         self.used.clear();
         for chain in self.batch.iter() {
-            if is_stopping.load(Relaxed) {
+            if stop.is_set() {
                 return Ok(false);
             }
-            let used = answer(
+            let answer = answer(
                 &self.disk,
                 &self.limits,
                 &*self.queue,
                 &chain,
                 &mut self.buffer,
-            )?;
-            self.used.push_within_capacity(used)?;
+            );
+            self.used.push_within_capacity(answer?)?;
             if self.used.len() == PUBLISH {
                 self.queue.push(&self.used)?;
                 self.used.clear();

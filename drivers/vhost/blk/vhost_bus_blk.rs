@@ -14,11 +14,11 @@ mod request;
 
 use backend::BlkDriver;
 use configfs::Subsystem;
-use instance::Registry;
 use kernel::{
     prelude::*,
     sync::Arc, //
 };
+use vhost_backend::Registry;
 use vhost_bus::DriverRegistration;
 
 module! {
