@@ -147,12 +147,14 @@ impl Device {
     /// Context: process, with any lock held.
     pub fn needs_reset(&self, why: fmt::Arguments<'_>) {
         if let Some(missed) = self.control.fault.may_log() {
-            dev_err!(
-                self.dev(),
-                "Needs a reset: {} ({} messages missed)\n",
-                why,
-                missed
-            );
+            dev_err!(self.dev(), "Needs a reset: {}\n", why);
+            if missed != 0 {
+                dev_err!(
+                    self.dev(),
+                    "{} such messages were left out before\n",
+                    missed
+                );
+            }
         }
         self.control.fault.note();
         self.reporter.wake();

@@ -128,3 +128,114 @@ impl Machine {
         self.status.contains(Status::DEVICE_NEEDS_RESET)
     }
 }
+
+#[kunit_tests(vhost_bus_status)]
+mod tests {
+    use super::*;
+
+    const OFFERED: u64 = features::VERSION_1 | 0b11;
+    const ACCEPTED: u64 = features::VERSION_1 | 0b01;
+    const EARLY: Status = Status::from_bits(0x3);
+    const SETTLED: Status = Status::from_bits(0xb);
+    const RUNNING: Status = Status::from_bits(0xf);
+
+    fn settled() -> Result<Machine> {
+        let mut machine = Machine::default();
+        machine.accept(OFFERED, ACCEPTED, |_| Ok(()))?;
+        machine.write(SETTLED)?;
+        Ok(machine)
+    }
+
+    #[test]
+    fn bit_by_bit() -> Result {
+        let mut machine = Machine::default();
+        machine.accept(OFFERED, ACCEPTED, |_| Ok(()))?;
+        for written in [0x1, 0x3, 0xb] {
+            assert!(machine.write(Status::from_bits(written)) == Ok(Step::Publish));
+            assert_eq!(machine.status().bits(), written);
+        }
+        assert!(machine.write(RUNNING) == Ok(Step::Start(ACCEPTED)));
+        // Written again, nothing starts again.
+        assert!(machine.write(RUNNING) == Ok(Step::Publish));
+        Ok(())
+    }
+
+    #[test]
+    fn all_at_once() -> Result {
+        let mut machine = Machine::default();
+        machine.accept(OFFERED, ACCEPTED, |_| Ok(()))?;
+        assert!(machine.write(RUNNING) == Ok(Step::Start(ACCEPTED)));
+        Ok(())
+    }
+
+    #[test]
+    fn order_matters() {
+        let mut machine = Machine::default();
+        for written in [0x2, 0x4, 0x8, 0x9, 0xa, 0x5] {
+            assert!(machine.write(Status::from_bits(written)) == Err(EINVAL));
+            assert!(machine.status().is_reset());
+        }
+    }
+
+    #[test]
+    fn bits_stay() -> Result {
+        let mut machine = settled()?;
+        assert!(machine.write(EARLY) == Err(EINVAL));
+        assert!(machine.status() == SETTLED);
+        assert!(machine.write(SETTLED | Status::FAILED) == Ok(Step::Publish));
+        Ok(())
+    }
+
+    #[test]
+    fn features_are_vetoed() {
+        let mut machine = Machine::default();
+        assert!(machine.accept(OFFERED, OFFERED | 1 << 5, |_| Ok(())) == Err(EINVAL));
+        assert!(machine.accept(OFFERED, 0b01, |_| Ok(())) == Err(EINVAL));
+        assert!(machine.accept(OFFERED, ACCEPTED, |_| Err(ENOTSUPP)) == Err(ENOTSUPP));
+        assert!(machine.write(RUNNING) == Ok(Step::Publish));
+        assert!(machine.status() == EARLY);
+    }
+
+    #[test]
+    fn veto_forgets_what_was_accepted() {
+        let mut machine = Machine::default();
+        assert!(machine.accept(OFFERED, ACCEPTED, |_| Ok(())) == Ok(()));
+        assert!(machine.accept(OFFERED, OFFERED, |_| Err(ENOTSUPP)) == Err(ENOTSUPP));
+        assert!(machine.write(SETTLED) == Ok(Step::Publish));
+        assert!(machine.status() == EARLY);
+    }
+
+    #[test]
+    fn settled_features_stay() -> Result {
+        let mut machine = settled()?;
+        assert!(machine.accept(OFFERED, OFFERED, |_| Ok(())) == Err(EBUSY));
+        assert!(machine.write(RUNNING) == Ok(Step::Start(ACCEPTED)));
+        Ok(())
+    }
+
+    #[test]
+    fn fault_is_told_once() -> Result {
+        let mut machine = Machine::default();
+        assert!(!machine.fail());
+        let mut settled = settled()?;
+        assert!(settled.fail());
+        assert!(!settled.fail());
+        assert_eq!(settled.status().bits(), 0x4b);
+        // The driver side may or may not write the device's bit back; it cannot clear it.
+        assert!(settled.write(SETTLED) == Ok(Step::Publish));
+        assert_eq!(settled.status().bits(), 0x4b);
+        Ok(())
+    }
+
+    #[test]
+    fn only_a_reset_helps() -> Result {
+        let mut machine = settled()?;
+        machine.fail();
+        assert!(machine.write(RUNNING) == Err(EINVAL));
+        machine.reset();
+        assert!(machine.status().is_reset());
+        assert!(machine.write(SETTLED) == Ok(Step::Publish));
+        assert!(machine.status() == EARLY);
+        Ok(())
+    }
+}

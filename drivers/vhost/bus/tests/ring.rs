@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A queue over plain memory, from a kick to a signal, and what a broken rule does to it.
+
+use kernel::prelude::kunit_tests;
+
+#[kunit_tests(vhost_bus_ring_queue)]
+mod suite {
+    use crate::{
+        tests::fixture::*,
+        Device,
+        DriverRegistration,
+        QueueState,
+        Registration,
+        Virtqueue,
+        THIS_MODULE, //
+    };
+    use kernel::{
+        prelude::*,
+        sync::Arc,
+        time::Delta, //
+    };
+    use virtio::{
+        features,
+        ring::{
+            Area,
+            QueueConfig,
+            QueueSize, //
+        },
+        status::Status, //
+    };
+
+    /// The work item that tells of a fault needs no more than a scheduling delay.
+    const REPORT_TIMEOUT: Delta = Delta::from_secs(2);
+
+    const NEXT: u16 = 1;
+    const WRITE: u16 = 2;
+    const REQUEST: usize = 0x400;
+    const ANSWER: usize = 0x500;
+
+    /// A device that runs, and the driver side of its one queue. Fields drop in their order.
+    struct Setup {
+        kicks: Counter,
+        transport: Arc<Transport>,
+        memory: Arc<Memory>,
+        queue: Arc<TestQueue>,
+        device: Registration,
+        _driver: DriverRegistration,
+    }
+
+    impl Setup {
+        fn new() -> Result<Self> {
+            let journal = Journal::new()?;
+            let transport = Transport::new(&journal)?;
+            let kicks = Counter::new()?;
+            let driver = TestDriver {
+                journal,
+                kicks: kicks.clone(),
+                is_lame: false,
+            };
+            let driver = DriverRegistration::new(Arc::new(driver, GFP_KERNEL)?, &THIS_MODULE)?;
+            let device = Device::register(transport.clone(), TEST_ID, c"test", None)?;
+            let setup = Self {
+                kicks,
+                memory: Memory::new()?,
+                queue: transport.queue()?,
+                transport,
+                device,
+                _driver: driver,
+            };
+            setup.activate()?;
+            setup.device.device().driver_features(ACCEPTED)?;
+            setup.device.device().driver_ok()?;
+            Ok(setup)
+        }
+
+        fn activate(&self) -> Result {
+            let size = QueueSize::new(4).ok_or(EINVAL)?;
+            let config = QueueConfig::new(size, features::VERSION_1);
+            self.queue.activate(config, Plain(self.memory.clone()))
+        }
+
+        fn put(&self, area: Area, offset: usize, word: u16) -> Result {
+            self.memory.write(base(area) + offset, &word.to_le_bytes())
+        }
+
+        fn get(&self, area: Area, offset: usize) -> Result<u16> {
+            let mut word = [0; 2];
+            self.memory.read(base(area) + offset, &mut word)?;
+            Ok(u16::from_le_bytes(word))
+        }
+
+        fn describe(&self, index: usize, addr: usize, flags: u16, next: u16) -> Result {
+            let at = index * 16;
+            self.memory.write(at, &(addr as u64).to_le_bytes())?;
+            self.memory.write(at + 8, &16u32.to_le_bytes())?;
+            self.put(Area::Descriptor, at + 12, flags)?;
+            self.put(Area::Descriptor, at + 14, next)
+        }
+
+        /// Makes a request of 16 bytes with room for an answer of 16 available, and kicks.
+        fn request(&self, head: u16) -> Result {
+            self.describe(0, REQUEST, NEXT, 1)?;
+            self.describe(1, ANSWER, WRITE, 0)?;
+            self.memory.write(REQUEST, b"0123456789abcdef")?;
+            self.put(Area::Driver, 4, head)?;
+            self.put(Area::Driver, 2, 1)?;
+            self.queue.kick();
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn request_and_answer() -> Result {
+        let setup = Setup::new()?;
+        let queue = &setup.queue;
+        let mut batch = batch::new()?;
+        assert!(queue.pop(&mut batch) == Ok(0));
+
+        setup.request(0)?;
+        assert_eq!(setup.kicks.get(), 1);
+        assert!(queue.pop(&mut batch) == Ok(1));
+        let chain = batch.get(0).ok_or(ENOENT)?;
+        let mut bytes = [0; 32];
+        assert!(queue.read(&chain, 10, &mut bytes) == Ok(6));
+        assert!(bytes.starts_with(b"abcdef\0"));
+        assert!(queue.write(&chain, 0, b"answer") == Ok(6));
+        assert!(queue.push(&[chain.used(6)]) == Ok(()));
+
+        let mut answer = [0; 6];
+        setup.memory.read(ANSWER, &mut answer)?;
+        assert!(answer == *b"answer");
+        assert_eq!(setup.get(Area::Device, 2)?, 1);
+        assert_eq!(setup.get(Area::Device, 4)?, 0);
+        assert_eq!(setup.get(Area::Device, 8)?, 6);
+        assert_eq!(setup.transport.signals.get(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn one_signal_if_wanted() -> Result {
+        let setup = Setup::new()?;
+        let mut batch = batch::new()?;
+        setup.request(0)?;
+        setup.queue.pop(&mut batch)?;
+        let used = batch.get(0).ok_or(ENOENT)?.used(0);
+        // VIRTQ_AVAIL_F_NO_INTERRUPT
+        setup.put(Area::Driver, 0, 1)?;
+        assert!(setup.queue.push(&[used]) == Ok(()));
+        assert_eq!(setup.transport.signals.get(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_not_taken_cannot_be_given_back() -> Result {
+        let setup = Setup::new()?;
+        let mut batch = batch::new()?;
+        setup.request(0)?;
+        setup.queue.pop(&mut batch)?;
+        let used = batch.get(0).ok_or(ENOENT)?.used(0);
+        assert!(setup.queue.push(&[used, used]) == Err(EINVAL));
+        assert!(setup.queue.is_ready());
+        assert!(setup.queue.push(&[used]) == Ok(()));
+        Ok(())
+    }
+
+    #[test]
+    fn kicks_are_asked_for() -> Result {
+        let setup = Setup::new()?;
+        assert!(setup.queue.disable_notification() == Ok(()));
+        // VIRTQ_USED_F_NO_NOTIFY
+        assert_eq!(setup.get(Area::Device, 0)?, 1);
+        setup.request(0)?;
+        assert!(setup.queue.enable_notification() == Ok(true));
+        assert_eq!(setup.get(Area::Device, 0)?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn broken_rule_needs_reset() -> Result {
+        let setup = Setup::new()?;
+        let device = setup.device.device();
+        let mut batch = batch::new()?;
+        setup.request(77)?;
+        assert!(setup.queue.pop(&mut batch) == Err(EPIPE));
+        assert!(setup.queue.state() == QueueState::Broken);
+        assert!(setup.transport.needs_reset.wait_for(REPORT_TIMEOUT));
+        assert!(device.status().contains(Status::DEVICE_NEEDS_RESET));
+
+        device.reset();
+        assert!(setup.queue.state() == QueueState::Stopped);
+        assert!(device.status().is_reset());
+        setup.activate()?;
+        assert!(setup.queue.is_ready());
+        Ok(())
+    }
+
+    #[test]
+    fn backend_can_break_it() -> Result {
+        let setup = Setup::new()?;
+        setup
+            .queue
+            .fail(fmt!("request of {} bytes, expected 16", 3));
+        let mut batch = batch::new()?;
+        assert!(setup.queue.pop(&mut batch) == Err(EPIPE));
+        assert!(setup.queue.push(&[]) == Err(EPIPE));
+        assert!(setup.transport.needs_reset.wait_for(REPORT_TIMEOUT));
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_after_deactivation() -> Result {
+        let setup = Setup::new()?;
+        let mut batch = batch::new()?;
+        setup.request(0)?;
+        setup.queue.pop(&mut batch)?;
+        let chain = batch.get(0).ok_or(ENOENT)?;
+        assert!(setup.activate() == Err(EBUSY));
+        assert!(setup.queue.deactivate() == Some(1));
+        assert!(setup.queue.deactivate().is_none());
+        assert!(setup.queue.state() == QueueState::Stopped);
+        assert!(setup.queue.read(&chain, 0, &mut [0; 4]) == Err(EPIPE));
+        assert!(setup.queue.push(&[chain.used(0)]) == Err(EPIPE));
+        assert_eq!(setup.transport.signals.get(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn no_kick_once_retired() -> Result {
+        let setup = Setup::new()?;
+        let queue = setup.queue.clone();
+        let kicks = setup.kicks.clone();
+        queue.kick();
+        drop(setup);
+        queue.kick();
+        assert_eq!(kicks.get(), 1);
+        assert!(queue.pop(&mut *batch::new()?) == Err(EPIPE));
+        Ok(())
+    }
+}
