@@ -33,6 +33,16 @@ pub trait Run: Send + Sync {
     ///
     /// Context: process, on the worker's queue, never concurrently with itself.
     fn run(&self);
+
+    /// Returns when to run again without being woken; asked once after each run.
+    ///
+    /// `None`, the default: only when woken. Zero: at once, after whatever else the queue has. Being
+    /// disabled ends such a series; a wake begins it again.
+    ///
+    /// Context: as for [`run`](Self::run).
+    fn again(&self) -> Option<Delta> {
+        None
+    }
 }
 
 impl<F: Fn() + Send + Sync> Run for F {
@@ -93,15 +103,7 @@ impl Worker {
     ///
     /// Context: any.
     pub fn wake_after(&self, delay: Delta) {
-        // SAFETY: `Item::new` initialised the timer, and it is pinned since.
-        unsafe {
-            bindings::hrtimer_start_range_ns(
-                self.item.timer.get(),
-                delay.as_nanos().max(0),
-                0,
-                bindings::hrtimer_mode_HRTIMER_MODE_REL,
-            );
-        }
+        self.item.wake_after(delay);
     }
 
     /// Cancels the work, waits for a run in progress, and ignores wakes from here on.
@@ -168,6 +170,18 @@ impl Item {
         unsafe { bindings::queue_work_on(ANY_CPU, self.queue.as_ptr(), self.work.get()) };
     }
 
+    fn wake_after(&self, delay: Delta) {
+        // SAFETY: `new` initialised the timer, and it is pinned since.
+        unsafe {
+            bindings::hrtimer_start_range_ns(
+                self.timer.get(),
+                delay.as_nanos().max(0),
+                0,
+                bindings::hrtimer_mode_HRTIMER_MODE_REL,
+            );
+        }
+    }
+
     fn disable_and_wait(&self) {
         // The work may arm the timer and the timer wakes the work: with the work disabled first,
         // neither can start the other again.
@@ -188,6 +202,11 @@ impl Item {
         // SAFETY: `work` is the field of an `Item`, which lives: its `drop` waits for this run.
         let item = unsafe { &*kernel::container_of!(Opaque::cast_from(work), Item, work) };
         item.what.run();
+        match item.what.again() {
+            Some(delay) if delay > Delta::ZERO => item.wake_after(delay),
+            Some(_) => item.wake(),
+            None => {}
+        }
     }
 
     /// # Safety
