@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the framework asks of the controller, turned into commands.
+//!
+//! Context: every operation is called under `epc->lock`, in process context.
+
+use crate::hw::Hw;
+use epc_regs::{
+    bar_flags,
+    Backing,
+    Opcode,
+    DOORBELL_PAGE_SIZE, //
+};
+use kernel::{
+    device,
+    prelude::*,
+    sync::Arc, //
+};
+use pci_ep::{
+    provider::{
+        Bar,
+        Controller,
+        Doorbell, //
+    },
+    BarNumber,
+    Header,
+    Interrupt,
+    PciAddr, //
+};
+
+/// The emulated controller.
+pub(crate) struct EmulatedController {
+    pub(crate) device: kernel::sync::aref::ARef<device::Device>,
+    pub(crate) hw: Arc<Hw>,
+    /// Where the outbound window begins.
+    pub(crate) window: u64,
+    pub(crate) doorbell: Option<Doorbell>,
+}
+
+impl Controller for EmulatedController {
+    const OWNER: &'static ThisModule = &crate::THIS_MODULE;
+    const PAGE_SIZE: usize = 4096;
+
+    fn write_header(&self, _function: u8, header: &Header) -> Result {
+        let header = epc_regs::Header {
+            vendor: header.vendor,
+            device: header.device,
+            revision: header.revision,
+            prog_if: header.prog_if,
+            subclass: header.subclass,
+            base_class: header.base_class,
+            cache_line_size: header.cache_line_size,
+            interrupt_pin: header.interrupt_pin.as_raw(),
+            subsystem_vendor: header.subsystem_vendor,
+            subsystem: header.subsystem,
+        };
+        self.hw.execute(Opcode::WriteHeader, 0, &header.to_args())
+    }
+
+    fn set_bar(&self, _function: u8, bar: &Bar<'_>) -> Result {
+        let number = immediate(bar.number()?);
+        let flags = u64::from(bar.flags()) & bar_flags::ALL;
+        if bar.ranges().is_empty() && !self.shows_doorbells(bar.address(), bar.size()) {
+            let arguments = [bar.size(), flags, Backing::Memory as u64, bar.address()];
+            return self.hw.execute(Opcode::SetBar, number, &arguments);
+        }
+        let nothing = [bar.size(), flags, Backing::None as u64, 0];
+        self.hw.execute(Opcode::SetBar, number, &nothing)?;
+        if bar.ranges().is_empty() {
+            return self.set_range(number, 0, bar.address(), bar.size());
+        }
+        let mut offset = 0;
+        for range in bar.ranges() {
+            self.set_range(number, offset, range.address(), range.size())?;
+            offset += range.size();
+        }
+        Ok(())
+    }
+
+    fn clear_bar(&self, _function: u8, bar: BarNumber) {
+        self.log(
+            "clear a BAR",
+            self.hw.execute(Opcode::ClearBar, immediate(bar), &[]),
+        );
+    }
+
+    fn map(&self, _function: u8, window: u64, addr: PciAddr, size: usize) -> Result {
+        let arguments = [window - self.window, addr.0, size as u64];
+        self.hw.execute(Opcode::Map, 0, &arguments)
+    }
+
+    fn unmap(&self, _function: u8, window: u64) {
+        self.log(
+            "unmap a window",
+            self.hw.execute(Opcode::Unmap, 0, &[window - self.window]),
+        );
+    }
+
+    fn set_msi(&self, _function: u8, vectors: u8) -> Result {
+        self.hw.execute(Opcode::SetMsi, vectors.into(), &[])
+    }
+
+    fn msi(&self, _function: u8) -> Result<u8> {
+        Ok(self.hw.msi_enabled()?.try_into()?)
+    }
+
+    fn set_msix(&self, _function: u8, vectors: u16, bar: BarNumber, offset: u32) -> Result {
+        let arguments = [bar.index() as u64, offset.into()];
+        self.hw.execute(Opcode::SetMsix, vectors, &arguments)
+    }
+
+    fn msix(&self, _function: u8) -> Result<u16> {
+        Ok(self.hw.msix_enabled()?.try_into()?)
+    }
+
+    fn raise(&self, _function: u8, interrupt: Interrupt) -> Result {
+        match interrupt {
+            Interrupt::Intx => {
+                self.hw.execute(Opcode::SetIntx, 1, &[])?;
+                self.hw.execute(Opcode::SetIntx, 0, &[])
+            }
+            Interrupt::Msi(vector) => self.hw.execute(Opcode::RaiseMsi, vector.into(), &[]),
+            Interrupt::MsiX(vector) => self.hw.execute(Opcode::RaiseMsix, vector, &[]),
+        }
+    }
+
+    fn start(&self) -> Result {
+        self.hw.execute(Opcode::Start, 0, &[])
+    }
+
+    fn stop(&self) {
+        self.log("stop", self.hw.execute(Opcode::Stop, 0, &[]));
+    }
+
+    fn doorbell(&self, _function: u8) -> Option<Doorbell> {
+        self.doorbell
+    }
+}
+
+impl EmulatedController {
+    /// Says whether a range of bus addresses has a part of the doorbell page.
+    fn shows_doorbells(&self, address: u64, size: u64) -> bool {
+        let page = self.hw.doorbell_page();
+        address < page + DOORBELL_PAGE_SIZE && page < address.saturating_add(size)
+    }
+
+    /// Lets a part of a BAR, `offset` bytes from its begin, show memory or the doorbell page.
+    ///
+    /// What lies around the doorbell page in a range is the controller's own, and not shown.
+    fn set_range(&self, number: u16, offset: u64, address: u64, size: u64) -> Result {
+        let arguments = if self.shows_doorbells(address, size) {
+            let page = self.hw.doorbell_page();
+            let first = address.max(page);
+            let end = (address.saturating_add(size)).min(page + DOORBELL_PAGE_SIZE);
+            let (offset, from) = (offset + (first - address), first - page);
+            [offset, end - first, Backing::Doorbell as u64, from]
+        } else {
+            [offset, size, Backing::Memory as u64, address]
+        };
+        self.hw.execute(Opcode::SetBarRange, number, &arguments)
+    }
+
+    /// Logs the failure of what the framework does not expect to fail.
+    fn log(&self, what: &str, result: Result) {
+        if let Err(error) = result {
+            dev_warn!(self.device, "Failed to {}: {:?}\n", what, error);
+        }
+    }
+}
+
+/// Returns the number of a BAR as the immediate of a command.
+fn immediate(bar: BarNumber) -> u16 {
+    bar.index() as u16
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The controller as a PCI device: from its discovery to its registration, and back.
+
+use crate::{
+    controller::EmulatedController,
+    events::Events,
+    hw::{
+        Hw,
+        Identity, //
+    },
+    window, //
+};
+use epc_regs::{
+    bar,
+    caps,
+    event,
+    vector,
+    Opcode,
+    DEVICE_ID,
+    VENDOR_ID, //
+};
+use kernel::{
+    device::{
+        Bound,
+        Core, //
+    },
+    pci,
+    prelude::*,
+    sync::Arc, //
+};
+use pci_ep::{
+    provider::{
+        Config,
+        Controller,
+        Doorbell,
+        Registration,
+        Window, //
+    },
+    Features, //
+};
+use pci_host::{
+    IrqHandler,
+    Kind,
+    Vectors, //
+};
+
+/// What a doorbell is rung with; the controller takes any value.
+const RING: u32 = 1;
+
+kernel::pci_device_table!(
+    PCI_TABLE,
+    MODULE_PCI_TABLE,
+    <ControllerDriver as pci::Driver>::IdInfo,
+    [(pci_host::device_id(VENDOR_ID, DEVICE_ID), ())]
+);
+
+/// The driver of the controller's PCI device.
+pub(crate) struct ControllerDriver;
+
+impl pci::Driver for ControllerDriver {
+    type IdInfo = ();
+    type Data<'bound> = Attached<'bound>;
+    const ID_TABLE: pci::IdTable<Self::IdInfo> = &PCI_TABLE;
+
+    fn probe<'bound>(
+        pdev: &'bound pci::Device<Core<'_>>,
+        _info: &'bound Self::IdInfo,
+    ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
+        pdev.enable_device_mem()?;
+        pdev.set_master();
+        pci_host::reach_64_bits(pdev)?;
+        Attached::new(pdev)
+    }
+}
+
+/// A controller with its driver. Fields are dropped in this order: no events, no operations, no
+/// link, no interrupts.
+pub(crate) struct Attached<'bound> {
+    _events: IrqHandler,
+    _registration: Registration<'bound, EmulatedController>,
+    _power: Power,
+    _vectors: Vectors,
+}
+
+impl<'bound> Attached<'bound> {
+    fn new(pdev: &'bound pci::Device<Bound>) -> Result<Self> {
+        let hw = Arc::new(Hw::new(pdev)?, GFP_KERNEL)?;
+        let identity = hw.identify()?;
+        let window = outbound_window(pdev, &identity)?;
+        let power = Power::on(hw.clone())?;
+        let vectors = Vectors::alloc(pdev, 2, 2, &[Kind::MsiX])?;
+        let controller = EmulatedController {
+            device: pdev.as_ref().into(),
+            window: window.address,
+            doorbell: doorbell(&hw, &identity, &vectors)?,
+            hw: hw.clone(),
+        };
+        let config = Config {
+            functions: 1,
+            features: features(&identity),
+            windows: &[window],
+        };
+        let controller = Arc::new(controller, GFP_KERNEL)?;
+        let registration = Registration::new(pdev.as_ref(), controller, &config)?;
+        let events = Events {
+            hw: hw.clone(),
+            notifier: registration.notifier(),
+        };
+        let events = vectors.request_threaded(
+            vector::EVENT.into(),
+            c"pcie_emulated_ep-events",
+            move || events.handle(),
+        )?;
+        hw.enable_events(event::ALL)?;
+        Ok(Self {
+            _events: events,
+            _registration: registration,
+            _power: power,
+            _vectors: vectors,
+        })
+    }
+}
+
+/// Keeps a controller out of its reset state.
+struct Power(Arc<Hw>);
+
+impl Power {
+    /// Puts the controller into its reset state first: a driver before this may have used it.
+    fn on(hw: Arc<Hw>) -> Result<Self> {
+        hw.execute(Opcode::Reset, 0, &[])?;
+        Ok(Self(hw))
+    }
+}
+
+impl Drop for Power {
+    fn drop(&mut self) {
+        // A failure is logged where it happens; there is nothing else to do about it.
+        let _ = self.0.execute(Opcode::Reset, 0, &[]);
+    }
+}
+
+/// Returns where RC memory can be mapped.
+///
+/// # Errors
+///
+/// `EPROBE_DEFER` when the window's device is not there yet, `ENODEV` when it is not as expected.
+fn outbound_window(pdev: &pci::Device<Bound>, identity: &Identity) -> Result<Window> {
+    let (address, size) = if identity.caps & caps::MAPPED_WINDOW != 0 {
+        let region = window::region().ok_or(EPROBE_DEFER)?;
+        (region.address, region.size)
+    } else {
+        let number = bar::WINDOW as u32;
+        (pdev.resource_start(number)?, pdev.resource_len(number)?)
+    };
+    let expected = EmulatedController::PAGE_SIZE as u64;
+    if size < identity.window_size || u64::from(identity.page_size) != expected {
+        dev_err!(
+            pdev,
+            "Expected a window of {:#x} bytes in pages of {:#x}, found {:#x} in {:#x}\n",
+            identity.window_size,
+            expected,
+            size,
+            identity.page_size
+        );
+        return Err(ENODEV);
+    }
+    Ok(Window {
+        address,
+        size: identity.window_size.try_into()?,
+    })
+}
+
+/// Returns the doorbell which functions can have: the first one of the controller.
+fn doorbell(hw: &Hw, identity: &Identity, vectors: &Vectors) -> Result<Option<Doorbell>> {
+    if identity.doorbells == 0 {
+        return Ok(None);
+    }
+    Ok(Some(Doorbell {
+        address: hw.doorbell_page(),
+        data: RING,
+        irq: vectors.irq(vector::DOORBELL0.into())?,
+    }))
+}
+
+/// Returns what the controller can do for a function.
+fn features(identity: &Identity) -> Features {
+    let dynamic = identity.caps & caps::DYNAMIC_INBOUND != 0;
+    Features {
+        linkup_notifier: true,
+        dynamic_inbound_mapping: dynamic,
+        subrange_mapping: dynamic,
+        msi: true,
+        msix: true,
+        intx: true,
+        align: EmulatedController::PAGE_SIZE,
+        ..Features::default()
+    }
+}

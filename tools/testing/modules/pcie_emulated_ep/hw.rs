@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The controller's registers; nothing else touches them.
+//!
+//! The rules are in tools/testing/emulator/README.md, "Controller registers"; offsets and codes are
+//! the crate `epc_regs`.
+//!
+//! Locking: a command takes several registers, so there is one at a time: the callers are the
+//! controller's operations, which `epc->lock` serialises, and its driver before it is registered
+//! and after. Everything else is one access. Every access fails with `ENODEV` once the device has
+//! no driver.
+
+use epc_regs::{
+    bar,
+    reg,
+    LinkState,
+    Opcode,
+    Status,
+    ARG_COUNT,
+    DOORBELL_PAGE,
+    MAGIC_VALUE,
+    REGISTERS_BAR_SIZE,
+    VERSION_MAJOR, //
+};
+use kernel::{
+    device::Bound,
+    devres::Devres,
+    io::{
+        poll::read_poll_timeout,
+        Io, //
+    },
+    pci,
+    prelude::*,
+    time::Delta, //
+};
+
+/// How long a command may take: the emulator ends each within 5 s.
+const COMMAND_TIMEOUT: Delta = Delta::from_secs(6);
+
+/// How long to let go of the processor between two looks at a running command, which the monitor
+/// of the virtual machine needs to change the window.
+const COMMAND_POLL: Delta = Delta::from_micros(100);
+
+type RegisterBar = pci::Bar<'static, { REGISTERS_BAR_SIZE as usize }>;
+
+/// The registers of a controller.
+pub(crate) struct Hw {
+    bar: Devres<RegisterBar>,
+    address: u64,
+}
+
+/// What a controller says of itself.
+pub(crate) struct Identity {
+    /// Bits of [`epc_regs::caps`].
+    pub(crate) caps: u32,
+    /// How many doorbells it has.
+    pub(crate) doorbells: u32,
+    /// The bytes of its outbound window.
+    pub(crate) window_size: u64,
+    /// The granularity of mappings in bytes.
+    pub(crate) page_size: u32,
+}
+
+impl Hw {
+    /// Maps the registers of `pdev`.
+    pub(crate) fn new(pdev: &pci::Device<Bound>) -> Result<Self> {
+        let number = bar::REGISTERS as u32;
+        Ok(Self {
+            address: pdev.resource_start(number)?,
+            bar: pdev
+                .iomap_region_sized(number, c"pcie_emulated_ep")?
+                .into_devres()?,
+        })
+    }
+
+    /// Checks that this is a controller which the driver knows, and returns what it is like.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` when it is not.
+    pub(crate) fn identify(&self) -> Result<Identity> {
+        let (magic, version) = (self.read(reg::MAGIC)?, self.read(reg::VERSION)?);
+        if magic != MAGIC_VALUE || version >> 16 != VERSION_MAJOR.into() {
+            dev_err!(
+                self.bar.device(),
+                "Unknown controller: expected magic {:#x} and major version {}, found {:#x} and {}\n",
+                MAGIC_VALUE,
+                VERSION_MAJOR,
+                magic,
+                version >> 16
+            );
+            return Err(ENODEV);
+        }
+        Ok(Identity {
+            caps: self.read(reg::CAPS)?,
+            doorbells: self.read(reg::DOORBELL_COUNT)?,
+            window_size: self.read64(reg::WINDOW_SIZE)?,
+            page_size: self.read(reg::PAGE_SIZE)?,
+        })
+    }
+
+    /// Returns the physical address of the doorbell page.
+    pub(crate) fn doorbell_page(&self) -> u64 {
+        self.address + DOORBELL_PAGE
+    }
+
+    /// Returns and acknowledges the events that happened, bits of [`epc_regs::event`].
+    pub(crate) fn take_events(&self) -> Result<u32> {
+        let events = self.read(reg::EVENT_STATUS)?;
+        self.write(reg::EVENT_STATUS, events)?;
+        Ok(events)
+    }
+
+    /// Lets `events` raise the event vector, and no others.
+    pub(crate) fn enable_events(&self, events: u32) -> Result {
+        self.write(reg::EVENT_ENABLE, events)
+    }
+
+    /// Says whether the function is attached to the RC.
+    pub(crate) fn is_link_up(&self) -> Result<bool> {
+        Ok(LinkState::from_raw(self.read(reg::LINK_STATE)?) == Some(LinkState::Up))
+    }
+
+    /// Returns the command register of the function's configuration header.
+    pub(crate) fn pci_command(&self) -> Result<u32> {
+        self.read(reg::PCI_COMMAND)
+    }
+
+    /// Returns how many MSI vectors the RC has enabled.
+    pub(crate) fn msi_enabled(&self) -> Result<u32> {
+        self.read(reg::MSI_ENABLED)
+    }
+
+    /// Returns how many MSI-X vectors the RC has enabled.
+    pub(crate) fn msix_enabled(&self) -> Result<u32> {
+        self.read(reg::MSIX_ENABLED)
+    }
+
+    /// Executes a command and waits until it is done; process context.
+    ///
+    /// # Errors
+    ///
+    /// What the controller answered, as [`errno`] has it; `ETIMEDOUT` when it did not.
+    pub(crate) fn execute(&self, opcode: Opcode, immediate: u16, arguments: &[u64]) -> Result {
+        for (index, argument) in arguments.iter().take(ARG_COUNT).enumerate() {
+            self.write64(reg::ARG0 + 8 * index as u64, *argument)?;
+        }
+        self.write(reg::COMMAND, opcode.command(immediate))?;
+        let status = read_poll_timeout(
+            || self.read(reg::STATUS).map(Status::from_raw),
+            |status| *status != Some(Status::Busy),
+            COMMAND_POLL,
+            COMMAND_TIMEOUT,
+        )?;
+        match status {
+            Some(Status::Ok) => Ok(()),
+            // What the RC has not enabled is for the function to deal with.
+            Some(status @ (Status::LinkDown | Status::NotEnabled)) => Err(errno(status)),
+            status => {
+                dev_warn!(
+                    self.bar.device(),
+                    "Command {:?}({}) failed: {:?}, arguments {:x?}\n",
+                    opcode,
+                    immediate,
+                    status,
+                    arguments
+                );
+                Err(status.map_or(EIO, errno))
+            }
+        }
+    }
+
+    fn read(&self, register: u64) -> Result<u32> {
+        self.bar
+            .try_access_with(|bar| bar.try_read32(register as usize))
+            .ok_or(ENODEV)?
+    }
+
+    fn read64(&self, register: u64) -> Result<u64> {
+        self.bar
+            .try_access_with(|bar| bar.try_read64(register as usize))
+            .ok_or(ENODEV)?
+    }
+
+    fn write(&self, register: u64, value: u32) -> Result {
+        self.bar
+            .try_access_with(|bar| bar.try_write32(value, register as usize))
+            .ok_or(ENODEV)?
+    }
+
+    fn write64(&self, register: u64, value: u64) -> Result {
+        self.bar
+            .try_access_with(|bar| bar.try_write64(value, register as usize))
+            .ok_or(ENODEV)?
+    }
+}
+
+/// Returns the error that tells a function what a failed command's status means.
+fn errno(status: Status) -> Error {
+    match status {
+        Status::Ok | Status::Busy | Status::Failed => EIO,
+        Status::UnknownCommand => ENOTSUPP,
+        Status::BadArgument => EINVAL,
+        Status::BadAddress | Status::NotRcMemory => EFAULT,
+        Status::LinkActive => EBUSY,
+        Status::LinkDown => ENXIO,
+        Status::NotEnabled => EPERM,
+        Status::WindowConflict => EEXIST,
+        Status::WindowNotReady => EAGAIN,
+    }
+}

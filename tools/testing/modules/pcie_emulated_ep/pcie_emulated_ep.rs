@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Driver of the emulated PCI endpoint controller, for tests.
+//!
+//! The controller is a PCI device that `tools/testing/emulator` gives to a virtual machine; with
+//! this driver, any endpoint function runs there as on real hardware. It is not a model of any
+//! particular controller: what hardware often lacks, it has.
+//!
+//! The window onto RC memory is either a BAR of the controller, or the shared memory of a virtio
+//! device next to it. Limits: one controller with its window, one function, one doorbell.
+//!
+//! The module cannot be unloaded as long as the controller has this driver.
+
+mod controller;
+mod driver;
+mod events;
+mod hw;
+mod window;
+
+use kernel::{
+    driver::Registration,
+    pci,
+    prelude::*,
+    InPlaceModule,
+    ModuleMetadata, //
+};
+
+/// The drivers of the controller and of its window.
+#[pin_data]
+struct EmulatedEp {
+    #[pin]
+    _controllers: Registration<pci::Adapter<driver::ControllerDriver>>,
+    #[pin]
+    _windows: Registration<virtio_dev::Adapter<window::WindowDriver>>,
+}
+
+impl InPlaceModule for EmulatedEp {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        // A controller waits for its window, so the window's driver comes first.
+        try_pin_init!(Self {
+            _windows <- Registration::new(<Self as ModuleMetadata>::NAME, module),
+            _controllers <- Registration::new(<Self as ModuleMetadata>::NAME, module),
+        })
+    }
+}
+
+module! {
+    type: EmulatedEp,
+    name: "pcie_emulated_ep",
+    authors: ["The epf-vhost developers"],
+    description: "Driver of the emulated PCI endpoint controller",
+    license: "GPL",
+}
