@@ -11,6 +11,7 @@ mod dma;
 mod id;
 mod vectors;
 
+pub mod errno;
 pub mod irq;
 
 pub use self::{

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The operations of the vDPA device, translated to commands and register reads.
+//!
+//! Locks: `state`, a mutex, protects what the driver side said so far; nothing is taken inside it,
+//! and no command is outstanding while it is held. Contexts are those of `vdpa::ConfigOps`: process,
+//! except kicks, which take no lock.
+
+use crate::{
+    interrupt::{
+        Interrupts,
+        QueueSignal,
+        Signals, //
+    },
+    link::Link,
+    queue::QueueSetup, //
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    }, //
+};
+use pci_host::errno;
+use transport::{
+    Command,
+    ConfigData,
+    DeviceStatus,
+    Reply,
+    CONFIG_DATA_SIZE, //
+};
+use vdpa::{
+    Callback,
+    ConfigOps,
+    VqAddress,
+    VqState, //
+};
+
+/// Alignment of the rings that the driver side allocates: any will do for modern virtio, a page
+/// keeps a ring in as few outbound windows as possible.
+const VQ_ALIGN: u32 = 4096;
+
+/// The vDPA device of an endpoint function.
+#[pin_data]
+pub(crate) struct EpfDevice {
+    link: Arc<Link>,
+    signals: Arc<Signals>,
+    interrupts: Arc<Interrupts>,
+    /// What the device offers: all that the endpoint has, or what the user chose of it.
+    offered: u64,
+    #[pin]
+    state: Mutex<State>,
+}
+
+/// What the driver side said.
+struct State {
+    queues: KVec<QueueSetup>,
+    driver_features: u64,
+    /// The status written last, shown once the endpoint does not answer any more.
+    status: u8,
+}
+
+impl EpfDevice {
+    /// The device on `link`, offering `offered`.
+    pub(crate) fn new(
+        link: Arc<Link>,
+        signals: Arc<Signals>,
+        interrupts: Arc<Interrupts>,
+        offered: u64,
+    ) -> impl PinInit<Self, Error> {
+        let num_queues = usize::from(link.identity().num_queues());
+        try_pin_init!(Self {
+            link,
+            signals,
+            interrupts,
+            offered,
+            state <- new_mutex!(State::new(num_queues)?, "epf_vdpa::EpfDevice::state"),
+        })
+    }
+
+    fn signal(&self, vq: u16) -> Result<&QueueSignal> {
+        self.signals.queue(vq).ok_or(EINVAL)
+    }
+
+    /// Changes the set-up of a queue.
+    fn set_up(&self, vq: u16, change: impl FnOnce(&mut QueueSetup)) -> Result {
+        let mut state = self.state.lock();
+        let setup = state.queues.get_mut(usize::from(vq)).ok_or(EINVAL)?;
+        change(setup);
+        Ok(())
+    }
+
+    /// Sets the queue up on the endpoint and starts it.
+    fn start_queue(&self, vq: u16) -> Result {
+        let setup = *self
+            .state
+            .lock()
+            .queues
+            .get(usize::from(vq))
+            .ok_or(EINVAL)?;
+        let signal = self.signal(vq)?;
+        let request = setup.request(vq, self.interrupts.queue_vector(vq));
+        self.link.command(&Command::SetupQueue(request))?;
+        self.link
+            .command(&Command::SetQueueState(vq.into(), setup.state()))?;
+        // Before the endpoint may signal.
+        signal.set_ready(true);
+        self.link
+            .command(&Command::EnableQueue(vq.into()))
+            .inspect_err(|_| signal.set_ready(false))?;
+        Ok(())
+    }
+
+    /// Stops the queue; the endpoint does not touch it any more when this returns without error.
+    fn stop_queue(&self, vq: u16) -> Result {
+        let signal = self.signal(vq)?;
+        if !signal.is_ready() {
+            return Ok(());
+        }
+        let stopped = self.link.command(&Command::DisableQueue(vq.into()));
+        signal.set_ready(false);
+        self.interrupts.synchronize();
+        stopped.map(drop)
+    }
+
+    fn stop_signals(&self) {
+        for vq in 0..self.link.identity().num_queues() {
+            if let Some(signal) = self.signals.queue(vq) {
+                signal.set_ready(false);
+            }
+        }
+        self.signals.config.clear();
+        self.interrupts.synchronize();
+    }
+
+    /// Sends the driver features when the driver side is through with them, then the status.
+    fn write_status(&self, status: u8) -> Result {
+        let new = DeviceStatus::from_bits(status);
+        let (before, features) = {
+            let state = self.state.lock();
+            (DeviceStatus::from_bits(state.status), state.driver_features)
+        };
+        let settles = DeviceStatus::FEATURES_OK;
+        if new.contains(settles) && !before.contains(settles) {
+            self.link.command(&Command::SetFeatures(features))?;
+        }
+        if let Reply::Status(accepted) = self.link.command(&Command::SetStatus(status))? {
+            self.state.lock().status = accepted.bits();
+        }
+        Ok(())
+    }
+
+    fn write_config(&self, offset: usize, from: &[u8]) -> Result {
+        let mut offset = u32::try_from(offset)?;
+        for chunk in from.chunks(CONFIG_DATA_SIZE) {
+            let data = ConfigData::new(chunk).ok_or(EINVAL)?;
+            self.link.command(&Command::WriteConfig { offset, data })?;
+            offset = offset.checked_add(CONFIG_DATA_SIZE as u32).ok_or(EINVAL)?;
+        }
+        Ok(())
+    }
+
+    /// Says what went wrong in an operation that cannot answer an error.
+    fn report(&self, what: &str, result: Result) {
+        if let Err(error) = result {
+            dev_err!(self.link.dev(), "{} failed: {:?}\n", what, error);
+        }
+    }
+}
+
+impl State {
+    fn new(num_queues: usize) -> Result<Self> {
+        Ok(Self {
+            queues: KVec::from_elem(QueueSetup::default(), num_queues, GFP_KERNEL)?,
+            driver_features: 0,
+            status: 0,
+        })
+    }
+
+    fn reset(&mut self) {
+        self.queues.as_mut_slice().fill(QueueSetup::default());
+        self.driver_features = 0;
+        self.status = 0;
+    }
+}
+
+#[vtable]
+impl ConfigOps for EpfDevice {
+    fn set_vq_address(&self, vq: u16, address: VqAddress) -> Result {
+        self.set_up(vq, |setup| setup.address = address)
+    }
+
+    fn set_vq_num(&self, vq: u16, size: u32) {
+        let result = self.set_up(vq, |setup| setup.size = size);
+        self.report("Setting the size of a queue", result);
+    }
+
+    fn kick_vq(&self, vq: u16) {
+        self.link.kick(vq);
+    }
+
+    fn set_vq_cb(&self, vq: u16, callback: Option<Callback>) {
+        if let Some(signal) = self.signals.queue(vq) {
+            signal.callback.set(callback);
+        }
+    }
+
+    fn set_vq_ready(&self, vq: u16, ready: bool) {
+        let (what, result) = match ready {
+            true => ("Starting a queue", self.start_queue(vq)),
+            false => ("Stopping a queue", self.stop_queue(vq)),
+        };
+        self.report(what, result);
+    }
+
+    fn get_vq_ready(&self, vq: u16) -> bool {
+        self.signals.queue(vq).is_some_and(QueueSignal::is_ready)
+    }
+
+    fn set_vq_state(&self, vq: u16, state: VqState) -> Result {
+        self.set_up(vq, |setup| setup.avail_index = state.avail_index)
+    }
+
+    fn get_vq_state(&self, vq: u16) -> Result<VqState> {
+        self.link.queue(vq)?;
+        match self.link.command(&Command::GetQueueState(vq.into()))? {
+            Reply::QueueState(state) => Ok(VqState {
+                avail_index: state.available,
+            }),
+            _ => Err(errno::protocol()),
+        }
+    }
+
+    fn get_vq_size(&self, vq: u16) -> u16 {
+        self.link.queue_size(vq)
+    }
+
+    fn get_vq_align(&self) -> u32 {
+        VQ_ALIGN
+    }
+
+    fn get_vq_num_max(&self) -> u16 {
+        self.link.identity().queue_size_max().get()
+    }
+
+    fn get_device_features(&self) -> u64 {
+        self.offered
+    }
+
+    fn set_driver_features(&self, features: u64) -> Result {
+        if features & !self.offered != 0 {
+            return Err(EINVAL);
+        }
+        self.state.lock().driver_features = features;
+        Ok(())
+    }
+
+    fn get_driver_features(&self) -> u64 {
+        self.state.lock().driver_features
+    }
+
+    fn set_config_cb(&self, callback: Option<Callback>) {
+        self.signals.config.set(callback);
+    }
+
+    fn get_device_id(&self) -> u32 {
+        self.link.identity().device_id()
+    }
+
+    fn get_vendor_id(&self) -> u32 {
+        self.link.identity().vendor_id()
+    }
+
+    fn get_status(&self) -> u8 {
+        match (self.link.device_status(), self.state.lock().status) {
+            (Some(status), _) => status.bits(),
+            (None, 0) => 0,
+            (None, status) => status | DeviceStatus::NEEDS_RESET.bits(),
+        }
+    }
+
+    fn set_status(&self, status: u8) {
+        let result = self.write_status(status);
+        self.report("Setting the device status", result);
+    }
+
+    fn reset(&self) -> Result {
+        let reset = self.link.reset();
+        self.stop_signals();
+        self.state.lock().reset();
+        reset?;
+        self.link.command(&self.interrupts.command()).map(drop)
+    }
+
+    fn get_config_size(&self) -> usize {
+        self.link.identity().config_size() as usize
+    }
+
+    fn get_config(&self, offset: usize, to: &mut [u8]) {
+        let inside = self.get_config_size().saturating_sub(offset).min(to.len());
+        if let Some(to) = to.get_mut(..inside) {
+            let result = self.link.read_config(offset, to);
+            self.report("Reading the device config", result);
+        }
+    }
+
+    fn set_config(&self, offset: usize, from: &[u8]) {
+        let result = self.write_config(offset, from);
+        self.report("Writing the device config", result);
+    }
+
+    fn get_generation(&self) -> u32 {
+        self.link.config_generation()
+    }
+}

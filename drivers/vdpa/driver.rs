@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Binds to the PCI function of the endpoint.
+
+use crate::{
+    interrupt::{
+        Interrupts,
+        Signals, //
+    },
+    link::Link,
+    mgmtdev::EpfManagement,
+    monitor::Monitor, //
+};
+use kernel::{
+    device::Core,
+    pci,
+    prelude::*,
+    sync::Arc, //
+};
+use vdpa::ManagementRegistration;
+
+/// The PCI device ID of `pci_epf_vhost`, out of the experimental range of vendor 0x1af4.
+const DEVICE_ID: u32 = 0x10f0;
+
+/// The PCI driver.
+pub(crate) struct EpfVdpa;
+
+/// What the driver keeps for a function; dropped in the order of the fields.
+pub(crate) struct Bound {
+    // First: its devices use all the rest.
+    _management: Pin<KBox<ManagementRegistration<EpfManagement>>>,
+    _monitor: Monitor,
+}
+
+kernel::pci_device_table!(
+    PCI_TABLE,
+    MODULE_PCI_TABLE,
+    <EpfVdpa as pci::Driver>::IdInfo,
+    [(
+        pci::DeviceId::from_id(pci::Vendor::REDHAT_QUMRANET, DEVICE_ID),
+        ()
+    )]
+);
+
+impl pci::Driver for EpfVdpa {
+    type IdInfo = ();
+    type Data<'bound> = Bound;
+
+    const ID_TABLE: pci::IdTable<Self::IdInfo> = &PCI_TABLE;
+
+    fn probe<'bound>(
+        pdev: &'bound pci::Device<Core<'_>>,
+        _info: &'bound Self::IdInfo,
+    ) -> impl PinInit<Bound, Error> + 'bound {
+        Bound::new(pdev)
+    }
+}
+
+impl Bound {
+    fn new(pdev: &pci::Device<Core<'_>>) -> Result<Self> {
+        pdev.enable_device_mem()?;
+        pdev.set_master();
+        pci_host::reach_64_bits(pdev)?;
+
+        let link = Arc::pin_init(Link::new(pdev)?, GFP_KERNEL)?;
+        let identity = link.identity();
+        let signals = Signals::new(identity.num_queues())?;
+        let interrupts = Interrupts::new(pdev, identity.num_queues(), &signals)?;
+        let interrupts = Arc::new(interrupts, GFP_KERNEL)?;
+        link.reset()?;
+        dev_info!(
+            pdev,
+            "virtio device {}, {} queues, protocol {}.{}, {:?} doorbells\n",
+            identity.device_id(),
+            identity.num_queues(),
+            identity.version().major,
+            identity.version().minor,
+            identity.layout().doorbells().kind
+        );
+        Ok(Self {
+            _monitor: Monitor::new(&link, &signals)?,
+            _management: EpfManagement::register(pdev, &link, &signals, &interrupts)?,
+        })
+    }
+}

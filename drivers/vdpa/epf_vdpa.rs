@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The RC side of virtio over PCIe: a vDPA device in front of a Linux endpoint.
+//!
+//! `driver` binds to the PCI function, `hw` is the only part that touches its BARs, `link` speaks
+//! the protocol of `Documentation/transport.rst`, `config_ops` translates the operations of a vDPA
+//! device to it, and `mgmtdev` lets the user add and delete that device.
+//!
+//! Limits: one vDPA device per function; MSI-X or MSI, not INTx; split virtqueues.
+
+mod config_ops;
+mod driver;
+mod hw;
+mod interrupt;
+mod link;
+mod mgmtdev;
+mod monitor;
+mod queue;
+
+kernel::module_pci_driver! {
+    type: driver::EpfVdpa,
+    name: "epf_vdpa",
+    authors: ["The epf-vhost developers"],
+    description: "vDPA device in front of a PCI endpoint running pci_epf_vhost",
+    license: "GPL",
+}

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The protocol with the endpoint: one command at a time, and what becomes of the session.
+//!
+//! Locks: `port`, a mutex, is held while a command is outstanding, so for as long as its bound in
+//! "Time bounds" of `Documentation/transport.rst`. It is taken inside `vdpa_dev_lock` and `cf_lock`;
+//! nothing is taken inside it. Kicks take no lock.
+//!
+//! Context: process, unless stated.
+
+use crate::hw::{
+    self,
+    Bar,
+    Bars, //
+};
+use kernel::{
+    device::Bound,
+    new_mutex,
+    pci,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Mutex,
+        MutexGuard, //
+    },
+    time::{
+        delay::fsleep,
+        Delta,
+        Instant,
+        Monotonic, //
+    }, //
+};
+use pci_host::errno;
+use transport::{
+    read_config,
+    time,
+    AnswerError,
+    BarSizes,
+    Command,
+    CommandError,
+    ConfigReadError,
+    DeviceStatus,
+    Doorbell,
+    DoorbellKind,
+    Health,
+    Identity,
+    IdentityError,
+    IssueError,
+    QueueIndex,
+    Registers,
+    Reply,
+    RootComplexPort,
+    Step, //
+};
+
+/// How often the RC looks whether the endpoint became ready, in milliseconds.
+const READY_POLL_MS: i64 = 10;
+
+/// The link to one endpoint function.
+#[pin_data]
+pub(crate) struct Link {
+    pdev: ARef<pci::Device>,
+    started: Instant<Monotonic>,
+    sizes: BarSizes,
+    bars: Bars,
+    /// What the endpoint was when the driver took it over; only its epoch may change.
+    identity: Identity,
+    doorbells: KVec<Doorbell>,
+    #[pin]
+    port: Mutex<RootComplexPort>,
+}
+
+impl Link {
+    /// Finds the endpoint's registers, waits until it is ready and resets it (I1 to I7).
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`: not our function, another major version, or a layout that is not legal;
+    /// `ETIMEDOUT`: not ready in time; `EIO`: the link is dead; and those of [`Link::command`].
+    pub(crate) fn new(pdev: &pci::Device<Bound>) -> Result<impl PinInit<Self, Error> + '_> {
+        let started = Instant::now();
+        let sizes = hw::bar_sizes(pdev);
+        let registers = find_registers(pdev, &sizes)?;
+        let identity = wait_ready(pdev, &registers, &sizes, started)?;
+        let bars = Bars::new(pdev, registers, identity.layout().doorbells().bar)?;
+        let doorbells = doorbells(&identity, &bars)?;
+        let port = RootComplexPort::new(identity.clone(), bars.registers(), now_ms(started));
+        Ok(try_pin_init!(Self {
+            pdev: pdev.into(),
+            started,
+            sizes,
+            bars,
+            identity,
+            doorbells,
+            port <- new_mutex!(port, "epf_vdpa::Link::port"),
+        }))
+    }
+
+    /// What the endpoint is. Context: any.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The device, for messages. Context: any.
+    pub(crate) fn dev(&self) -> &kernel::device::Device {
+        (*self.pdev).as_ref()
+    }
+
+    /// The queue with this index, if the endpoint has it. Context: any.
+    pub(crate) fn queue(&self, index: u16) -> Result<QueueIndex> {
+        self.identity.queue(index).ok_or(EINVAL)
+    }
+
+    /// Largest size of a queue; 0 if there is none.
+    pub(crate) fn queue_size(&self, index: u16) -> u16 {
+        let size = |queue| self.identity.queue_size(self.bars.registers(), queue);
+        self.identity
+            .queue(index)
+            .and_then(size)
+            .map_or(0, |size| size.get())
+    }
+
+    /// Kicks a queue. Context: any, also with interrupts off.
+    pub(crate) fn kick(&self, index: u16) {
+        if let Some(doorbell) = self.doorbells.get(usize::from(index)) {
+            self.bars.ring(doorbell);
+        }
+    }
+
+    /// Issues a command and waits for the answer.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`: no answer within the bound; `EIO`: the link is dead; `ENOTCONN`: the endpoint
+    /// restarted, or a command before this one timed out, and a reset is needed; `EPROTO`: the
+    /// answer makes no sense; else what the endpoint refuses, see "Command status" in
+    /// `Documentation/transport.rst`.
+    pub(crate) fn command(&self, command: &Command) -> Result<Reply> {
+        let mut port = self.port.lock();
+        self.execute(&mut port, command)
+    }
+
+    fn execute(
+        &self,
+        port: &mut MutexGuard<'_, RootComplexPort>,
+        command: &Command,
+    ) -> Result<Reply> {
+        let regs = self.bars.registers();
+        port.issue(regs, command, self.now_ms())
+            .map_err(|error| match error {
+                IssueError::Busy => EBUSY,
+                IssueError::OutOfStep | IssueError::Lost => errno::not_connected(),
+            })?;
+        let mut sleep_us = time::ANSWER_SLEEP_MIN_US as i64;
+        // Bounded: the port reports a time-out once the bound of the opcode has passed.
+        loop {
+            match port.step(regs, self.now_ms()) {
+                Step::Pending => {}
+                Step::Done(answer) => return answer.map_err(|error| self.refused(command, error)),
+                Step::TimedOut => return Err(self.failed(command, "was not answered", ETIMEDOUT)),
+                Step::LinkDead => return Err(self.failed(command, "met a dead link", EIO)),
+                Step::Restarted => {
+                    return Err(self.failed(
+                        command,
+                        "met a restarted endpoint",
+                        errno::not_connected(),
+                    ))
+                }
+                Step::Idle => return Err(errno::protocol()),
+            }
+            fsleep(Delta::from_micros(sleep_us));
+            sleep_us = (sleep_us * 2).min(time::ANSWER_SLEEP_MAX_US as i64);
+        }
+    }
+
+    fn refused(&self, command: &Command, error: AnswerError) -> Error {
+        dev_warn!(
+            self.dev(),
+            "{:?} was refused: {:?}\n",
+            command.opcode(),
+            error
+        );
+        match error {
+            AnswerError::Refused(error) => refusal(error),
+            AnswerError::Garbled => errno::protocol(),
+        }
+    }
+
+    fn failed(&self, command: &Command, what: &str, error: Error) -> Error {
+        dev_err!(self.dev(), "{:?} {}\n", command.opcode(), what);
+        error
+    }
+
+    /// Resets the device; takes the endpoint over again if it restarted meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Link::command`]; `ENODEV`: the endpoint came back as another device, and the
+    /// driver has to be bound again.
+    pub(crate) fn reset(&self) -> Result {
+        let mut port = self.port.lock();
+        match self.execute(&mut port, &Command::Reset) {
+            Err(error) if error == errno::not_connected() => {
+                self.reconnect(&mut port)?;
+                self.execute(&mut port, &Command::Reset).map(drop)
+            }
+            result => result.map(drop),
+        }
+    }
+
+    /// Takes over the endpoint's new session (I1 to I6).
+    fn reconnect(&self, port: &mut MutexGuard<'_, RootComplexPort>) -> Result {
+        let regs = self.bars.registers();
+        let identity = wait_ready_on(self.dev(), regs, &self.sizes, Instant::now())?;
+        if !self.is_same_device(&identity) {
+            dev_err!(
+                self.dev(),
+                "The endpoint came back as another device; unbind and bind the driver\n"
+            );
+            return Err(ENODEV);
+        }
+        dev_info!(
+            self.dev(),
+            "Endpoint restarted, epoch {:#x}\n",
+            identity.epoch().get()
+        );
+        **port = RootComplexPort::new(identity, regs, self.now_ms());
+        Ok(())
+    }
+
+    /// Whether only the session differs from what the driver took over.
+    fn is_same_device(&self, new: &Identity) -> bool {
+        let old = &self.identity;
+        new.layout() == old.layout()
+            && new.device_id() == old.device_id()
+            && new.device_features() == old.device_features()
+            && self.has_same_doorbells(new)
+    }
+
+    /// Whether kicks written as before reach the endpoint; a polled slot's counter just goes on.
+    fn has_same_doorbells(&self, new: &Identity) -> bool {
+        let is_same = |(old, queue): (&Doorbell, QueueIndex)| {
+            let new = new.doorbell(self.bars.registers(), queue, 0);
+            new.next_value() == old.next_value()
+        };
+        new.layout().doorbells().kind == DoorbellKind::Polled
+            || self
+                .doorbells
+                .iter()
+                .zip(new.layout().queues())
+                .all(is_same)
+    }
+
+    /// The device status as the endpoint has it; `None` if the session is over.
+    pub(crate) fn device_status(&self) -> Option<DeviceStatus> {
+        self.port.lock().device_status(self.bars.registers())
+    }
+
+    /// Reads device config; waits while the endpoint is changing it (G4 to G6).
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: not inside the device config; `EIO`: the link is dead; `ENOTCONN`: the endpoint
+    /// restarted; `ETIMEDOUT`: it kept changing.
+    pub(crate) fn read_config(&self, offset: usize, to: &mut [u8]) -> Result {
+        let port = self.port.lock();
+        let deadline = self.now_ms() + time::CONFIG_MS;
+        // Bounded by the deadline.
+        loop {
+            match read_config(port.identity(), self.bars.registers(), offset, to) {
+                Ok(_) => return Ok(()),
+                Err(ConfigReadError::OutOfRange) => return Err(EINVAL),
+                Err(ConfigReadError::LinkDead) => return Err(EIO),
+                Err(ConfigReadError::Restarted) => return Err(errno::not_connected()),
+                Err(ConfigReadError::Changing) if self.now_ms() >= deadline => {
+                    return Err(ETIMEDOUT)
+                }
+                Err(ConfigReadError::Changing) => {
+                    fsleep(Delta::from_micros(time::ANSWER_SLEEP_MIN_US as i64))
+                }
+            }
+        }
+    }
+
+    /// A number that changes with the device config.
+    pub(crate) fn config_generation(&self) -> u32 {
+        self.bars
+            .registers()
+            .read32(transport::offset::CONFIG_GENERATION)
+    }
+
+    /// Shows the endpoint that the RC is alive, and looks whether the endpoint is (H1, H2).
+    pub(crate) fn watch(&self) -> Health {
+        self.port.lock().watch(self.bars.registers(), self.now_ms())
+    }
+
+    fn now_ms(&self) -> u64 {
+        now_ms(self.started)
+    }
+}
+
+/// Milliseconds since `start`, on a clock that never goes back.
+fn now_ms(start: Instant<Monotonic>) -> u64 {
+    start.elapsed().as_millis().max(0) as u64
+}
+
+/// What the endpoint's refusal is on the RC ("Command status").
+fn refusal(error: CommandError) -> Error {
+    match error {
+        CommandError::Failed => EIO,
+        CommandError::UnknownCommand => errno::not_implemented(),
+        CommandError::BadArgument => EINVAL,
+        CommandError::BadState => EBUSY,
+        CommandError::NotSupported => errno::not_supported(),
+        CommandError::StaleEpoch => errno::stale(),
+        CommandError::BadSequence => errno::protocol(),
+        CommandError::NoResources => ENOSPC,
+    }
+}
+
+/// The first BAR that begins with the magic number (I1).
+fn find_registers(pdev: &pci::Device<Bound>, sizes: &BarSizes) -> Result<Bar> {
+    for (number, size) in (0..).zip(sizes) {
+        if *size == 0 {
+            continue;
+        }
+        let bar = Bar::map(pdev, number)?;
+        match bar.read32(transport::offset::MAGIC) {
+            transport::MAGIC => return Ok(bar),
+            u32::MAX => {
+                dev_err!(
+                    pdev,
+                    "BAR {} reads all-ones; the link to the endpoint is down\n",
+                    number
+                );
+                return Err(EIO);
+            }
+            _ => {}
+        }
+    }
+    dev_err!(
+        pdev,
+        "No BAR begins with {:#x}; the endpoint function must be pci_epf_vhost\n",
+        transport::MAGIC
+    );
+    Err(ENODEV)
+}
+
+fn wait_ready(
+    pdev: &pci::Device<Bound>,
+    registers: &Bar,
+    sizes: &BarSizes,
+    since: Instant<Monotonic>,
+) -> Result<Identity> {
+    wait_ready_on(pdev.as_ref(), registers, sizes, since)
+}
+
+/// Reads the identity as soon as the endpoint is ready (I2 to I5).
+fn wait_ready_on(
+    dev: &kernel::device::Device,
+    registers: &Bar,
+    sizes: &BarSizes,
+    since: Instant<Monotonic>,
+) -> Result<Identity> {
+    // Bounded by `READY`.
+    loop {
+        match Identity::read(registers, registers.number(), sizes) {
+            Ok(identity) => return Ok(identity),
+            Err(IdentityError::NotReady) if now_ms(since) < time::READY_MS => {
+                fsleep(Delta::from_millis(READY_POLL_MS));
+            }
+            Err(error) => return Err(refuse(dev, error)),
+        }
+    }
+}
+
+/// Says why the endpoint is not used.
+fn refuse(dev: &kernel::device::Device, error: IdentityError) -> Error {
+    match error {
+        IdentityError::NotReady => {
+            dev_err!(
+                dev,
+                "Endpoint not ready within {} ms; start it, then bind the driver again\n",
+                time::READY_MS
+            );
+            ETIMEDOUT
+        }
+        IdentityError::LinkDead => {
+            dev_err!(dev, "The link to the endpoint is down\n");
+            EIO
+        }
+        IdentityError::Version(version) => {
+            dev_err!(
+                dev,
+                "Endpoint speaks protocol {}.{}, this driver {}.x; update the older side\n",
+                version.major,
+                version.minor,
+                transport::Version::CURRENT.major
+            );
+            ENODEV
+        }
+        error => {
+            dev_err!(dev, "Endpoint's registers are not legal: {:?}\n", error);
+            ENODEV
+        }
+    }
+}
+
+/// The doorbells of all queues, made once while the driver has the device (D2).
+fn doorbells(identity: &Identity, bars: &Bars) -> Result<KVec<Doorbell>> {
+    let mut doorbells = KVec::with_capacity(identity.num_queues().into(), GFP_KERNEL)?;
+    for queue in identity.layout().queues() {
+        let slot = identity.layout().doorbells().slot(queue);
+        let seen = bars.doorbells().read(slot as usize);
+        doorbells.push(identity.doorbell(bars.registers(), queue, seen), GFP_KERNEL)?;
+    }
+    Ok(doorbells)
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the driver side said of a queue before it started it.
+
+use transport::{
+    QueueRequest,
+    QueueState, //
+};
+use vdpa::VqAddress;
+
+/// The set-up of a queue, kept until the queue is started.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct QueueSetup {
+    /// Where the areas are.
+    pub(crate) address: VqAddress,
+    /// Number of descriptors; not checked.
+    pub(crate) size: u32,
+    /// The next available index.
+    pub(crate) avail_index: u16,
+}
+
+impl QueueSetup {
+    /// The arguments of `QUEUE_SETUP`.
+    pub(crate) fn request(&self, queue: u16, vector: u32) -> QueueRequest {
+        QueueRequest {
+            queue: queue.into(),
+            size: self.size,
+            vector,
+            desc_area: self.address.descriptor_area,
+            driver_area: self.address.driver_area,
+            device_area: self.address.device_area,
+        }
+    }
+
+    /// The arguments of `QUEUE_SET_STATE`.
+    pub(crate) fn state(&self) -> QueueState {
+        QueueState {
+            available: self.avail_index,
+            used: 0,
+        }
+    }
+}
