@@ -29,6 +29,8 @@ pub(crate) struct Session {
     /// Sequence number that was accepted last.
     sequence: u32,
     published_status: DeviceStatus,
+    /// The caller knows that the device gave up.
+    is_failure_told: bool,
     heartbeat: u32,
     next_beat_ms: u64,
     rc: Watch,
@@ -51,6 +53,7 @@ impl Session {
             seen: CommandWord::NONE,
             sequence: 0,
             published_status: DeviceStatus::RESET,
+            is_failure_told: false,
             heartbeat: 0,
             next_beat_ms: now_ms,
             rc: Watch::new(0, now_ms),
@@ -74,11 +77,11 @@ impl Session {
         now_ms: u64,
     ) -> Progress {
         let answered = self.serve(regs, handler);
-        let needs_reset = self.publish_status(regs, handler);
+        self.publish_status(regs, handler);
         self.beat(regs, now_ms);
         Progress {
             answered,
-            needs_reset,
+            needs_reset: self.has_given_up(),
             is_rc_silent: self.is_rc_silent(regs, now_ms),
         }
     }
@@ -158,9 +161,7 @@ impl Session {
                 regs.write32(status, is_enabled.into());
             }
             Outcome::Reset => self.publish_reset(regs),
-            Outcome::Status(_) => {
-                self.publish_status(regs, handler);
-            }
+            Outcome::Status(_) => self.publish_status(regs, handler),
             Outcome::Done | Outcome::State(_) => {}
         }
     }
@@ -172,6 +173,7 @@ impl Session {
         }
         regs.write32(offset::DEVICE_STATUS, 0);
         self.published_status = DeviceStatus::RESET;
+        self.is_failure_told = false;
     }
 
     /// Publishes the answer, the word that names the command last (E8).
@@ -200,19 +202,23 @@ impl Session {
         }
     }
 
-    /// Publishes the device status if it changed; answers whether the device just gave up.
-    fn publish_status(&mut self, regs: &impl Registers, handler: &impl CommandHandler) -> bool {
+    /// Publishes the device status if it changed.
+    fn publish_status(&mut self, regs: &impl Registers, handler: &impl CommandHandler) {
         let mut status = self.device.status();
         if handler.needs_reset() {
             status = status.with(DeviceStatus::NEEDS_RESET);
         }
-        if status == self.published_status {
-            return false;
+        if status != self.published_status {
+            regs.write32(offset::DEVICE_STATUS, status.bits().into());
+            self.published_status = status;
         }
-        regs.write32(offset::DEVICE_STATUS, status.bits().into());
-        let had_given_up = self.published_status.contains(DeviceStatus::NEEDS_RESET);
-        self.published_status = status;
-        status.contains(DeviceStatus::NEEDS_RESET) && !had_given_up
+    }
+
+    /// Whether the device gave up; told once after each reset.
+    fn has_given_up(&mut self) -> bool {
+        let has_given_up = self.published_status.contains(DeviceStatus::NEEDS_RESET);
+        let was_told = core::mem::replace(&mut self.is_failure_told, has_given_up);
+        has_given_up && !was_told
     }
 
     /// Shows that the command loop runs (H1), at twice the rate that is promised.

@@ -6,7 +6,7 @@ use crate::model::{setup_request, Call, Rig, CONFIG_SIZE, FEATURES};
 use transport::CommandError::{BadArgument, BadState, Failed, NoResources, NotSupported};
 use transport::{
     feature, offset, AnswerError, Command, CommandError, ConfigData, DeviceStatus, InterruptMode,
-    Mapping, QueueRequest, QueueState, Range, Reply, TransportFeatures, NO_VECTOR,
+    Mapping, QueueRequest, QueueState, Range, Reply, Step, TransportFeatures, NO_VECTOR,
 };
 
 /// Split ring.
@@ -143,6 +143,25 @@ fn needs_reset_is_published_once() {
     assert!(seen.is_some_and(|seen| seen.contains(DeviceStatus::NEEDS_RESET)));
     rig.okay(&Command::Reset);
     assert_eq!(rig.link.peek(offset::DEVICE_STATUS), 0);
+}
+
+#[test]
+fn needs_reset_is_told_once_after_each_reset() {
+    let mut rig = Rig::negotiated(SPLIT);
+    // It becomes known by the very answer to a command.
+    rig.issue(&Command::SetStatus(0x8b));
+    rig.step();
+    rig.backend.needs_reset = true;
+    assert!(rig.poll().needs_reset);
+    assert_eq!(rig.step(), Step::Done(status(0x8b)));
+    rig.issue(&Command::SetStatus(0x8f));
+    rig.step();
+    let progress = rig.poll();
+    assert!(progress.answered.is_some() && !progress.needs_reset);
+    rig.step();
+    rig.okay(&Command::Reset);
+    rig.backend.needs_reset = true;
+    assert!(rig.poll().needs_reset);
 }
 
 #[test]
@@ -515,7 +534,10 @@ fn suspend_needs_a_running_device() {
         },
     ));
     rig.refused(&Command::SetupQueue(setup_request(0, 64)), BadState);
+    rig.okay(&Command::DisableQueue(1));
+    rig.refused(&Command::EnableQueue(1), BadState);
     rig.okay(&Command::Resume);
+    rig.okay(&Command::EnableQueue(1));
     rig.refused(&Command::Resume, BadState);
 }
 

@@ -88,6 +88,30 @@ fn a_change_is_noticed() {
 }
 
 #[test]
+fn old_and_new_config_are_not_mixed() {
+    for read in 1..20 {
+        let published = Published::new();
+        let link = &published.rig.link;
+        let first = transport::Offset::new(0x330);
+        let identity = published.rig.identify().expect("a legal identity");
+        let bytes = [9; 8];
+        for (offset, value) in [
+            (offset::CONFIG_GENERATION, 4),
+            (first, 0x0909_0909),
+            (first.word(1), 0x0909_0909),
+        ] {
+            link.change_before(read, offset, value);
+        }
+        let mut to = [0; 8];
+        match read_config(&identity, &link.rc(), 0, &mut to) {
+            Ok(2) => assert_eq!(to, [1, 2, 3, 4, 5, 6, 7, 8]),
+            Ok(generation) => assert_eq!((generation, to), (4, bytes)),
+            Err(error) => assert_eq!(error, ConfigReadError::Changing),
+        }
+    }
+}
+
+#[test]
 fn config_of_a_dead_or_restarted_endpoint_is_not_read() {
     let published = Published::new();
     let link = &published.rig.link;

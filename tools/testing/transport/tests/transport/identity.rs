@@ -126,6 +126,44 @@ fn an_endpoint_that_is_not_ready_is_waited_for() {
 }
 
 #[test]
+fn words_of_two_sessions_are_not_mixed() {
+    for read in 1..60 {
+        let rig = Rig::started();
+        rig.link.change_before(read, offset::EPOCH, EPOCH + 1);
+        rig.link.change_before(read, offset::DEVICE_ID, 2);
+        match rig.identify() {
+            Ok(identity) => {
+                let device_id = identity.epoch().get() - EPOCH + 1;
+                assert_eq!(identity.device_id(), device_id, "{read}");
+            }
+            Err(error) => assert_eq!(error, IdentityError::NotReady),
+        }
+    }
+}
+
+#[test]
+fn a_session_begins_with_reset_values() {
+    let mut rig = Rig::cold(NUM_QUEUES);
+    let garbage = 0xa5a5_a5a5;
+    for word in 0..0x800 {
+        rig.link.store(Offset::new(word * 4), garbage);
+    }
+    rig.start(EPOCH);
+    let is = |range: std::ops::Range<u32>, value| {
+        range
+            .step_by(4)
+            .all(|word| rig.link.peek(Offset::new(word)) == value)
+    };
+    assert!(is(0x100..0x300, 0), "command block");
+    assert!(is(0x1000..0x100c, 0), "doorbells");
+    assert!(is(0x370..0x3b8, garbage), "the controller's MSI-X table");
+    assert!([0x304, 0x314, 0x324]
+        .iter()
+        .all(|status| is(*status..status + 4, 0)));
+    assert!(is(0x10..0x18, 0), "heartbeat and device status");
+}
+
+#[test]
 fn devices_that_are_not_modern_are_refused() {
     refused_with(offset::DEVICE_ID, 0, IdentityError::DeviceId);
     for bit in [0, 1, 4] {

@@ -2,8 +2,8 @@
 
 //! Every place at which posted writes can arrive between the accesses of the EP.
 
-use crate::model::{setup_request, Call, Rig, FEATURES};
-use transport::{time, Command, ConfigData, QueueRequest, Reply, Step};
+use crate::model::{setup_request, Call, Rig, EPOCH, FEATURES};
+use transport::{time, Command, ConfigData, QueueRequest, Reply, RootComplexPort, Step};
 
 /// More accesses than the EP makes in one look at a command of any kind.
 const ACCESSES: usize = 90;
@@ -72,8 +72,8 @@ fn arguments_of_two_commands_are_never_mixed() {
     assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
 }
 
-/// Issues `command` although another one is outstanding, which a correct RC does for `RESET` only:
-/// a second port takes the command block over, answers its reset by itself, and goes on.
+/// Issues `command` although another one is outstanding (R2 to R4), which a port does for `RESET`
+/// only.
 fn supersede(rig: &mut Rig, command: &Command) {
     use transport::{offset, Offset, Registers};
     let rc = rig.link.rc();
@@ -123,6 +123,30 @@ fn a_reset_after_a_time_out_is_answered_as_itself() {
             }
             rig.okay(&Command::SetStatus(1));
         }
+    }
+}
+
+/// A command of the old session lies in the block of the new one when the RC begins to reset it.
+#[test]
+fn a_stale_command_does_not_get_the_new_epoch() {
+    for count in 0..=3 {
+        let mut rig = Rig::connected();
+        rig.link.set_slow(true);
+        rig.issue(&Command::SetStatus(1));
+        rig.stop();
+        rig.start(EPOCH + 1);
+        rig.link.deliver(usize::MAX);
+        let identity = rig.identify().expect("a legal identity");
+        let port = RootComplexPort::new(identity, &rig.link.rc(), rig.now_ms);
+        rig.rc = Some(port);
+        rig.issue(&Command::Reset);
+        rig.link.deliver(count);
+        rig.poll();
+        rig.link.deliver(usize::MAX);
+        rig.poll();
+        assert_eq!(rig.step(), Step::Done(Ok(Reply::Done)));
+        let is_executed = |call: &Call| matches!(call, Call::StatusChanged(_));
+        assert!(!rig.backend.calls.iter().any(is_executed), "{count}");
     }
 }
 

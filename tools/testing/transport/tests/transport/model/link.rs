@@ -20,6 +20,9 @@ pub struct Link {
     /// Number of accesses by the EP, each numbered from 1, and the deliveries before some of them.
     ep_accesses: Cell<usize>,
     deliveries: RefCell<Vec<(usize, usize)>>,
+    /// Number of reads of the RC, and what the memory becomes before some of them.
+    rc_reads: Cell<usize>,
+    changes: RefCell<Vec<(usize, Offset, u32)>>,
     /// Writes of the EP since the test asked for them.
     ep_writes: RefCell<Option<Vec<(Offset, u32)>>>,
 }
@@ -33,6 +36,8 @@ impl Link {
             is_slow: Cell::new(false),
             ep_accesses: Cell::new(0),
             deliveries: RefCell::default(),
+            rc_reads: Cell::new(0),
+            changes: RefCell::default(),
             ep_writes: RefCell::default(),
         }
     }
@@ -80,6 +85,13 @@ impl Link {
             .push((self.ep_accesses.get() + access, count));
     }
 
+    /// Plans that the word becomes `value` right before the RC's read number `read` from now on.
+    pub fn change_before(&self, read: usize, offset: Offset, value: u32) {
+        self.changes
+            .borrow_mut()
+            .push((self.rc_reads.get() + read, offset, value));
+    }
+
     /// The word in memory.
     pub fn peek(&self, offset: Offset) -> u32 {
         let index = offset.bytes() as usize / 4;
@@ -91,6 +103,16 @@ impl Link {
         let index = offset.bytes() as usize / 4;
         if let Some(word) = self.memory.borrow_mut().get_mut(index) {
             *word = value;
+        }
+    }
+
+    fn rc_read(&self) {
+        let read = self.rc_reads.get() + 1;
+        self.rc_reads.set(read);
+        for (at, offset, value) in &*self.changes.borrow() {
+            if *at == read {
+                self.store(*offset, *value);
+            }
         }
     }
 
@@ -117,6 +139,7 @@ impl Registers for RcSide<'_> {
         if self.0.is_dead.get() {
             return u32::MAX;
         }
+        self.0.rc_read();
         if !self.0.is_slow.get() {
             self.0.deliver(usize::MAX);
         }
