@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{ensure, Result};
 use clap::{Parser, Subcommand};
 
+use crate::demo;
 use crate::interrupt;
 use crate::ktap::{Tally, Writer};
 use crate::layout::Layout;
@@ -27,6 +28,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
+    /// Show disk and network I/O between the two machines
+    Demo,
     /// Run the tests, all suites unless some are named
     Test {
         /// Suites to run
@@ -51,6 +54,7 @@ pub fn run() -> Result<ExitCode> {
     let layout = Layout::from_environment(arguments.build)?;
     interrupt::listen()?;
     match arguments.action {
+        Action::Demo => demo::run(&layout),
         Action::Test {
             suites,
             filter,

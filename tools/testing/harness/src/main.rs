@@ -4,10 +4,12 @@
 //!
 //! What it is: the program behind `make demo` and `make test`; see Documentation/testing.rst.
 //! What it is not: a test itself. Cases are in `suite`, and what they say to the two machines
-//! is in `side`.
+//! is in `commands` and `workload`.
 //! Limits: it runs inside the build sysroot, with what `make vms` built.
 
 mod cli;
+mod commands;
+mod demo;
 mod guest;
 mod interrupt;
 mod ktap;
@@ -18,6 +20,7 @@ mod progress;
 mod runner;
 mod shell;
 mod suite;
+mod workload;
 
 use std::process::ExitCode;
 

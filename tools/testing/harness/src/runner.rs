@@ -9,7 +9,6 @@ use std::fmt;
 
 use anyhow::{anyhow, bail, Result};
 
-use crate::guest::log::faults;
 use crate::guest::Guest;
 use crate::interrupt;
 use crate::ktap::{Part, Tally, Verdict, Writer};
@@ -208,19 +207,20 @@ fn run_case<B: Bench>(bench: &mut B, case: &Case<B>, record: &mut Record) -> Res
 fn look_at_logs<B: Bench>(bench: &mut B, mark: &str) -> Result<()> {
     let mut found = Vec::new();
     for guest in bench.guests() {
-        let lines = if guest.is_lost() {
-            guest.rest_of_log()?
+        if guest.is_lost() {
+            guest.rest_of_log()?;
         } else {
-            guest.mark(mark)?
-        };
-        let side = guest.side();
-        found.extend(
-            faults(&lines)
-                .into_iter()
-                .map(|line| format!("{side} kernel log: {line}")),
-        );
-        if !found.is_empty() {
-            found.push(format!("the whole log is {}", guest.log_path().display()));
+            guest.mark(mark)?;
+        }
+        let faults = guest.take_faults();
+        if !faults.is_empty() {
+            let (side, path) = (guest.side(), guest.log_path().display());
+            found.extend(
+                faults
+                    .iter()
+                    .map(|line| format!("{side} kernel log: {line}")),
+            );
+            found.push(format!("the whole log is {path}"));
         }
     }
     if !found.is_empty() {

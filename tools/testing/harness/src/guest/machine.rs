@@ -84,7 +84,7 @@ pub fn qemu(side: Side, run: &Path, kernel: &Path, initramfs: &Path) -> Command 
 /// the machine. The EP's kernel has KUnit, switched off unless asked for.
 fn kernel_parameters(side: Side, console: &str) -> String {
     let tests = if side == Side::Ep {
-        " kunit.enable=1"
+        " kunit.enable=1 kunit.autorun=1"
     } else {
         ""
     };

@@ -141,6 +141,12 @@ impl Guest {
         Ok(text)
     }
 
+    /// Waits until a condition holds: a shell command that succeeds.
+    pub fn wait_until(&mut self, bound: Duration, condition: &str) -> Result<()> {
+        let script = format!("until {condition}; do sleep 0.05; done");
+        self.sh_within(bound, &script).map(drop)
+    }
+
     /// Runs a command that must fail, and returns what it printed.
     pub fn sh_fails(&mut self, script: &str) -> Result<String> {
         let output = self.try_sh_within(COMMAND_BOUND, script)?;
@@ -207,6 +213,11 @@ impl Guest {
     /// Returns what the kernel logged since the last call, also from a machine that is lost.
     pub fn rest_of_log(&mut self) -> Result<Vec<String>> {
         self.log.new_lines()
+    }
+
+    /// Returns the faults in what `mark` and `rest_of_log` read since the last call.
+    pub fn take_faults(&mut self) -> Vec<String> {
+        self.log.take_faults()
     }
 }
 

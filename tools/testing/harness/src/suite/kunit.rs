@@ -3,11 +3,15 @@
 
 use anyhow::{ensure, Result};
 
+use crate::commands::modules;
 use crate::guest::log::message;
 use crate::guest::Guest;
 use crate::ktap::parse;
 use crate::layout::{Layout, Side};
 use crate::runner::{AnySuite, Bench, Case, Record, Suite};
+
+/// Where a module lists its KUnit suites.
+const TESTS_SECTION: &str = r"\\.kunit_test_suites";
 
 /// The EP alone.
 struct Ep {
@@ -40,16 +44,28 @@ pub fn suite() -> impl AnySuite {
 }
 
 fn all_modules(ep: &mut Ep, record: &mut Record) -> Result<()> {
-    let modules = ep.guest.sh("cd /lib/modules/*/extra && ls")?;
-    ensure!(
-        !modules.is_empty(),
-        "there are no modules for the EP; run 'make modules-ep'"
-    );
-    for module in modules.lines().map(|file| file.trim_end_matches(".ko")) {
-        ep.guest.sh(&format!("modprobe {module}"))?;
-        let lines = ep.guest.mark(&format!("loaded {module}"))?;
-        record.parts(parse(lines.iter().map(|line| message(line))));
-        ep.guest.sh(&format!("modprobe -r {module}"))?;
+    let guest = &mut ep.guest;
+    let files = guest.sh("ls /lib/modules/*/extra/*.ko")?;
+    let mut all = Vec::new();
+    for file in files.lines() {
+        let module = guest.sh(&format!("basename {file} .ko"))?;
+        // Those it depends on are loaded first, so that their tests are not taken for its own.
+        guest.sh(&format!(
+            "for m in $(modinfo -F depends {file} | tr , ' '); do modprobe $m || exit; done"
+        ))?;
+        guest.mark(&format!("loading {module}"))?;
+        modules::load(guest, &[&module])?;
+        let lines = guest.mark(&format!("loaded {module}"))?;
+        guest.sh(&format!("modprobe -r {module}"))?;
+        let has_tests = guest.sh(&format!("grep -c {TESTS_SECTION} {file} || true"))? != "0";
+        let parts = parse(lines.iter().map(|line| message(line)));
+        ensure!(
+            !has_tests || !parts.is_empty(),
+            "the tests of {module} did not run"
+        );
+        all.extend(parts);
     }
+    ensure!(!all.is_empty(), "no module has tests");
+    record.parts(all);
     Ok(())
 }

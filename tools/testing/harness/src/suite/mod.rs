@@ -3,10 +3,17 @@
 
 mod host;
 mod kunit;
+mod link;
+mod loopback;
 
 use crate::runner::AnySuite;
 
 /// Returns the suites in the order in which they run: what is quick and fails first comes first.
 pub fn all() -> Vec<Box<dyn AnySuite>> {
-    vec![Box::new(host::suite()), Box::new(kunit::suite())]
+    vec![
+        Box::new(host::suite()),
+        Box::new(kunit::suite()),
+        Box::new(loopback::suite()),
+        Box::new(link::suite()),
+    ]
 }

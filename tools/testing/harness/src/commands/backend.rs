@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Instances of the backends, in configfs of the device side (Documentation/ABI/testing).
+
+use anyhow::Result;
+
+use super::modules;
+use crate::guest::Guest;
+
+const BLK: &str = "/sys/kernel/config/vhost_blk";
+const NET: &str = "/sys/kernel/config/vhost_net";
+
+/// A disk that the device side serves from a file.
+pub struct Disk {
+    /// Name of the instance.
+    pub name: &'static str,
+    /// Size of the file.
+    pub mib: u32,
+}
+
+impl Disk {
+    /// The file behind the disk.
+    pub fn file(&self) -> String {
+        format!("/tmp/{}.img", self.name)
+    }
+
+    /// The directory of the instance.
+    pub fn directory(&self) -> String {
+        format!("{BLK}/{}", self.name)
+    }
+
+    /// Makes the file and the instance.
+    pub fn create(&self, guest: &mut Guest) -> Result<()> {
+        modules::load(guest, &["vhost_bus_blk"])?;
+        let (file, directory) = (self.file(), self.directory());
+        guest.sh(&format!(
+            "set -e; truncate -s {}M {file}; mkdir {directory}; echo {file} >{directory}/backing_file",
+            self.mib
+        ))?;
+        Ok(())
+    }
+
+    /// Takes both away.
+    pub fn remove(&self, guest: &mut Guest) -> Result<()> {
+        let (file, directory) = (self.file(), self.directory());
+        guest
+            .sh(&format!("rmdir {directory} && rm {file}"))
+            .map(drop)
+    }
+}
+
+/// A network device of the device side that is joined to one of the driver side.
+pub struct Nic {
+    /// Name of the instance.
+    pub name: &'static str,
+    /// Hardware address that the driver side gets.
+    pub mac: &'static str,
+}
+
+impl Nic {
+    /// The directory of the instance.
+    pub fn directory(&self) -> String {
+        format!("{NET}/{}", self.name)
+    }
+
+    /// Makes the instance.
+    pub fn create(&self, guest: &mut Guest) -> Result<()> {
+        modules::load(guest, &["vhost_bus_net"])?;
+        let directory = self.directory();
+        guest.sh(&format!(
+            "set -e; mkdir {directory}; echo {} >{directory}/mac",
+            self.mac
+        ))?;
+        Ok(())
+    }
+
+    /// The network device of the device side.
+    pub fn network_device(&self, guest: &mut Guest) -> Result<String> {
+        guest.sh(&format!("cat {}/netdev", self.directory()))
+    }
+
+    /// Takes it away.
+    pub fn remove(&self, guest: &mut Guest) -> Result<()> {
+        guest.sh(&format!("rmdir {}", self.directory())).map(drop)
+    }
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Endpoint functions, in configfs of the EP (Documentation/PCI/endpoint/pci-endpoint-cfs.rst of
+//! the kernel), and where they show up on the RC.
+
+use std::ops::Deref;
+use std::time::Duration;
+
+use anyhow::{ensure, Result};
+
+use super::modules;
+use crate::guest::Guest;
+use crate::link::Link;
+
+const CONFIGFS: &str = "/sys/kernel/config/pci_ep";
+
+/// Module of the emulated controller's driver.
+const CONTROLLER_MODULE: &str = "pcie_emulated_ep";
+
+/// For the RC to find a function after the start of the link, or to let go of it after the stop.
+/// Native hot plug takes 6 s by the specification.
+const HOT_PLUG_BOUND: Duration = Duration::from_secs(30);
+
+/// An endpoint function.
+pub struct Function {
+    /// Name of its driver.
+    pub driver: &'static str,
+    /// Its own name.
+    pub name: &'static str,
+}
+
+impl Function {
+    /// Makes a function and sets attributes, by paths relative to its directory.
+    pub fn create(&self, ep: &mut Guest, attributes: &[(&str, &str)]) -> Result<()> {
+        modules::load(ep, &[CONTROLLER_MODULE, self.driver])?;
+        let mut script = format!("set -e; mkdir {0}; cd {0}", self.directory());
+        for (name, value) in attributes {
+            script += &format!("; echo {value} >{name}");
+        }
+        ep.sh(&script).map(drop)
+    }
+
+    /// Binds it to the controller.
+    pub fn bind(&self, ep: &mut Guest) -> Result<()> {
+        let controller = controller(ep)?;
+        ep.sh(&format!(
+            "ln -s {} {controller}/{}",
+            self.directory(),
+            self.name
+        ))
+        .map(drop)
+    }
+
+    /// Undoes `bind`.
+    pub fn unbind(&self, ep: &mut Guest) -> Result<()> {
+        let controller = controller(ep)?;
+        ep.sh(&format!("rm {controller}/{}", self.name)).map(drop)
+    }
+
+    /// Undoes `create`; the modules stay.
+    pub fn remove(&self, ep: &mut Guest) -> Result<()> {
+        ep.sh(&format!("rmdir {}", self.directory())).map(drop)
+    }
+
+    /// The directory of the function.
+    pub fn directory(&self) -> String {
+        format!("{CONFIGFS}/functions/{}/{}", self.driver, self.name)
+    }
+}
+
+/// Types of virtio devices that a function can be.
+#[derive(Clone, Copy, Debug)]
+pub enum VirtioType {
+    /// Network device.
+    Net,
+    /// Block device.
+    Block,
+}
+
+impl VirtioType {
+    /// Device type of the VIRTIO specification.
+    fn id(self) -> u32 {
+        match self {
+            Self::Net => 1,
+            Self::Block => 2,
+        }
+    }
+}
+
+/// A function that carries the vhost device of an instance.
+pub struct VhostFunction {
+    function: Function,
+    virtio_type: VirtioType,
+}
+
+impl VhostFunction {
+    /// A function for the backend's instance of the same name.
+    pub fn new(virtio_type: VirtioType, instance: &'static str) -> Self {
+        let function = Function {
+            driver: "pci_epf_vhost",
+            name: instance,
+        };
+        Self {
+            function,
+            virtio_type,
+        }
+    }
+
+    /// Makes it and names the instance.
+    pub fn create(&self, ep: &mut Guest) -> Result<()> {
+        let id = self.virtio_type.id().to_string();
+        let group = |attribute: &str| format!("pci_epf_vhost.0/{attribute}");
+        self.function.create(
+            ep,
+            &[
+                (&group("virtio_id"), &id),
+                (&group("instance"), self.function.name),
+            ],
+        )
+    }
+}
+
+impl Deref for VhostFunction {
+    type Target = Function;
+
+    fn deref(&self) -> &Function {
+        &self.function
+    }
+}
+
+/// The directory of the only controller.
+fn controller(ep: &mut Guest) -> Result<String> {
+    let found = ep.sh(&format!("ls -d {CONFIGFS}/controllers/*"))?;
+    ensure!(
+        found.lines().count() == 1,
+        "expected one controller, found '{found}'"
+    );
+    Ok(found)
+}
+
+/// Starts the link, and returns the RC's address of the function once it is there.
+pub fn start(link: &mut Link) -> Result<String> {
+    let controller = controller(&mut link.ep)?;
+    link.ep.sh(&format!("echo 1 >{controller}/start"))?;
+    link.rc
+        .wait_until(HOT_PLUG_BOUND, &format!("[ -d {FUNCTIONS} ]"))?;
+    link.rc.sh(&format!("basename {FUNCTIONS}"))
+}
+
+/// Stops the link, and waits until the RC let go of the function.
+pub fn stop(link: &mut Link) -> Result<()> {
+    let controller = controller(&mut link.ep)?;
+    link.ep.sh(&format!("echo 0 >{controller}/start"))?;
+    link.rc
+        .wait_until(HOT_PLUG_BOUND, &format!("[ ! -d {FUNCTIONS} ]"))
+}
+
+/// What is behind the only root port of the RC.
+const FUNCTIONS: &str = "/sys/bus/pci/devices/0000:01:00.0";

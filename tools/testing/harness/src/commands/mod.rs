@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What a user types, one module for each thing that is operated. No other file of the harness
+//! knows the name of an attribute or of a module.
+
+pub mod backend;
+pub mod endpoint;
+pub mod modules;
+pub mod upstream;
+pub mod vdpa;

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Upstream's test of endpoint functions: `pci_epf_test` on the EP, its driver and its kselftest
+//! on the RC (Documentation/PCI/endpoint/pci-test-howto.rst of the kernel).
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::endpoint::Function;
+use super::modules;
+use crate::guest::Guest;
+use crate::ktap::{parse, Part};
+
+/// The function, and identifiers that the RC's driver knows.
+pub const FUNCTION: Function = Function {
+    driver: "pci_epf_test",
+    name: "upstream",
+};
+
+/// Attributes of the function as the how-to gives them.
+pub const ATTRIBUTES: &[(&str, &str)] = &[
+    ("vendorid", "0x104c"),
+    ("deviceid", "0xb500"),
+    ("msi_interrupts", "32"),
+    ("msix_interrupts", "64"),
+];
+
+/// For the whole program. Transfers of the larger sizes take seconds each under emulation.
+const PROGRAM_BOUND: Duration = Duration::from_secs(300);
+
+/// Runs the kselftest on the RC.
+pub fn run(rc: &mut Guest) -> Result<Vec<Part>> {
+    modules::load(rc, &["pci_endpoint_test"])?;
+    rc.wait_until(PROGRAM_BOUND, "[ -c /dev/pci-endpoint-test.0 ]")?;
+    // Its exit status says no more than the results.
+    let output = rc.try_sh_within(PROGRAM_BOUND, "pci_endpoint_test")?;
+    let text = String::from_utf8_lossy(&output.bytes);
+    modules::unload(rc, &["pci_endpoint_test"])?;
+    Ok(parse(text.lines()))
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The vDPA device on the driver side, by the `vdpa` tool of iproute2.
+
+use std::time::Duration;
+
+use anyhow::{ensure, Context, Result};
+use serde_json::Value;
+
+use super::modules;
+use crate::guest::Guest;
+
+/// From the addition of a device to the disk or network device of its virtio driver.
+const PROBE_BOUND: Duration = Duration::from_secs(20);
+
+/// Drivers that make disks and network devices of vDPA devices.
+const DRIVERS: [&str; 3] = ["virtio_vdpa", "virtio_blk", "virtio_net"];
+
+/// A vDPA device.
+pub struct VdpaDevice {
+    /// Its name.
+    pub name: String,
+}
+
+impl VdpaDevice {
+    /// Adds a device to a management device, e.g. "pci/0000:01:00.0".
+    pub fn add(guest: &mut Guest, name: &str, mgmtdev: &str) -> Result<Self> {
+        modules::load(guest, &DRIVERS)?;
+        guest.sh(&format!("vdpa dev add name {name} mgmtdev {mgmtdev}"))?;
+        Ok(Self {
+            name: name.to_owned(),
+        })
+    }
+
+    /// Deletes it.
+    pub fn delete(self, guest: &mut Guest) -> Result<()> {
+        guest.sh(&format!("vdpa dev del {}", self.name)).map(drop)
+    }
+
+    /// Waits for its disk, and returns the path.
+    pub fn disk(&self, guest: &mut Guest) -> Result<String> {
+        Ok(format!("/dev/{}", self.child(guest, "block")?))
+    }
+
+    /// Waits for its network device, and returns the name.
+    pub fn network_device(&self, guest: &mut Guest) -> Result<String> {
+        self.child(guest, "net")
+    }
+
+    /// What `vdpa dev config show` says about it.
+    pub fn config(&self, guest: &mut Guest) -> Result<Value> {
+        let text = guest.sh(&format!("vdpa -j dev config show {}", self.name))?;
+        let mut value: Value = serde_json::from_str(&text).context("vdpa printed no JSON")?;
+        Ok(value["config"][&self.name].take())
+    }
+
+    fn child(&self, guest: &mut Guest, class: &str) -> Result<String> {
+        let directory = format!("/sys/bus/vdpa/devices/{}/virtio*/{class}", self.name);
+        guest.wait_until(PROBE_BOUND, &format!("[ -d {directory} ]"))?;
+        let found = guest.sh(&format!("ls {directory}"))?;
+        ensure!(
+            found.lines().count() == 1,
+            "expected one {class} device, found '{found}'"
+        );
+        Ok(found)
+    }
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The demonstration: an endpoint serves a disk, then a network link, to a stock Debian root
+//! complex, whose own drivers and tools are used as on a real machine.
+//!
+//! A function is one virtio device, and the emulated controller has one function, so the disk
+//! comes first and the network link takes its place.
+
+mod summary;
+
+use std::fs;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{ensure, Context, Result};
+
+use crate::commands::backend::{Disk, Nic};
+use crate::commands::endpoint::{self, VhostFunction, VirtioType};
+use crate::commands::modules;
+use crate::commands::vdpa::VdpaDevice;
+use crate::guest::Guest;
+use crate::layout::Layout;
+use crate::link::Link;
+use crate::progress::Progress;
+use crate::workload::disk::{self, Pattern};
+use crate::workload::network::{self, Direction, Node};
+use summary::{DiskSummary, NetworkSummary, Summary};
+
+const DISK: Disk = Disk {
+    name: "disk0",
+    mib: 192,
+};
+
+/// Sizes of the two runs of fio, in MiB; 288 MiB are verified.
+const SEQUENTIAL_MIB: u32 = 192;
+const RANDOM_MIB: u32 = 96;
+
+const NIC: Nic = Nic {
+    name: "nic0",
+    mac: "02:00:00:00:00:01",
+};
+
+/// Runs it, prints the summary and leaves it in build/demo/summary.json.
+pub fn run(layout: &Layout) -> Result<ExitCode> {
+    let start = Instant::now();
+    let stage = Stage::new();
+    stage.say("starting both machines");
+    let mut link = Link::boot(layout)?;
+    modules::load(&mut link.rc, &["epf_vdpa"])?;
+    let disk = show_disk(&stage, &mut link)?;
+    let network = show_network(&stage, &mut link)?;
+    check_log(&mut link.ep)?;
+    check_log(&mut link.rc)?;
+    let summary = Summary {
+        rc_kernel: link.rc.sh("uname -rm")?,
+        ep_kernel: link.ep.sh("uname -rm")?,
+        disk,
+        network,
+        seconds: start.elapsed().as_secs(),
+    };
+    let path = layout.demo()?.join("summary.json");
+    fs::write(&path, serde_json::to_vec_pretty(&summary)?)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    drop(stage);
+    println!("\n{summary}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where the steps are shown.
+struct Stage {
+    progress: Progress,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self {
+            progress: Progress::new(),
+        }
+    }
+
+    fn say(&self, step: &str) {
+        self.progress.say(&format!("  {step}"));
+        self.progress.step(step);
+    }
+}
+
+fn show_disk(stage: &Stage, link: &mut Link) -> Result<DiskSummary> {
+    stage.say("EP: a file becomes a virtio disk behind an endpoint function");
+    DISK.create(&mut link.ep)?;
+    let function = VhostFunction::new(VirtioType::Block, DISK.name);
+    function.create(&mut link.ep)?;
+    function.bind(&mut link.ep)?;
+    let address = endpoint::start(link)?;
+    stage.say(&format!(
+        "RC: vdpa dev add name vdpa0 mgmtdev pci/{address}"
+    ));
+    let device = VdpaDevice::add(&mut link.rc, "vdpa0", &format!("pci/{address}"))?;
+    let path = device.disk(&mut link.rc)?;
+    let mut runs = Vec::new();
+    for (pattern, mib) in [
+        (Pattern::Sequential, SEQUENTIAL_MIB),
+        (Pattern::Random, RANDOM_MIB),
+    ] {
+        stage.say(&format!(
+            "RC: fio writes and verifies {mib} MiB of {path}, {pattern:?}"
+        ));
+        runs.push(disk::verify(&mut link.rc, &path, pattern, mib)?);
+    }
+    stage.say(&format!(
+        "RC: ext4 on {path} is made, filled, unmounted, checked and compared"
+    ));
+    let files = disk::fill_file_system(&mut link.rc, &path)?;
+    device.delete(&mut link.rc)?;
+    take_down(link, &function)?;
+    DISK.remove(&mut link.ep)?;
+    Ok(DiskSummary { runs, files })
+}
+
+fn show_network(stage: &Stage, link: &mut Link) -> Result<NetworkSummary> {
+    stage.say("EP: a network device behind an endpoint function");
+    NIC.create(&mut link.ep)?;
+    let function = VhostFunction::new(VirtioType::Net, NIC.name);
+    function.create(&mut link.ep)?;
+    function.bind(&mut link.ep)?;
+    let address = endpoint::start(link)?;
+    stage.say(&format!(
+        "RC: vdpa dev add name vdpa1 mgmtdev pci/{address}"
+    ));
+    let device = VdpaDevice::add(&mut link.rc, "vdpa1", &format!("pci/{address}"))?;
+    let rc = Node {
+        namespace: "",
+        device: device.network_device(&mut link.rc)?,
+        address: "10.7.0.1",
+    };
+    let ep = Node {
+        namespace: "",
+        device: NIC.network_device(&mut link.ep)?,
+        address: "10.7.0.2",
+    };
+    rc.set_up(&mut link.rc)?;
+    ep.set_up(&mut link.ep)?;
+    stage.say("ping both ways");
+    let rc_to_ep = network::ping(&mut link.rc, &rc, &ep)?;
+    let ep_to_rc = network::ping(&mut link.ep, &ep, &rc)?;
+    stage.say("iperf3 both ways");
+    ep.serve(&mut link.ep)?;
+    let summary = NetworkSummary {
+        rc_to_ep,
+        ep_to_rc,
+        rc_to_ep_mbit_per_s: network::transfer(&mut link.rc, &rc, &ep, Direction::Away)?,
+        ep_to_rc_mbit_per_s: network::transfer(&mut link.rc, &rc, &ep, Direction::Back)?,
+    };
+    ep.stop_serving(&mut link.ep)?;
+    device.delete(&mut link.rc)?;
+    take_down(link, &function)?;
+    NIC.remove(&mut link.ep)?;
+    Ok(summary)
+}
+
+fn take_down(link: &mut Link, function: &VhostFunction) -> Result<()> {
+    endpoint::stop(link)?;
+    function.unbind(&mut link.ep)?;
+    function.remove(&mut link.ep)
+}
+
+fn check_log(guest: &mut Guest) -> Result<()> {
+    guest.mark("end of the demonstration")?;
+    let faults = guest.take_faults();
+    ensure!(
+        faults.is_empty(),
+        "the {}'s kernel log ({}) reports {}",
+        guest.side(),
+        guest.log_path().display(),
+        faults.join("\n")
+    );
+    Ok(())
+}

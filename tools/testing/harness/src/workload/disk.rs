@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Writes to a disk, with and without a file system, and checks what comes back.
+
+use std::time::Duration;
+
+use anyhow::{ensure, Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::guest::Guest;
+
+/// For one run of fio; the slowest seen takes a tenth of it.
+const FIO_BOUND: Duration = Duration::from_secs(240);
+
+/// For one step with a file system.
+const FILES_BOUND: Duration = Duration::from_secs(120);
+
+/// How a disk is written.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pattern {
+    /// From the first block to the last, in large blocks.
+    Sequential,
+    /// Each small block once, in random order.
+    Random,
+}
+
+/// What a run of fio measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figures {
+    /// How the disk was written.
+    pub pattern: Pattern,
+    /// Written, and read back with its checksums compared.
+    pub verified_mib: u64,
+    /// While writing.
+    pub write_mib_per_s: f64,
+    /// While writing.
+    pub write_iops: f64,
+    /// While reading back.
+    pub read_mib_per_s: f64,
+    /// While reading back.
+    pub read_iops: f64,
+}
+
+#[derive(Deserialize)]
+struct FioOutput {
+    jobs: Vec<FioJob>,
+}
+
+#[derive(Deserialize)]
+struct FioJob {
+    error: i32,
+    read: FioDirection,
+    write: FioDirection,
+}
+
+#[derive(Deserialize)]
+struct FioDirection {
+    io_bytes: u64,
+    bw_bytes: u64,
+    iops: f64,
+}
+
+const MIB: u64 = 1 << 20;
+
+/// Writes the first `mib` of a disk with checksums in each block, then reads and compares them.
+pub fn verify(guest: &mut Guest, disk: &str, pattern: Pattern, mib: u32) -> Result<Figures> {
+    let (mode, block) = match pattern {
+        Pattern::Sequential => ("write", "128k"),
+        Pattern::Random => ("randwrite", "4k"),
+    };
+    let text = guest.sh_within(
+        FIO_BOUND,
+        &format!(
+            "fio --name=verify --filename={disk} --rw={mode} --bs={block} --size={mib}m --iodepth=32 \
+             --ioengine=libaio --direct=1 --verify=crc32c --verify_fatal=1 --output-format=json"
+        ),
+    )?;
+    let json = text.find('{').map_or("", |start| &text[start..]);
+    let output: FioOutput =
+        serde_json::from_str(json).with_context(|| format!("fio printed no figures: {text}"))?;
+    let job = output.jobs.first().context("fio ran no job")?;
+    ensure!(job.error == 0, "fio ended with error {}", job.error);
+    let expected = u64::from(mib) * MIB;
+    ensure!(
+        job.write.io_bytes == expected && job.read.io_bytes == expected,
+        "expected {expected} bytes written and verified, fio wrote {} and read {}",
+        job.write.io_bytes,
+        job.read.io_bytes
+    );
+    Ok(Figures {
+        pattern,
+        verified_mib: job.read.io_bytes / MIB,
+        write_mib_per_s: job.write.bw_bytes as f64 / MIB as f64,
+        write_iops: job.write.iops,
+        read_mib_per_s: job.read.bw_bytes as f64 / MIB as f64,
+        read_iops: job.read.iops,
+    })
+}
+
+/// Makes an ext4 file system on a disk, fills it, checks it, and compares what it holds. Returns
+/// how many files it took.
+pub fn fill_file_system(guest: &mut Guest, disk: &str) -> Result<u32> {
+    let mut step = |script: &str| guest.sh_within(FILES_BOUND, &format!("set -e; {script}"));
+    step(&format!(
+        "mkfs.ext4 -q -F {disk}; mount -t ext4 {disk} /mnt"
+    ))?;
+    step("dd if=/dev/urandom of=/tmp/seed bs=1M count=7 2>/dev/null")?;
+    let count = step(
+        "n=0; while cp /tmp/seed /mnt/$n 2>/dev/null; do n=$((n + 1)); done; rm /mnt/$n; sync; echo $n",
+    )?;
+    step(&format!("umount /mnt; fsck.ext4 -f -n {disk}"))?;
+    step(&format!(
+        "mount -t ext4 {disk} /mnt; for f in /mnt/[0-9]*; do cmp /tmp/seed $f; done"
+    ))?;
+    step("umount /mnt; rm /tmp/seed")?;
+    let count = count
+        .parse()
+        .with_context(|| format!("no count of files in '{count}'"))?;
+    ensure!(
+        count > 1,
+        "expected a full file system, it took {count} files"
+    );
+    Ok(count)
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Sends over a network link and measures.
+//!
+//! A node is a network stack: a guest, or a name space of it when both ends are in one guest.
+
+use std::time::Duration;
+
+use anyhow::{ensure, Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::guest::Guest;
+
+/// How long one transfer of iperf3 takes.
+const TRANSFER_SECONDS: u32 = 4;
+
+/// For a transfer with its preparation.
+const TRANSFER_BOUND: Duration = Duration::from_secs(60);
+
+/// How many echo requests are sent, 10 ms apart.
+const PINGS: u32 = 50;
+
+/// One end of a link.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Name space; the first one of the guest when empty.
+    pub namespace: &'static str,
+    /// Network device.
+    pub device: String,
+    /// Address on the link.
+    pub address: &'static str,
+}
+
+impl Node {
+    fn run(&self, guest: &mut Guest, command: &str) -> Result<String> {
+        let prefix = match self.namespace {
+            "" => String::new(),
+            name => format!("ip netns exec {name} "),
+        };
+        guest.sh_within(TRANSFER_BOUND, &format!("{prefix}{command}"))
+    }
+
+    /// Gives the device its address and switches it on.
+    pub fn set_up(&self, guest: &mut Guest) -> Result<()> {
+        if !self.namespace.is_empty() {
+            let (namespace, device) = (self.namespace, &self.device);
+            guest.sh(&format!(
+                "ip netns add {namespace} && ip link set {device} netns {namespace}"
+            ))?;
+        }
+        self.run(
+            guest,
+            &format!("ip addr add {}/24 dev {}", self.address, self.device),
+        )?;
+        self.run(guest, &format!("ip link set {} up", self.device))
+            .map(drop)
+    }
+
+    /// Answers transfers until `stop_serving`.
+    pub fn serve(&self, guest: &mut Guest) -> Result<()> {
+        self.run(guest, "iperf3 -s -D -I /run/iperf3.pid").map(drop)
+    }
+
+    /// Ends what `serve` began.
+    pub fn stop_serving(&self, guest: &mut Guest) -> Result<()> {
+        guest.sh("kill $(tr -d '\\0' </run/iperf3.pid)").map(drop)
+    }
+}
+
+/// Round trips of echo requests, all of which came back.
+#[derive(Clone, Debug, Serialize)]
+pub struct RoundTrips {
+    /// How many there were.
+    pub count: u32,
+    /// Mean.
+    pub mean_ms: f64,
+}
+
+/// Sends echo requests, all of which must be answered.
+pub fn ping(guest: &mut Guest, from: &Node, to: &Node) -> Result<RoundTrips> {
+    let text = from.run(
+        guest,
+        &format!("ping -n -q -c {PINGS} -i 0.01 -W 5 {}", to.address),
+    )?;
+    ensure!(
+        text.contains(" 0% packet loss"),
+        "echo requests got lost: {text}"
+    );
+    // rtt min/avg/max/mdev = 0.1/0.2/0.3/0.0 ms
+    let mean_ms = text
+        .split_once("mdev = ")
+        .and_then(|(_, times)| times.split('/').nth(1)?.parse().ok())
+        .with_context(|| format!("no round trip times in '{text}'"))?;
+    Ok(RoundTrips {
+        count: PINGS,
+        mean_ms,
+    })
+}
+
+/// Which end of a transfer sends.
+#[derive(Clone, Copy, Debug)]
+pub enum Direction {
+    /// The one that asked for the transfer.
+    Away,
+    /// The one that serves.
+    Back,
+}
+
+#[derive(Deserialize)]
+struct IperfOutput {
+    end: IperfEnd,
+}
+
+#[derive(Deserialize)]
+struct IperfEnd {
+    sum_received: IperfSum,
+}
+
+#[derive(Deserialize)]
+struct IperfSum {
+    bits_per_second: f64,
+}
+
+/// Sends a TCP stream, and returns what arrived, in Mbit/s.
+pub fn transfer(guest: &mut Guest, from: &Node, to: &Node, direction: Direction) -> Result<f64> {
+    let reverse = match direction {
+        Direction::Away => "",
+        Direction::Back => " -R",
+    };
+    let text = from.run(
+        guest,
+        &format!("iperf3 -c {} -t {TRANSFER_SECONDS} -J{reverse}", to.address),
+    )?;
+    let output: IperfOutput = serde_json::from_str(&text)
+        .with_context(|| format!("iperf3 printed no figures: {text}"))?;
+    let rate = output.end.sum_received.bits_per_second / 1e6;
+    ensure!(rate > 0.0, "nothing arrived: {text}");
+    Ok(rate)
+}
