@@ -4,6 +4,8 @@
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 
+void netdev_helper_random_address(u8 *address);
+
 void *netdev_helper_private(struct net_device *dev);
 void netdev_helper_prepare(struct net_device *dev, const struct net_device_ops *ops,
 			   unsigned int mtu);
@@ -29,6 +31,7 @@ void netdev_helper_count_receive_drop(struct net_device *dev);
 struct sk_buff *netdev_helper_skb_alloc(struct net_device *dev, unsigned int length);
 void netdev_helper_skb_free(struct sk_buff *skb);
 unsigned int netdev_helper_skb_tailroom(const struct sk_buff *skb);
+void *netdev_helper_skb_pull(struct sk_buff *skb, unsigned int length);
 u16 netdev_helper_skb_queue(const struct sk_buff *skb);
 bool netdev_helper_skb_detach(struct sk_buff *skb);
 void netdev_helper_skb_set_protocol(struct sk_buff *skb, struct net_device *dev);

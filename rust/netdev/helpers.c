@@ -2,6 +2,12 @@
 /* Functions that stand for C inlines and macros, for the crate `netdev`. */
 #include "bindings_helper.h"
 
+/* For ETH_ALEN bytes. */
+void netdev_helper_random_address(u8 *address)
+{
+	eth_random_addr(address);
+}
+
 void *netdev_helper_private(struct net_device *dev)
 {
 	return netdev_priv(dev);
@@ -117,6 +123,12 @@ void netdev_helper_skb_free(struct sk_buff *skb)
 unsigned int netdev_helper_skb_tailroom(const struct sk_buff *skb)
 {
 	return skb_tailroom(skb);
+}
+
+/* Returns NULL, and does nothing, when the linear part is shorter. */
+void *netdev_helper_skb_pull(struct sk_buff *skb, unsigned int length)
+{
+	return length > skb_headlen(skb) ? NULL : skb_pull(skb, length);
 }
 
 u16 netdev_helper_skb_queue(const struct sk_buff *skb)

@@ -11,11 +11,13 @@
 //! It has no offloads: packets come and go with complete checksums and at most of MTU size. Both
 //! queues are bounded; what does not fit is dropped and counted.
 
+mod address;
 mod bindings;
 mod device;
 mod packet;
 mod queue;
 
+pub use address::MacAddress;
 pub use device::{
     Config,
     InterfaceName,

@@ -99,6 +99,22 @@ impl SkBuff {
         })
     }
 
+    /// Makes the packet shorter by the first `len` bytes, e.g. a header that is not for the kernel.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE`: the linear part of the packet is shorter.
+    pub fn pull(&mut self, len: usize) -> Result {
+        let count = u32::try_from(len)?;
+        // SAFETY: By the type invariant, this object owns the packet; the function checks `count`
+        // against the linear part.
+        let data = unsafe { bindings::netdev_helper_skb_pull(self.as_ptr(), count) };
+        if data.is_null() {
+            return Err(EMSGSIZE);
+        }
+        Ok(())
+    }
+
     /// Returns the transmit queue that the kernel chose for the packet.
     pub(crate) fn queue(&self) -> u16 {
         // SAFETY: By the type invariant, this object owns the packet.

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The link between the two sides: the interface here, and what the driver side is told of it.
+//!
+//! The link is up for the driver side while the interface here is up; the interface here has carrier
+//! while the driver side is ready.
+//!
+//! Context: the link changes in process context under the RTNL lock, which is above the locks that
+//! the transport takes to publish the configuration.
+
+use crate::config::STATUS_OFFSET;
+use concurrency::Worker;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+use netdev::{
+    NetDevice,
+    Operations, //
+};
+use vhost_bus::Device;
+use virtio::net::link;
+
+/// The interface of this kernel.
+pub(crate) type Interface = NetDevice<Link>;
+
+/// What happens to the interface goes here.
+pub(crate) struct Link {
+    device: Arc<Device>,
+    /// What sends packets to the driver side.
+    receiver: Arc<Worker>,
+}
+
+impl Link {
+    pub(crate) fn new(device: Arc<Device>, receiver: Arc<Worker>) -> Self {
+        Self { device, receiver }
+    }
+
+    fn publish(&self, status: u16) {
+        if let Err(error) = self.device.set_config(STATUS_OFFSET, &status.to_le_bytes()) {
+            dev_warn!(
+                self.device.dev(),
+                "Link status {:#x} cannot be published: {:?}\n",
+                status,
+                error
+            );
+            return;
+        }
+        self.device.config_changed();
+    }
+}
+
+impl Operations for Link {
+    fn opened(&self) {
+        self.publish(link::UP);
+    }
+
+    fn stopped(&self) {
+        self.publish(0);
+    }
+
+    fn transmit_ready(&self, _queue: u16) {
+        self.receiver.wake();
+    }
+}

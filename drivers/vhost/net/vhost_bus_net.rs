@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! virtio network backend: a point-to-point link between the driver side and a network interface of
+//! this kernel, `vhost0`, `vhost1`, ... (VIRTIO 1.2, section 5.1).
+//!
+//! ```text
+//!   driver side                                             this kernel
+//!   transmitq --> transmit::TransmitQueue --> NetDevice::receive --> vhost%d
+//!   receiveq  <-- receive::ReceiveQueue <-- NetDevice::next_transmit <-- vhost%d
+//! ```
+//!
+//! What it does not do: offloads, a control queue, more than one pair of queues.
+
+mod backend;
+mod buffers;
+mod config;
+mod configfs;
+mod link;
+mod receive;
+mod spread;
+mod transmit;
+
+use backend::NetDriver;
+use configfs::Subsystem;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+use vhost_backend::Registry;
+use vhost_bus::DriverRegistration;
+
+module! {
+    type: NetModule,
+    name: "vhost_bus_net",
+    authors: ["the vhost bus developers"],
+    description: "virtio network backend on the vhost bus",
+    license: "GPL",
+    alias: ["vhost:d00000001v*"],
+}
+
+#[pin_data]
+struct NetModule {
+    _driver: DriverRegistration,
+    #[pin]
+    _configfs: Subsystem,
+}
+
+impl kernel::InPlaceModule for NetModule {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        pin_init::pin_init_scope(move || {
+            let instances = Registry::new()?;
+            let driver = Arc::new(NetDriver::new(instances.clone()), GFP_KERNEL)?;
+            Ok(try_pin_init!(Self {
+                _configfs <- configfs::subsystem(instances),
+                _driver: DriverRegistration::new(driver, module)?,
+            }? Error))
+        })
+    }
+}
