@@ -8,6 +8,57 @@
 //!
 //! This crate uses nothing but `core`. The kernel modules and the host's tests compile the same
 //! files.
+//!
+//! # Examples
+//!
+//! The EP offers a device and serves commands, in one thread:
+//!
+//! ```
+//! # use transport::*;
+//! fn serve(
+//!     ep: &mut EndpointPort,
+//!     regs: &impl Registers,
+//!     offer: &Description<'_>,
+//!     device: &mut impl CommandHandler,
+//!     epoch: Epoch,
+//!     mut tick_ms: impl FnMut() -> Option<u64>,
+//! ) -> Result<(), StartError> {
+//!     ep.start(regs, offer, epoch, 0)?;
+//!     while let Some(now_ms) = tick_ms() {
+//!         let progress = ep.poll(regs, device, now_ms);
+//!         if progress.is_rc_silent {
+//!             break;
+//!         }
+//!     }
+//!     ep.stop(regs, device);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The RC finds it, and waits for a command as it likes:
+//!
+//! ```
+//! # use transport::*;
+//! fn find(regs: &impl Registers, bars: &BarSizes) -> Result<RootComplexPort, IdentityError> {
+//!     let identity = Identity::read(regs, 0, bars)?;
+//!     Ok(RootComplexPort::new(identity, regs, 0))
+//! }
+//!
+//! fn reset(
+//!     rc: &mut RootComplexPort,
+//!     regs: &impl Registers,
+//!     mut sleep_ms: impl FnMut() -> u64,
+//! ) -> Result<Step, IssueError> {
+//!     rc.issue(regs, &Command::Reset, sleep_ms())?;
+//!     loop {
+//!         // Bounded: the port answers `TimedOut` at the latest after `QUIESCE`.
+//!         match rc.step(regs, sleep_ms()) {
+//!             Step::Pending => continue,
+//!             step => return Ok(step),
+//!         }
+//!     }
+//! }
+//! ```
 
 mod command;
 mod config;

@@ -165,6 +165,19 @@ fn needs_reset_is_told_once_after_each_reset() {
 }
 
 #[test]
+fn a_device_that_breaks_again_is_told_again() {
+    let mut rig = Rig::connected();
+    rig.backend.is_broken = true;
+    for _ in 0..3 {
+        rig.issue(&Command::Reset);
+        rig.step();
+        assert!(rig.poll().needs_reset);
+        assert_eq!(rig.step(), Step::Done(Ok(Reply::Done)));
+        assert_eq!(rig.link.peek(offset::DEVICE_STATUS), 0x40);
+    }
+}
+
+#[test]
 fn reset_forgets_everything() {
     let mut rig = Rig::with_queue(SPLIT);
     rig.okay(&Command::EnableQueue(1));

@@ -351,6 +351,23 @@ fn garbled_answers_are_told_apart() {
 }
 
 #[test]
+fn a_garbled_answer_to_reset_leaves_the_port_out_of_step() {
+    let mut rig = Rig::connected();
+    rig.issue(&Command::Reset);
+    rig.step();
+    rig.poll();
+    rig.link.store(place(offset::command::CMD_STATUS), 99);
+    assert_eq!(rig.step(), Step::Done(Err(AnswerError::Garbled)));
+    let (link, now_ms) = (&rig.link, rig.now_ms);
+    let next = rig
+        .rc
+        .as_mut()
+        .map(|rc| rc.issue(&link.rc(), &Command::SetStatus(1), now_ms));
+    assert_eq!(next, Some(Err(IssueError::OutOfStep)));
+    rig.okay(&Command::Reset);
+}
+
+#[test]
 fn the_root_complex_sees_a_silent_endpoint() {
     let mut rig = Rig::connected();
     for _ in 0..20 {

@@ -35,6 +35,8 @@ pub struct Backend {
     pub error: Option<CommandError>,
     pub refuses_features: bool,
     pub needs_reset: bool,
+    /// A reset does not mend it.
+    pub is_broken: bool,
     pub state: QueueState,
 }
 
@@ -53,7 +55,7 @@ impl Backend {
 impl CommandHandler for Backend {
     fn reset(&mut self) {
         self.calls.push(Call::Reset);
-        self.needs_reset = false;
+        self.needs_reset = self.is_broken;
     }
 
     fn accepts_features(&mut self, negotiated: u64) -> bool {
