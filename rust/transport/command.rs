@@ -6,7 +6,10 @@
 //! `rootcomplex.rs`), and what they do (`device.rs`).
 
 use crate::frame::DATA_WORDS;
-use crate::queue::{QueueRequest, QueueState};
+use crate::queue::{
+    QueueRequest,
+    QueueState, //
+};
 use crate::time;
 use crate::words::TransportFeatures;
 

@@ -6,9 +6,15 @@
 //! and may be used while that one executes a command.
 
 use crate::identity::Identity;
-use crate::layout::{Layout, Region};
+use crate::layout::{
+    Layout,
+    Region, //
+};
 use crate::offset;
-use crate::registers::{Offset, Registers};
+use crate::registers::{
+    Offset,
+    Registers, //
+};
 
 /// The EP's device config as the RC can read it.
 #[derive(Debug)]

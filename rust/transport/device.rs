@@ -6,12 +6,24 @@
 //! against the state (E5) before the [`CommandHandler`] acts (E6). Not here: words and sequence
 //! numbers (`session.rs`).
 
-use crate::command::{Command, CommandError};
+use crate::command::{
+    Command,
+    CommandError, //
+};
 use crate::handler::CommandHandler;
 use crate::interrupts::Interrupts;
 use crate::layout::MAX_QUEUES;
-use crate::queue::{QueueIndex, QueueRequest, QueueSetup, QueueSize, QueueState};
-use crate::status::{feature, DeviceStatus};
+use crate::queue::{
+    QueueIndex,
+    QueueRequest,
+    QueueSetup,
+    QueueSize,
+    QueueState, //
+};
+use crate::status::{
+    feature,
+    DeviceStatus, //
+};
 use crate::words::TransportFeatures;
 
 /// What a queue went through.

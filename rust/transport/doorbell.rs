@@ -4,7 +4,10 @@
 //!
 //! Not here: the write itself, one posted 32-bit write by the RC's driver.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{
+    AtomicU32,
+    Ordering, //
+};
 
 use crate::layout::DoorbellKind;
 

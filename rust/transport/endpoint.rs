@@ -7,17 +7,34 @@
 //!
 //! Context: one thread, the EP's command loop. No locks.
 
-use crate::command::{CommandError, CommandWord};
+use crate::command::{
+    CommandError,
+    CommandWord, //
+};
 use crate::device::Offer;
 use crate::handler::CommandHandler;
 use crate::interrupts::Interrupts;
-use crate::layout::{Layout, MAX_QUEUES};
+use crate::layout::{
+    Layout,
+    MAX_QUEUES, //
+};
 use crate::offset;
 use crate::queue::QueueSize;
-use crate::registers::{write64, Registers};
+use crate::registers::{
+    write64,
+    Registers, //
+};
 use crate::session::Session;
-use crate::status::{feature, DeviceStatus};
-use crate::words::{Epoch, TransportFeatures, Version, MAGIC};
+use crate::status::{
+    feature,
+    DeviceStatus, //
+};
+use crate::words::{
+    Epoch,
+    TransportFeatures,
+    Version,
+    MAGIC, //
+};
 
 /// A queue that the device offers.
 #[derive(Clone, Copy, Debug)]

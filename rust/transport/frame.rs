@@ -5,10 +5,24 @@
 //! Decoding checks the form of a command, not whether it fits the state of a device; that is
 //! `device.rs`.
 
-use crate::command::CONFIG_DATA_SIZE;
-use crate::command::{is_legal_range, Command, CommandError, ConfigData, Mapping, Opcode, Range};
-use crate::queue::{QueueRequest, QueueState};
-use crate::registers::{halves, join};
+use crate::command::{
+    is_legal_range,
+    Command,
+    CommandError,
+    ConfigData,
+    Mapping,
+    Opcode,
+    Range,
+    CONFIG_DATA_SIZE, //
+};
+use crate::queue::{
+    QueueRequest,
+    QueueState, //
+};
+use crate::registers::{
+    halves,
+    join, //
+};
 
 /// Number of `argument` words.
 pub const ARGUMENT_WORDS: usize = 16;

@@ -2,9 +2,17 @@
 
 //! What a device on the EP must be able to do: the border between protocol and endpoint function.
 
-use crate::command::{CommandError, Mapping, Range};
+use crate::command::{
+    CommandError,
+    Mapping,
+    Range, //
+};
 use crate::interrupts::Interrupts;
-use crate::queue::{QueueIndex, QueueSetup, QueueState};
+use crate::queue::{
+    QueueIndex,
+    QueueSetup,
+    QueueState, //
+};
 use crate::status::DeviceStatus;
 
 /// What a device does for the commands of the RC.

@@ -6,13 +6,33 @@
 
 use crate::config::ConfigReadError;
 use crate::doorbell::Doorbell;
-use crate::layout::IDENTITY_SIZE;
-use crate::layout::{BarSizes, DoorbellKind, Doorbells, Layout, LayoutError, Msix, Region};
+use crate::layout::{
+    BarSizes,
+    DoorbellKind,
+    Doorbells,
+    Layout,
+    LayoutError,
+    Msix,
+    Region,
+    IDENTITY_SIZE, //
+};
 use crate::offset;
-use crate::queue::{QueueIndex, QueueSize};
-use crate::registers::{read64, Offset, Registers};
+use crate::queue::{
+    QueueIndex,
+    QueueSize, //
+};
+use crate::registers::{
+    read64,
+    Offset,
+    Registers, //
+};
 use crate::status::feature;
-use crate::words::{Epoch, TransportFeatures, Version, MAGIC};
+use crate::words::{
+    Epoch,
+    TransportFeatures,
+    Version,
+    MAGIC, //
+};
 
 /// Why the RC does not use the EP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

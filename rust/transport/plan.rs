@@ -4,8 +4,19 @@
 //!
 //! The RC knows nothing of this: it takes any legal layout.
 
-use crate::layout::{DoorbellKind, Doorbells, Layout, LayoutError, Msix, Region, NUM_BARS};
-use crate::layout::{COMMAND_SIZE, IDENTITY_SIZE, MAX_CONFIG_SIZE, QUEUE_STRIDE};
+use crate::layout::{
+    DoorbellKind,
+    Doorbells,
+    Layout,
+    LayoutError,
+    Msix,
+    Region,
+    COMMAND_SIZE,
+    IDENTITY_SIZE,
+    MAX_CONFIG_SIZE,
+    NUM_BARS,
+    QUEUE_STRIDE, //
+};
 
 /// Where the EP wants its doorbells.
 #[derive(Clone, Copy, Debug)]

@@ -7,13 +7,28 @@
 //!
 //! Context: one user at a time (`&mut self`). Kicks and config reads do not need the port.
 
-use crate::command::{self, Command, CommandError, CommandWord, Opcode};
-use crate::frame::{decode_state, RESULT_WORDS};
-use crate::identity::{Identity, SessionLost};
+use crate::command::{
+    self,
+    Command,
+    CommandError,
+    CommandWord,
+    Opcode, //
+};
+use crate::frame::{
+    decode_state,
+    RESULT_WORDS, //
+};
+use crate::identity::{
+    Identity,
+    SessionLost, //
+};
 use crate::liveness::Watch;
 use crate::offset;
 use crate::queue::QueueState;
-use crate::registers::{Offset, Registers};
+use crate::registers::{
+    Offset,
+    Registers, //
+};
 use crate::status::DeviceStatus;
 use crate::time;
 

@@ -4,15 +4,33 @@
 //!
 //! Nothing that the EP wrote to the register BAR is read back: the RC is able to overwrite it.
 
-use crate::command::{self, Command, CommandError, CommandWord, Opcode};
-use crate::device::{Device, Offer, Outcome};
+use crate::command::{
+    self,
+    Command,
+    CommandError,
+    CommandWord,
+    Opcode, //
+};
+use crate::device::{
+    Device,
+    Offer,
+    Outcome, //
+};
 use crate::endpoint::Progress;
-use crate::frame::{Frame, ARGUMENT_WORDS, DATA_WORDS, RESULT_WORDS};
+use crate::frame::{
+    Frame,
+    ARGUMENT_WORDS,
+    DATA_WORDS,
+    RESULT_WORDS, //
+};
 use crate::handler::CommandHandler;
 use crate::layout::Layout;
 use crate::liveness::Watch;
 use crate::offset;
-use crate::registers::{Offset, Registers};
+use crate::registers::{
+    Offset,
+    Registers, //
+};
 use crate::status::DeviceStatus;
 use crate::time;
 use crate::words::Epoch;
