@@ -103,9 +103,7 @@ fn network_carries_data(machine: &mut Machine, record: &mut Record) -> Result<()
     NIC.create(guest)?;
     let vdpa = VdpaDevice::add(guest, NIC.name, NET_MGMTDEV)?;
     let driver_device = vdpa.network_device(guest)?;
-    let after = guest.sh("ls /sys/class/net")?;
-    let is_new = |name: &&str| !before.lines().any(|old| old == *name) && *name != driver_device;
-    let backend_device = after.lines().find(is_new).unwrap_or_default().to_owned();
+    let backend_device = NIC.network_device(guest)?;
     let driver = Node {
         namespace: "",
         device: driver_device,
