@@ -200,12 +200,13 @@ impl Link {
     pub(crate) fn reset(&self) -> Result {
         let mut port = self.port.lock();
         match self.execute(&mut port, &Command::Reset) {
-            Err(error) if error == errno::not_connected() => {
-                self.reconnect(&mut port)?;
-                self.execute(&mut port, &Command::Reset).map(drop)
-            }
-            result => result.map(drop),
+            Err(error) if error == errno::not_connected() => self.reconnect(&mut port)?,
+            // The number used last, which a former driver left, was one that the endpoint had not
+            // seen; the next one is newer (I6).
+            Err(error) if error == errno::protocol() => {}
+            result => return result.map(drop),
         }
+        self.execute(&mut port, &Command::Reset).map(drop)
     }
 
     /// Takes over the endpoint's new session (I1 to I6).
