@@ -11,4 +11,6 @@
 void vdpa_local_bh_disable(void);
 void vdpa_local_bh_enable(void);
 void *vdpa_page_address(const struct page *page);
+/* Null if there is no memory that has kernel addresses. */
+void *vdpa_phys_to_virt(phys_addr_t first, u64 size);
 void *vdpa_alloc_pages_exact(size_t size, gfp_t gfp);

@@ -12,10 +12,7 @@
 //! * `vdpa_dev_lock`, around everything while the device is added or deleted, hence around the
 //!   whole probe of the virtio driver.
 
-use crate::{
-    callback::Callback,
-    map::KernelMap, //
-};
+use crate::callback::Callback;
 use kernel::{
     error::VTABLE_DEFAULT_ERROR,
     io::PhysAddr,
@@ -76,6 +73,8 @@ pub enum Permission {
 /// No operation is called before the device is registered nor after it is unregistered. Queue
 /// indices are below the number of queues the device was made with only if the caller is
 /// `virtio_vdpa`; check them. Optional operations are absent in C when they are not implemented.
+/// For a device made with [`Memory::Kernel`](crate::Memory::Kernel) this crate has the operations
+/// `dma_map`, `dma_unmap` and `reset_map`, whatever is implemented here.
 #[vtable]
 pub trait ConfigOps: Send + Sync + Sized + 'static {
     /// Sets where the areas of a queue are. Before the queue is ready.
@@ -278,14 +277,6 @@ pub trait ConfigOps: Send + Sync + Sized + 'static {
     ///
     /// Any; ignored.
     fn reset_map(&self, _asid: u32) -> Result {
-        build_error!(VTABLE_DEFAULT_ERROR)
-    }
-
-    /// Returns what translates the addresses of a queue, for a device made with
-    /// [`Memory::Kernel`](crate::Memory::Kernel), which must implement this.
-    ///
-    /// `None`: there is no such queue; mapping memory for it fails.
-    fn get_vq_map(&self, _vq: u16) -> Option<&KernelMap> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }

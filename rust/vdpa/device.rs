@@ -8,7 +8,10 @@
 use crate::{
     bindings,
     config_ops::ConfigOps,
-    map,
+    map::{
+        self,
+        KernelMap, //
+    },
     vtable::Vtable, //
 };
 use core::{
@@ -31,9 +34,12 @@ use kernel::{
         to_result, //
     },
     prelude::*,
-    sync::aref::{
-        ARef,
-        AlwaysRefCounted, //
+    sync::{
+        aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
+        Arc, //
     },
     types::Opaque,
 };
@@ -43,8 +49,8 @@ pub enum Memory<'a> {
     /// Through the DMA API of this device, which must be bound until the vDPA device is
     /// unregistered. Addresses are DMA addresses.
     Dma(&'a device::Device),
-    /// Through the [`KernelMap`](crate::KernelMap) of each queue, see [`ConfigOps::get_vq_map`].
-    Kernel,
+    /// Through this map, by which the device side finds the driver side's memory.
+    Kernel(Arc<KernelMap>),
 }
 
 /// What a [`Device`] is made from, besides the driver's data.
@@ -85,6 +91,8 @@ struct Own {
     _parent: ARef<device::Device>,
     /// The device whose DMA API is used; the C structure has an uncounted pointer to it.
     _dma: ARef<device::Device>,
+    /// What virtio drivers have a token of.
+    map: Option<Arc<KernelMap>>,
 }
 
 // SAFETY: A vDPA device is reference counted and may be released by any thread; the data is `Send`.
@@ -97,17 +105,16 @@ unsafe impl<T: ConfigOps> Sync for Device<T> {}
 impl<T: ConfigOps> Device<T> {
     /// Allocates a zeroed device. The result must not be dereferenced to the data yet.
     fn alloc(options: &Options<'_>) -> Result<ARef<Self>> {
-        let map = match options.memory {
-            Memory::Dma(_) => ptr::null(),
-            Memory::Kernel if T::HAS_GET_VQ_MAP => &map::OPS,
-            Memory::Kernel => return Err(EINVAL),
+        let (ops, map): (_, *const _) = match options.memory {
+            Memory::Dma(_) => (Vtable::<T>::OPS, ptr::null()),
+            Memory::Kernel(_) => (Vtable::<T>::KERNEL_OPS, &map::OPS),
         };
         // SAFETY: `parent` outlives the call, and `new` keeps it alive until it is counted; the
         // tables are constants; the name is copied.
         let vdpa = from_err_ptr(unsafe {
             bindings::__vdpa_alloc_device(
                 as_raw(options.parent),
-                Vtable::<T>::OPS,
+                ops,
                 map,
                 1,
                 1,
@@ -158,6 +165,12 @@ impl<T: ConfigOps> Device<T> {
         self.as_inner().cast()
     }
 
+    /// Returns the map that the device was made with.
+    pub(crate) fn kernel_map(&self) -> Option<&Arc<KernelMap>> {
+        // SAFETY: By the type invariant `new` has set the member, which is constant since.
+        unsafe { (*self.as_inner()).own.as_ref()?.map.as_ref() }
+    }
+
     pub(crate) fn queues(&self) -> u32 {
         // SAFETY: By the type invariant `new` has set the member, which is constant since.
         unsafe { (*self.as_vdpa()).nvqs }
@@ -205,8 +218,8 @@ impl<T: ConfigOps> Unregistered<T> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`: no memory; `EINVAL`: `T` has only one of `dma_map` and `dma_unmap`, or does not
-    /// have the `get_vq_map` that `Memory::Kernel` needs; and what `data` fails with.
+    /// `ENOMEM`: no memory; `EINVAL`: `T` has only one of `dma_map` and `dma_unmap`; and what
+    /// `data` fails with.
     pub fn new(options: &Options<'_>, data: impl PinInit<T, Error>) -> Result<Self> {
         const {
             // `vdpa_release_dev` frees the address of the C structure.
@@ -216,10 +229,10 @@ impl<T: ConfigOps> Unregistered<T> {
         }
         let device = Device::<T>::alloc(options)?;
         let inner = device.as_inner();
-        let dma = match options.memory {
-            Memory::Dma(dma) => dma,
-            // For `vhost_vdpa`, which looks for an IOMMU there and fails if there is none.
-            Memory::Kernel => options.parent,
+        let (dma, map) = match &options.memory {
+            Memory::Dma(dma) => (*dma, None),
+            // The device is not used: there are operations for all that needs one.
+            Memory::Kernel(map) => (options.parent, Some(map.clone())),
         };
         // SAFETY: The memory is ours alone: no other reference exists yet, and the operations are
         // not called before registration.
@@ -229,6 +242,7 @@ impl<T: ConfigOps> Unregistered<T> {
             ptr::addr_of_mut!((*inner).own).write(Some(Own {
                 _parent: options.parent.into(),
                 _dma: dma.into(),
+                map,
             }));
             data.__pinned_init(ptr::addr_of_mut!((*inner).data).cast::<T>())?;
             // INVARIANT: The data is initialised from here on.

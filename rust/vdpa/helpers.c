@@ -21,3 +21,12 @@ void *vdpa_alloc_pages_exact(size_t size, gfp_t gfp)
 {
 	return alloc_pages_exact(size, gfp);
 }
+
+void *vdpa_phys_to_virt(phys_addr_t first, u64 size)
+{
+	u64 last = first + size - 1;
+
+	if (last < first || !pfn_valid(PHYS_PFN(first)) || !pfn_valid(PHYS_PFN(last)))
+		return NULL;
+	return phys_to_virt(first);
+}

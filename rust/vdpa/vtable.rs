@@ -16,7 +16,11 @@ use crate::{
         VqState, //
     },
     device::Device,
-    map,
+    map::{
+        self,
+        Area,
+        KernelMap, //
+    },
 };
 use core::{
     marker::PhantomData,
@@ -204,9 +208,6 @@ operations! {
     fn reset_map(this, asid: c_uint) -> c_int {
         errno(this.reset_map(asid))
     }
-    fn get_vq_map(this, vq: u16) -> bindings::virtio_map {
-        map::token(this.get_vq_map(vq))
-    }
 }
 
 impl<T: ConfigOps> Vtable<T> {
@@ -226,6 +227,79 @@ impl<T: ConfigOps> Vtable<T> {
         // SAFETY: `Device::<T>::alloc` made the device, and no reference is left.
         unsafe { Device::<T>::free(vdpa) }
     }
+}
+
+/// The operations of a device with a [`KernelMap`](crate::KernelMap), in place of those of `T`.
+impl<T: ConfigOps> Vtable<T> {
+    /// # Safety
+    ///
+    /// See the head of this file.
+    unsafe extern "C" fn get_vq_map(
+        vdpa: *mut bindings::vdpa_device,
+        _vq: u16,
+    ) -> bindings::virtio_map {
+        // SAFETY: As for the operations above.
+        map::token(unsafe { kernel_map::<T>(vdpa) })
+    }
+
+    /// # Safety
+    ///
+    /// See the head of this file.
+    unsafe extern "C" fn map_pinned(
+        vdpa: *mut bindings::vdpa_device,
+        _asid: c_uint,
+        iova: u64,
+        size: u64,
+        memory: u64,
+        permission: u32,
+        _opaque: *mut c_void,
+    ) -> c_int {
+        from_result(|| {
+            let area = Area::physical(memory, size, permission_of(permission)?)?;
+            // SAFETY: As for the operations above. `vhost_vdpa` pins the memory, and unpins it in the
+            // step that calls `dma_unmap` or `reset_map`, both of which remove the area.
+            unsafe { kernel_map::<T>(vdpa).ok_or(EINVAL)?.insert_at(iova, area)? };
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// See the head of this file.
+    unsafe extern "C" fn unmap_pinned(
+        vdpa: *mut bindings::vdpa_device,
+        _asid: c_uint,
+        iova: u64,
+        size: u64,
+    ) -> c_int {
+        from_result(|| {
+            let last = iova.saturating_add(size.saturating_sub(1));
+            // SAFETY: As for the operations above.
+            unsafe { kernel_map::<T>(vdpa) }
+                .ok_or(EINVAL)?
+                .remove_at(iova, last);
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// See the head of this file.
+    unsafe extern "C" fn unmap_all_pinned(vdpa: *mut bindings::vdpa_device, asid: c_uint) -> c_int {
+        // SAFETY: The same contract.
+        unsafe { Self::unmap_pinned(vdpa, asid, 0, u64::MAX) }
+    }
+}
+
+/// Returns the map of the device of an operation.
+///
+/// # Safety
+///
+/// See the head of this file.
+unsafe fn kernel_map<'a, T: ConfigOps>(vdpa: *mut bindings::vdpa_device) -> Option<&'a KernelMap> {
+    // SAFETY: As for the operations above.
+    let device = unsafe { Device::<T>::from_raw(vdpa) };
+    device.kernel_map().map(|map| &**map)
 }
 
 /// Returns the callback behind the argument of an operation.
@@ -259,8 +333,7 @@ macro_rules! optional {
 }
 
 impl<T: ConfigOps> Vtable<T> {
-    /// The table that goes with a [`Device<T>`].
-    pub(crate) const OPS: &'static bindings::vdpa_config_ops = &bindings::vdpa_config_ops {
+    const TABLE: bindings::vdpa_config_ops = bindings::vdpa_config_ops {
         set_vq_address: Some(Self::set_vq_address),
         set_vq_num: Some(Self::set_vq_num),
         kick_vq: Some(Self::kick_vq),
@@ -296,8 +369,19 @@ impl<T: ConfigOps> Vtable<T> {
         dma_map: optional!(HAS_DMA_MAP, dma_map),
         dma_unmap: optional!(HAS_DMA_UNMAP, dma_unmap),
         reset_map: optional!(HAS_RESET_MAP, reset_map),
-        get_vq_map: optional!(HAS_GET_VQ_MAP, get_vq_map),
         free: Some(Self::free),
         ..pin_init::zeroed()
+    };
+
+    /// The table of a device that reaches memory as `T` likes.
+    pub(crate) const OPS: &'static bindings::vdpa_config_ops = &Self::TABLE;
+
+    /// The table of a device with a [`KernelMap`](crate::KernelMap).
+    pub(crate) const KERNEL_OPS: &'static bindings::vdpa_config_ops = &bindings::vdpa_config_ops {
+        dma_map: Some(Self::map_pinned),
+        dma_unmap: Some(Self::unmap_pinned),
+        reset_map: Some(Self::unmap_all_pinned),
+        get_vq_map: Some(Self::get_vq_map),
+        ..Self::TABLE
     };
 }

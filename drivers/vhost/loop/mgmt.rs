@@ -112,7 +112,7 @@ impl Management for LoopManagement {
             name: Some(name),
             parent: &self.parent,
             queues: transport.queues().len().try_into()?,
-            memory: Memory::Kernel,
+            memory: Memory::Kernel(transport.map().clone()),
         };
         let ops = LoopOps {
             transport,

@@ -18,7 +18,6 @@ use kernel::{
 use vdpa::{
     Callback,
     ConfigOps,
-    KernelMap,
     VqAddress,
     VqState, //
 };
@@ -189,9 +188,5 @@ impl ConfigOps for LoopOps {
 
     fn get_generation(&self) -> u32 {
         self.transport.generation()
-    }
-
-    fn get_vq_map(&self, _vq: u16) -> Option<&KernelMap> {
-        Some(self.transport.map())
     }
 }

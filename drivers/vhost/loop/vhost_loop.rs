@@ -3,13 +3,13 @@
 //! A transport of the vhost bus without any hardware: the driver side is in this kernel too.
 //!
 //! Each device is a vhost device on one side, for a backend, and a vDPA device on the other, for
-//! `virtio_vdpa`. The user makes it, named as the backend's instance:
+//! `virtio_vdpa` or `vhost_vdpa`. The user makes it, named as the backend's instance:
 //!
 //! ```text
 //! vdpa dev add name disk0 mgmtdev faux/vhost_loop_blk
 //! ```
 //!
-//! Not supported: `vhost_vdpa` (it finds no IOMMU), packed rings, suspend and resume.
+//! Not supported: packed rings, suspend and resume, address spaces.
 
 mod device;
 mod memory;
