@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::guest::{Guest, Starting};
+use crate::guest::{Guest, Model, Starting};
 use crate::interrupt::wait_for;
-use crate::layout::{Layout, Side};
+use crate::layout::Layout;
 use crate::process::{command, Process};
 
 /// For the emulator to listen on its sockets.
@@ -32,11 +32,11 @@ pub struct Link {
 
 impl Link {
     /// Starts the emulator, then the endpoint, then the root complex.
-    pub fn boot(layout: &Layout) -> Result<Self> {
+    pub fn boot(layout: &Layout, rc: Model) -> Result<Self> {
         let sockets = Sockets::in_directory(&layout.run()?);
         let emulator = start_emulator(layout, &sockets)?;
-        let ep = Starting::new(layout, Side::Ep, |qemu| sockets.join_ep(qemu))?;
-        let rc = Starting::new(layout, Side::Rc, |qemu| sockets.join_rc(qemu))?;
+        let ep = Starting::new(layout, Model::Ep, |qemu| sockets.join_ep(qemu))?;
+        let rc = Starting::new(layout, rc, |qemu| sockets.join_rc(qemu))?;
         Ok(Self {
             ep: ep.ready()?,
             rc: rc.ready()?,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use crate::guest::Guest;
-use crate::layout::{Layout, Side};
+use crate::guest::{Guest, Model};
+use crate::layout::Layout;
 use crate::link::Link;
 
 /// For one line; long enough for any workload, so that a guest that hangs still comes to an end.
@@ -28,10 +28,10 @@ pub enum Machines {
 /// Boots and serves until the input ends.
 pub fn run(layout: &Layout, machines: Machines) -> Result<()> {
     match machines {
-        Machines::Ep => serve(&mut [&mut Guest::boot(layout, Side::Ep)?]),
-        Machines::Rc => serve(&mut [&mut Guest::boot(layout, Side::Rc)?]),
+        Machines::Ep => serve(&mut [&mut Guest::boot(layout, Model::Ep)?]),
+        Machines::Rc => serve(&mut [&mut Guest::boot(layout, Model::Rc)?]),
         Machines::Link => {
-            let mut link = Link::boot(layout)?;
+            let mut link = Link::boot(layout, Model::Rc)?;
             serve(&mut [&mut link.ep, &mut link.rc])
         }
     }

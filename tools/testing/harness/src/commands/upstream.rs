@@ -22,7 +22,7 @@ pub const ATTRIBUTES: &[(&str, &str)] = &[
     ("vendorid", "0x104c"),
     ("deviceid", "0xb500"),
     ("msi_interrupts", "32"),
-    ("msix_interrupts", "64"),
+    ("msix_interrupts", "2048"),
 ];
 
 /// For the whole program. Transfers of the larger sizes take seconds each under emulation.

@@ -17,7 +17,7 @@ use crate::commands::backend::{Disk, Nic};
 use crate::commands::endpoint::{self, VhostFunction, VirtioType};
 use crate::commands::modules;
 use crate::commands::vdpa::VdpaDevice;
-use crate::guest::Guest;
+use crate::guest::{Guest, Model};
 use crate::layout::Layout;
 use crate::link::Link;
 use crate::progress::Progress;
@@ -44,7 +44,7 @@ pub fn run(layout: &Layout) -> Result<ExitCode> {
     let start = Instant::now();
     let stage = Stage::new();
     stage.say("starting both machines");
-    let mut link = Link::boot(layout)?;
+    let mut link = Link::boot(layout, Model::Rc)?;
     modules::load(&mut link.rc, &["epf_vdpa"])?;
     let disk = show_disk(&stage, &mut link)?;
     let network = show_network(&stage, &mut link)?;

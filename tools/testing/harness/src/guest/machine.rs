@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The virtual machines: one QEMU command line a side.
+//! The virtual machines: one QEMU command line a model.
 //!
-//! Both are emulated (no KVM), so they are the same on every host. Their memory is shared, as the
+//! All are emulated (no KVM), so they are the same on every host. Their memory is shared, as the
 //! PCI endpoint emulator reaches it.
 
 use std::path::Path;
@@ -13,23 +13,77 @@ use crate::process;
 /// Names of the command channels of a guest, in the order of their ports.
 pub const CHANNELS: [&str; 2] = ["command", "rescue"];
 
+/// A kind of machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Model {
+    /// The endpoint.
+    Ep,
+    /// The root complex.
+    Rc,
+    /// A root complex that can give a function all vectors that PCI allows: 32 of MSI take an
+    /// interrupt remapping unit, 2048 of MSI-X take more processors than one, as each has 256 at
+    /// most. DMA remapping stays off.
+    RcWithManyVectors,
+}
+
+/// What differs between the models.
+struct Hardware {
+    program: &'static str,
+    machine: &'static str,
+    cpu: &'static str,
+    memory: &'static str,
+    more: &'static [&'static str],
+    kernel_parameters: &'static str,
+}
+
+impl Model {
+    /// The side it is.
+    pub fn side(self) -> Side {
+        match self {
+            Self::Ep => Side::Ep,
+            Self::Rc | Self::RcWithManyVectors => Side::Rc,
+        }
+    }
+
+    fn hardware(self) -> Hardware {
+        match self {
+            Self::Ep => Hardware {
+                program: "qemu-system-aarch64",
+                machine: "virt,gic-version=3,its=on,memory-backend=ram",
+                cpu: "cortex-a72",
+                memory: "512M",
+                more: &[],
+                // KUnit is in this kernel, switched off unless asked for.
+                kernel_parameters: "console=ttyAMA0 kunit.enable=1 kunit.autorun=1",
+            },
+            Self::Rc => Hardware {
+                program: "qemu-system-x86_64",
+                machine: "q35,memory-backend=ram",
+                cpu: "max",
+                memory: "1G",
+                more: &[],
+                kernel_parameters: "console=ttyS0",
+            },
+            Self::RcWithManyVectors => Hardware {
+                machine: "q35,memory-backend=ram,kernel-irqchip=split",
+                more: &[
+                    "-smp",
+                    "12",
+                    "-device",
+                    "intel-iommu,intremap=on,caching-mode=on",
+                ],
+                kernel_parameters: "console=ttyS0 intel_iommu=off",
+                ..Self::Rc.hardware()
+            },
+        }
+    }
+}
+
 /// Returns the command that starts a machine; its sockets and logs are in `run`.
-pub fn qemu(side: Side, run: &Path, kernel: &Path, initramfs: &Path) -> Command {
-    let (program, machine, memory, console) = match side {
-        Side::Ep => (
-            "qemu-system-aarch64",
-            "virt,gic-version=3,its=on,memory-backend=ram",
-            "512M",
-            "ttyAMA0",
-        ),
-        Side::Rc => (
-            "qemu-system-x86_64",
-            "q35,memory-backend=ram",
-            "1G",
-            "ttyS0",
-        ),
-    };
-    let mut command = process::command(program);
+pub fn qemu(model: Model, run: &Path, kernel: &Path, initramfs: &Path) -> Command {
+    let hardware = model.hardware();
+    let memory = hardware.memory;
+    let mut command = process::command(hardware.program);
     command
         .args([
             "-nodefaults",
@@ -38,36 +92,26 @@ pub fn qemu(side: Side, run: &Path, kernel: &Path, initramfs: &Path) -> Command 
             "-display",
             "none",
         ])
-        .args(["-accel", "tcg", "-machine", machine, "-m", memory])
-        .args([
-            "-cpu",
-            if side == Side::Ep {
-                "cortex-a72"
-            } else {
-                "max"
-            },
-        ])
+        .args(["-accel", "tcg", "-machine", hardware.machine])
+        .args(["-cpu", hardware.cpu, "-m", memory])
         .args([
             "-object",
             &format!("memory-backend-memfd,id=ram,share=on,size={memory}"),
         ])
+        .args(hardware.more)
         .arg("-kernel")
         .arg(kernel)
         .arg("-initrd")
         .arg(initramfs)
-        .args(["-append", &kernel_parameters(side, console)]);
-    let file = |what: &str| {
-        run.join(format!("{}.{what}", side.name()))
-            .display()
-            .to_string()
-    };
+        .args(["-append", &kernel_parameters(&hardware)]);
+    let side = model.side().name();
+    let file = |what: &str| run.join(format!("{side}.{what}")).display().to_string();
     command
         .args([
             "-chardev",
             &format!("file,id=console,path={}", file("console")),
         ])
         .args(["-serial", "chardev:console"])
-        .args(["-qmp", &format!("unix:{},server=on,wait=off", file("qmp"))])
         .args(["-device", "virtio-serial-pci,id=ports"]);
     for name in CHANNELS {
         command
@@ -81,12 +125,10 @@ pub fn qemu(side: Side, run: &Path, kernel: &Path, initramfs: &Path) -> Command 
 }
 
 /// Every message on the console, no limit on what the harness itself logs, and a panic that ends
-/// the machine. The EP's kernel has KUnit, switched off unless asked for.
-fn kernel_parameters(side: Side, console: &str) -> String {
-    let tests = if side == Side::Ep {
-        " kunit.enable=1 kunit.autorun=1"
-    } else {
-        ""
-    };
-    format!("console={console} ignore_loglevel printk.devkmsg=on panic=-1{tests}")
+/// the machine.
+fn kernel_parameters(hardware: &Hardware) -> String {
+    format!(
+        "{} ignore_loglevel printk.devkmsg=on panic=-1",
+        hardware.kernel_parameters
+    )
 }

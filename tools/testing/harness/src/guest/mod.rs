@@ -20,6 +20,7 @@ use channel::{Answer, Channel};
 use log::KernelLog;
 
 pub use channel::Output;
+pub use machine::Model;
 
 /// From the start of the virtual machine to its first answer. It takes 3 s to 8 s on a machine
 /// that does nothing else; a busy one gets much longer.
@@ -54,15 +55,16 @@ pub struct Starting {
 }
 
 impl Starting {
-    /// Starts the machine of `side`; `more` adds to QEMU's arguments.
-    pub fn new(layout: &Layout, side: Side, more: impl FnOnce(&mut Command)) -> Result<Self> {
+    /// Starts a machine; `more` adds to QEMU's arguments.
+    pub fn new(layout: &Layout, model: Model, more: impl FnOnce(&mut Command)) -> Result<Self> {
+        let side = model.side();
         let run = layout.run()?;
         let file = |what: &str| run.join(format!("{}.{what}", side.name()));
         let initramfs = archive::assemble(layout, side)?;
         let log = KernelLog::create(&file("console"))?;
         let [command, rescue] = machine::CHANNELS.map(|name| Channel::listen(&file(name)));
         let listeners = [command?, rescue?];
-        let mut command = machine::qemu(side, &run, &layout.kernel(side)?, &initramfs);
+        let mut command = machine::qemu(model, &run, &layout.kernel(side)?, &initramfs);
         more(&mut command);
         let name = format!("the {side}'s virtual machine");
         let qemu = Process::start(&name, command, &file("qemu.log"))?;
@@ -104,8 +106,8 @@ impl Starting {
 
 impl Guest {
     /// Starts a machine alone, and waits until it takes commands.
-    pub fn boot(layout: &Layout, side: Side) -> Result<Self> {
-        Starting::new(layout, side, |_| {})?.ready()
+    pub fn boot(layout: &Layout, model: Model) -> Result<Self> {
+        Starting::new(layout, model, |_| {})?.ready()
     }
 
     /// Which machine it is.

@@ -5,9 +5,9 @@ use anyhow::{ensure, Result};
 
 use crate::commands::modules;
 use crate::guest::log::message;
-use crate::guest::Guest;
+use crate::guest::{Guest, Model};
 use crate::ktap::parse;
-use crate::layout::{Layout, Side};
+use crate::layout::Layout;
 use crate::runner::{AnySuite, Bench, Case, Record, Suite};
 
 /// Where a module lists its KUnit suites.
@@ -21,7 +21,7 @@ struct Ep {
 impl Bench for Ep {
     fn set_up(layout: &Layout) -> Result<Self> {
         Ok(Self {
-            guest: Guest::boot(layout, Side::Ep)?,
+            guest: Guest::boot(layout, Model::Ep)?,
         })
     }
 

@@ -6,8 +6,8 @@ use anyhow::{ensure, Result};
 use crate::commands::backend::{Disk, Nic};
 use crate::commands::modules;
 use crate::commands::vdpa::VdpaDevice;
-use crate::guest::Guest;
-use crate::layout::{Layout, Side};
+use crate::guest::{Guest, Model};
+use crate::layout::Layout;
 use crate::runner::{AnySuite, Bench, Case, Record, Suite};
 use crate::workload::disk::{self, Pattern};
 use crate::workload::network::{self, Direction, Node};
@@ -30,7 +30,7 @@ struct Machine {
 
 impl Bench for Machine {
     fn set_up(layout: &Layout) -> Result<Self> {
-        let mut guest = Guest::boot(layout, Side::Rc)?;
+        let mut guest = Guest::boot(layout, Model::Rc)?;
         modules::load(&mut guest, &["vhost_loop"])?;
         Ok(Self { guest })
     }

@@ -5,6 +5,7 @@ mod host;
 mod kunit;
 mod link;
 mod loopback;
+mod upstream;
 
 use crate::runner::AnySuite;
 
@@ -14,6 +15,7 @@ pub fn all() -> Vec<Box<dyn AnySuite>> {
         Box::new(host::suite()),
         Box::new(kunit::suite()),
         Box::new(loopback::suite()),
+        Box::new(upstream::suite()),
         Box::new(link::suite()),
     ]
 }
