@@ -4,8 +4,10 @@
 //! What it is: standard header, PCI Express, MSI and MSI-X capabilities. What it is not: it does not
 //! know what a write means; its owner compares before and after.
 //!
-//!     0x00  standard header            0x80  MSI (64-bit addresses, no per-vector mask)
-//!     0x40  PCI Express, version 2     0x90  MSI-X
+//! ```text
+//! 0x00  standard header            0x80  MSI (64-bit addresses, no per-vector mask)
+//! 0x40  PCI Express, version 2     0x90  MSI-X
+//! ```
 
 use epc_regs::Header;
 

@@ -165,13 +165,22 @@ impl Device for Controller {
         self.fabric
             .ep_memory
             .map(map.iova, map.size, file, map.offset, map.writable)?;
-        self.trace_memory(true, map.iova, map.size, usable);
+        self.fabric.trace.record(&Transaction::MemoryMap {
+            side: "ep",
+            base: map.iova,
+            size: map.size,
+            usable,
+        });
         Ok(())
     }
 
     fn dma_unmap(&self, iova: u64, size: u64) {
         self.fabric.ep_memory.unmap(iova, size);
-        self.trace_memory(false, iova, size, false);
+        self.fabric.trace.record(&Transaction::MemoryUnmap {
+            side: "ep",
+            base: iova,
+            size,
+        });
     }
 
     fn set_irqs(&self, request: &SetIrqs<'_>, fds: Vec<OwnedFd>) -> Result<(), Refusal> {
@@ -191,18 +200,5 @@ impl Device for Controller {
         state.config = config_space(&self.fabric);
         state.registers = Registers::default();
         self.power_on_reset();
-    }
-}
-
-impl Controller {
-    fn trace_memory(&self, mapped: bool, base: u64, size: u64, usable: bool) {
-        let side = "ep";
-        self.fabric.trace.record(&Transaction::Memory {
-            side,
-            mapped,
-            base,
-            size,
-            usable,
-        });
     }
 }

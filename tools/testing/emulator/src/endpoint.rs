@@ -3,10 +3,12 @@
 //!
 //! Life of the link, with who moves it:
 //!
-//!     Down --Start (EP)--> Waiting --attached (link thread)--> Up
-//!      ^                      |  ^                              |
-//!      |                      |  +---- RC gone (link thread) ---+
-//!      +-- detached (link thread) -- Leaving <--Stop (EP)-------+
+//! ```text
+//! Down --Start (EP)--> Waiting --attached (link thread)--> Up
+//!  ^                      |  ^                              |
+//!  |                      |  +---- RC gone (link thread) ---+
+//!  +-- detached (link thread) -- Leaving <--Stop (EP)-------+
+//! ```
 //!
 //! The function is defined while the link is Down, takes its shape for the RC when the RC connects, and
 //! reads all-ones while the link is Down or Leaving.

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Userland PCI endpoint emulator: joins two QEMU virtual machines as a PCI Express link.
 //!
-//!     RC virtual machine                 this process                    EP virtual machine
-//!     vfio-user-pci    <-- vfio-user --> endpoint    controller <-- vfio-user --> vfio-user-pci
-//!     QMP monitor      <-- device_add -- link        outbound -- vhost-user --> vhost-user-test-device-pci
-//!     memory file      <----------------- memory ----------------->  memory file
+//! ```text
+//! RC virtual machine                 this process                    EP virtual machine
+//! vfio-user-pci    <-- vfio-user --> endpoint    controller <-- vfio-user --> vfio-user-pci
+//! QMP monitor      <-- device_add -- link        outbound -- vhost-user --> vhost-user-test-device-pci
+//! memory file      <----------------- memory ----------------->  memory file
+//! ```
 //!
 //! It knows nothing of the protocol that an endpoint function carries.
 #![forbid(unsafe_code)]

@@ -80,7 +80,7 @@ impl LinkHandle {
         tracing::info!("RC monitor connected");
         self.send(Input::MonitorUp(sender));
         loop {
-            match receiver.next() {
+            match receiver.receive() {
                 Ok(Some(message)) => self.send(Input::Monitor(message)),
                 Ok(None) => break,
                 Err(error) => {

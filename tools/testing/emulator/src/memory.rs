@@ -9,15 +9,18 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, RwLock};
 
 use thiserror::Error;
 use vm_memory::{FileOffset, MmapRegion, VolatileMemory, VolatileSlice};
 
 use crate::sync::{read, write};
+use crate::PAGE_SIZE;
 
-/// Mappings that a monitor may make at most: QEMU makes one per page behind an IOMMU.
-const MAX_MAPPINGS: usize = 65536;
+/// Mappings that a monitor may make at most: QEMU makes one per page behind an IOMMU; the kernel gives a
+/// process 65530.
+const MAX_MAPPINGS: usize = 32768;
 
 /// Why a memory request was refused.
 #[derive(Debug, Error)]
@@ -40,6 +43,14 @@ pub enum MemoryError {
         base: u64,
         /// The reason.
         source: vm_memory::mmap::MmapRegionError,
+    },
+    /// The file ends before the range does; an access behind its end would kill the process.
+    #[error("the file behind guest memory at {base:#x} + {size:#x} is too short")]
+    TooShort {
+        /// First address.
+        base: u64,
+        /// Bytes.
+        size: u64,
     },
     /// The range is not memory.
     #[error("{base:#x} + {size:#x} is not memory of the guest")]
@@ -95,6 +106,34 @@ impl PartialEq for FilePiece {
     }
 }
 
+impl FilePiece {
+    fn end(&self) -> u64 {
+        self.base + self.size
+    }
+
+    /// Cuts a piece down to whole pages, which is all that can be mapped; `None` when none is left.
+    pub fn whole_pages(self) -> Option<Self> {
+        let base = self.base.checked_next_multiple_of(PAGE_SIZE)?;
+        let end = self.end() & !(PAGE_SIZE - 1);
+        let size = end.checked_sub(base).filter(|size| *size > 0)?;
+        let offset = self.offset + (base - self.base);
+        (offset % PAGE_SIZE == 0).then_some(Self {
+            base,
+            size,
+            offset,
+            ..self
+        })
+    }
+
+    /// Says whether another piece is the next part of the same file at the next address.
+    fn continues_with(&self, next: &Self) -> bool {
+        Arc::ptr_eq(&self.file, &next.file)
+            && self.end() == next.base
+            && self.offset + self.size == next.offset
+            && self.writable == next.writable
+    }
+}
+
 impl GuestMemory {
     /// Adds a mapping; without a file it is known, but not usable.
     ///
@@ -123,7 +162,10 @@ impl GuestMemory {
             return Err(MemoryError::BadRange { base, size });
         }
         let ram = file
-            .map(|fd| Ram::new(fd, base, size, offset, writable))
+            .map(|fd| {
+                let file = share(&mappings, File::from(fd));
+                Ram::new(file, base, size, offset, writable)
+            })
             .transpose()?;
         mappings.insert(at, Mapping { base, size, ram });
         Ok(())
@@ -160,8 +202,7 @@ impl GuestMemory {
             .iter()
             .skip(first)
             .take_while(|mapping| mapping.base < end);
-        hits.filter_map(|mapping| mapping.piece(base, end))
-            .collect()
+        joined(hits.filter_map(|mapping| mapping.piece(base, end)))
     }
 
     /// Reads memory.
@@ -211,6 +252,31 @@ impl GuestMemory {
     }
 }
 
+/// Joins pieces that continue each other.
+fn joined(pieces: impl Iterator<Item = FilePiece>) -> Vec<FilePiece> {
+    let mut joined: Vec<FilePiece> = Vec::new();
+    for piece in pieces {
+        match joined.last_mut() {
+            Some(last) if last.continues_with(&piece) => last.size += piece.size,
+            _ => joined.push(piece),
+        }
+    }
+    joined
+}
+
+/// Returns the file that a mapping has already, if it is the same one: a monitor behind an IOMMU
+/// sends the descriptor with every page.
+fn share(mappings: &[Mapping], file: File) -> Arc<File> {
+    let identity = |file: &File| {
+        let metadata = file.metadata().ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    let wanted = identity(&file);
+    let mut known = mappings.iter().filter_map(|mapping| mapping.ram.as_ref());
+    let same = known.find(|ram| wanted.is_some() && identity(&ram.file) == wanted);
+    same.map_or_else(|| Arc::new(file), |ram| Arc::clone(&ram.file))
+}
+
 fn not_memory(base: u64, len: usize) -> MemoryError {
     MemoryError::NotMemory {
         base,
@@ -247,7 +313,7 @@ impl Mapping {
 
 impl Ram {
     fn new(
-        fd: OwnedFd,
+        file: Arc<File>,
         base: u64,
         size: u64,
         offset: u64,
@@ -255,7 +321,11 @@ impl Ram {
     ) -> Result<Self, MemoryError> {
         let unmappable = |source| MemoryError::Unmappable { base, source };
         let len = usize::try_from(size).map_err(|_| MemoryError::BadRange { base, size })?;
-        let file = Arc::new(File::from(fd));
+        let end = offset.checked_add(size);
+        let length = file.metadata().map_or(0, |metadata| metadata.len());
+        if end.is_none_or(|end| end > length) {
+            return Err(MemoryError::TooShort { base, size });
+        }
         let backing = FileOffset::from_arc(Arc::clone(&file), offset);
         let region = MmapRegion::from_file(backing, len).map_err(unmappable)?;
         Ok(Self {

@@ -92,7 +92,7 @@ impl Receiver {
     /// # Errors
     ///
     /// See [`QmpError`].
-    pub fn next(&mut self) -> Result<Option<Message>, QmpError> {
+    pub fn receive(&mut self) -> Result<Option<Message>, QmpError> {
         while let Some(line) = self.line()? {
             if let Some(message) = understand(&line) {
                 return Ok(Some(message));

@@ -86,8 +86,10 @@ impl Listener {
         })
     }
 
-    /// Waits for the next peer; `None` once the listener was stopped.
+    /// Waits for the next peer; `None` once the listener was stopped. The connection before is closed,
+    /// if it was not.
     pub fn accept(&self) -> Option<UnixStream> {
+        lock(&self.stop.sockets).close_connection();
         let stream = match self.inner.accept() {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -119,10 +121,9 @@ impl StopHandle {
     pub fn stop(&self) {
         let mut sockets = lock(&self.sockets);
         sockets.stopped = true;
-        let present = [Some(&sockets.listener), sockets.connection.as_ref()];
-        for fd in present.into_iter().flatten() {
-            // A connection that its peer has closed already is what we want.
-            let _ = shutdown(fd, Shutdown::Both);
+        sockets.close_connection();
+        if let Err(error) = shutdown(&sockets.listener, Shutdown::Both) {
+            tracing::warn!("Cannot stop listening: {error}");
         }
     }
 
@@ -131,6 +132,15 @@ impl StopHandle {
         let mut sockets = lock(&self.sockets);
         sockets.connection = stream.as_fd().try_clone_to_owned().ok();
         !sockets.stopped
+    }
+}
+
+impl Stoppable {
+    fn close_connection(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            // A connection that its peer has closed already is what we want.
+            let _ = shutdown(&connection, Shutdown::Both);
+        }
     }
 }
 

@@ -14,6 +14,8 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
+use epc_regs::{Opcode, Status};
+
 use crate::sync::lock;
 
 /// Direction of an access.
@@ -49,13 +51,18 @@ pub enum Transaction<'a> {
         pci: Option<u64>,
         data: &'a [u8],
     },
-    /// The EP gave the controller a command.
-    Command { text: &'a str },
+    /// The EP gave the controller a command; without a status it is still running.
+    Command {
+        opcode: Option<Opcode>,
+        immediate: u16,
+        args: &'a [u64],
+        status: Option<Status>,
+    },
     /// A piece of RC memory appeared in the mapped window.
     Map { window: u64, pci: u64, size: u64 },
     /// A piece of RC memory was withdrawn from the mapped window.
     Unmap { window: u64, pci: u64, size: u64 },
-    /// A part of a translation has no RC memory behind it, and reads zero.
+    /// A part of a translation has no RC memory behind it.
     Hole { window: u64, pci: u64, size: u64 },
     /// An interrupt went to the RC, or was kept pending.
     Interrupt {
@@ -72,13 +79,18 @@ pub enum Transaction<'a> {
         ep: u64,
         size: u64,
     },
-    /// A guest's memory came or went.
-    Memory {
+    /// A guest's memory came.
+    MemoryMap {
         side: &'static str,
-        mapped: bool,
         base: u64,
         size: u64,
         usable: bool,
+    },
+    /// A guest's memory went.
+    MemoryUnmap {
+        side: &'static str,
+        base: u64,
+        size: u64,
     },
     /// Link, bus master or function reset.
     Link { event: &'static str },
@@ -139,7 +151,22 @@ impl fmt::Display for Transaction<'_> {
                     Data(data)
                 )
             }
-            Self::Command { text } => write!(f, "command {text}"),
+            Self::Command {
+                opcode,
+                immediate,
+                args,
+                status,
+            } => {
+                match opcode {
+                    Some(opcode) => write!(f, "command {opcode:?}")?,
+                    None => write!(f, "command unknown")?,
+                }
+                write!(f, " immediate={immediate:#x} args={args:x?} status=")?;
+                match status {
+                    Some(status) => write!(f, "{status:?}"),
+                    None => write!(f, "Busy"),
+                }
+            }
             Self::Map { window, pci, size } => {
                 write!(f, "map window={window:#x} pci={pci:#x} size={size:#x}")
             }
@@ -165,19 +192,20 @@ impl fmt::Display for Transaction<'_> {
             } => {
                 write!(f, "dma {access} pci={pci:#x} ep={ep:#x} size={size:#x}")
             }
-            Self::Memory {
+            Self::MemoryMap {
                 side,
-                mapped,
                 base,
                 size,
                 usable,
             } => {
-                let verb = if *mapped { "mapped" } else { "unmapped" };
                 let kind = if *usable { "ram" } else { "other" };
                 write!(
                     f,
-                    "memory side={side} {verb} base={base:#x} size={size:#x} {kind}"
+                    "memory map side={side} base={base:#x} size={size:#x} {kind}"
                 )
+            }
+            Self::MemoryUnmap { side, base, size } => {
+                write!(f, "memory unmap side={side} base={base:#x} size={size:#x}")
             }
             Self::Link { event } => write!(f, "link {event}"),
         }

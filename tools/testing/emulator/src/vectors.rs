@@ -36,8 +36,11 @@ impl Vectors {
             IrqAction::Assign => self.assign(range, fds)?,
             IrqAction::Disable => self.fds.iter_mut().for_each(|fd| *fd = None),
             IrqAction::Trigger { chosen } => {
-                let vectors = range.enumerate().filter(|(at, _)| chosen.includes(*at));
-                vectors.for_each(|(_, vector)| drop(self.signal(vector)));
+                for (at, vector) in range.enumerate() {
+                    if chosen.includes(at) && !self.signal(vector) {
+                        tracing::debug!("Vector {vector} has nothing to trigger");
+                    }
+                }
             }
             IrqAction::Mask { .. } => {}
         }

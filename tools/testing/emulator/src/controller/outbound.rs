@@ -5,7 +5,9 @@
 //! the pages in line with the translations, the gate (link up, bus master enabled) and the RC's memory, so
 //! that map, unmap, reset, link down and removal of memory are all one mechanism:
 //!
-//!     change -> generation + 1 -> worker: wanted pages - present pages -> done = generation
+//! ```text
+//! change -> generation + 1 -> worker: wanted pages - present pages -> done = generation
+//! ```
 //!
 //! Locking: one mutex, fourth in the order of `sync`; never held while a monitor is asked. The worker
 //! is the only one that asks; the EP thread polls with a [`Ticket`], the RC thread may wait in
@@ -219,7 +221,7 @@ impl Outbound {
         }
     }
 
-    /// Reads or writes through the window, for a trapped one; what is not reachable reads zero.
+    /// Reads or writes through the window, for a trapped one; what is not reachable reads all-ones.
     pub fn access(&self, access: Access, offset: u64, data: &mut [u8]) {
         let pci = self.resolve(offset, data.len() as u64);
         let done = pci.map(|pci| match access {
@@ -228,7 +230,7 @@ impl Outbound {
         });
         let reached = matches!(done, Some(Ok(())));
         if !reached && access == Access::Read {
-            data.fill(0);
+            data.fill(0xff);
         }
         let pci = pci.filter(|_| reached);
         self.trace.record(&Transaction::Window {
@@ -351,7 +353,7 @@ impl Worker<'_> {
                 .outbound
                 .rc_memory
                 .pieces(translation.pci, translation.size);
-            for piece in pieces.into_iter().filter_map(whole_pages) {
+            for piece in pieces.into_iter().filter_map(FilePiece::whole_pages) {
                 if piece.base > next {
                     holes.push((window + (next - translation.pci), next, piece.base - next));
                 }
@@ -405,18 +407,4 @@ impl Worker<'_> {
             .trace
             .record(&Transaction::Unmap { window, pci, size });
     }
-}
-
-/// Cuts a piece down to whole pages, which is all that can be mapped.
-fn whole_pages(piece: FilePiece) -> Option<FilePiece> {
-    let base = piece.base.checked_next_multiple_of(PAGE_SIZE)?;
-    let end = (piece.base + piece.size) & !(PAGE_SIZE - 1);
-    let size = end.checked_sub(base).filter(|size| *size > 0)?;
-    let offset = piece.offset + (base - piece.base);
-    (offset % PAGE_SIZE == 0).then(|| FilePiece {
-        base,
-        size,
-        offset,
-        ..piece
-    })
 }

@@ -176,15 +176,20 @@ impl Controller {
             None => Err(Status::UnknownCommand),
         };
         let progress = progress.unwrap_or_else(Progress::Done);
-        let text = format_args!("{opcode:?} {immediate:#x} {args:x?} {progress:?}").to_string();
-        if let Progress::Done(status) = progress {
-            if status != Status::Ok {
-                tracing::warn!("EP: Command {text}");
-            }
+        let status = match progress {
+            Progress::Done(status) => Some(status),
+            Progress::Pending(_) => None,
+        };
+        let command = Transaction::Command {
+            opcode,
+            immediate,
+            args,
+            status,
+        };
+        if status.is_some_and(|status| status != Status::Ok) {
+            tracing::warn!("EP: Failed: {command}");
         }
-        self.fabric
-            .trace
-            .record(&Transaction::Command { text: &text });
+        self.fabric.trace.record(&command);
         progress
     }
 }

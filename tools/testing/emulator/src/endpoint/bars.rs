@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 //! BARs of the endpoint function: what stands behind each byte, and which pages the RC may map.
 //!
-//!     BAR   0        table     pba            size
-//!           |--- backing ranges (memory, doorbell, nothing), covering the whole BAR ---|
-//!                    |--- MSI-X overlay ---|
+//! ```text
+//! BAR   0        table     pba            size
+//!       |--- backing ranges (memory, doorbell, nothing), covering the whole BAR ---|
+//!                |--- MSI-X overlay ---|
+//! ```
 //!
 //! Mapped are whole pages whose every byte is EP memory at one distance between BAR and file
 //! offset, since a client maps one file linearly per BAR, and which hold nothing of MSI-X.
@@ -12,7 +14,7 @@ use std::sync::Arc;
 
 use epc_regs::{bar_flags, Backing};
 
-use crate::memory::GuestMemory;
+use crate::memory::{FilePiece, GuestMemory};
 use crate::vfio_user::device::Mappable;
 use crate::PAGE_SIZE;
 
@@ -220,7 +222,8 @@ impl Bar {
             let Target::Memory(address) = range.target else {
                 continue;
             };
-            for piece in memory.pieces(address, range.size) {
+            let pieces = memory.pieces(address, range.size).into_iter();
+            for piece in pieces.filter_map(FilePiece::whole_pages) {
                 let offset = range.offset + (piece.base - address);
                 let Some(origin) = piece.offset.checked_sub(offset) else {
                     continue;

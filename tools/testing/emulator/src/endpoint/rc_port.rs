@@ -133,14 +133,23 @@ impl Device for Function {
         self.fabric
             .rc_memory
             .map(map.iova, map.size, file, map.offset, map.writable)?;
-        self.trace_memory(true, map.iova, map.size, usable);
+        self.fabric.trace.record(&Transaction::MemoryMap {
+            side: "rc",
+            base: map.iova,
+            size: map.size,
+            usable,
+        });
         self.fabric.outbound.refresh();
         Ok(())
     }
 
     fn dma_unmap(&self, iova: u64, size: u64) {
         self.fabric.rc_memory.unmap(iova, size);
-        self.trace_memory(false, iova, size, false);
+        self.fabric.trace.record(&Transaction::MemoryUnmap {
+            side: "rc",
+            base: iova,
+            size,
+        });
         self.fabric.outbound.refresh();
         self.fabric.outbound.settle();
     }
@@ -255,17 +264,6 @@ impl Function {
             },
         };
         self.fabric.trace.record(&transaction);
-    }
-
-    fn trace_memory(&self, mapped: bool, base: u64, size: u64, usable: bool) {
-        let side = "rc";
-        self.fabric.trace.record(&Transaction::Memory {
-            side,
-            mapped,
-            base,
-            size,
-            usable,
-        });
     }
 }
 
