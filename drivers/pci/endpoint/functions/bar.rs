@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The register BAR: which one it is, what lies where in it, and its words.
+//!
+//! The EP is the first one to write (S2), the RC may write anything later: nothing that is read here
+//! is trusted.
+//!
+//! Context: any for accesses to words.
+
+use concurrency::barrier;
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::Arc, //
+};
+use pci_ep::{
+    BarKind,
+    BarMemory,
+    BarNumber,
+    Endpoint,
+    Features, //
+};
+use transport::{
+    Layout,
+    LayoutError,
+    LayoutRequest,
+    Offset,
+    Placement,
+    Registers, //
+};
+
+/// What the register BAR has to have room for.
+#[derive(Clone, Copy)]
+pub(crate) struct Contents {
+    pub(crate) num_queues: u16,
+    pub(crate) config_size: u32,
+    /// 0: no MSI-X.
+    pub(crate) msix_vectors: u16,
+}
+
+impl Contents {
+    /// Returns the layout for `bar` and the doorbells of `placement`.
+    pub(crate) fn plan(&self, bar: BarNumber, placement: Placement) -> Result<Layout, LayoutError> {
+        Layout::plan(&LayoutRequest {
+            // CAST: There are six.
+            register_bar: bar.index() as u8,
+            num_queues: self.num_queues,
+            config_size: self.config_size,
+            msix_vectors: self.msix_vectors,
+            doorbells: placement,
+        })
+    }
+}
+
+/// Returns where polled doorbells go: behind the registers, on pages of their own.
+///
+/// With a scan each slot has its page, so that it can be given to user space.
+pub(crate) fn polled(scan_ms: u32) -> Placement {
+    // CAST: Pages have at most 64 KiB.
+    let page_size = PAGE_SIZE as u32;
+    Placement::Here {
+        page_size,
+        stride: if scan_ms == 0 { 4 } else { page_size },
+        scan_ms,
+    }
+}
+
+/// Returns the lowest BAR that is free and large enough for registers and polled doorbells.
+pub(crate) fn choose(
+    features: &Features,
+    contents: &Contents,
+    scan_ms: u32,
+) -> Result<BarNumber, LayoutError> {
+    let size = contents
+        .plan(BarNumber::Bar0, polled(scan_ms))?
+        .register_bar_size();
+    let has_room = |bar: &BarNumber| match features.bar(*bar).kind {
+        BarKind::Fixed(fixed) => fixed >= size,
+        _ => true,
+    };
+    let found = features.free_bars().find(has_room);
+    found.ok_or(LayoutError::OutsideBar)
+}
+
+/// The words of the register BAR.
+#[derive(Clone)]
+pub(crate) struct RegisterBar(Arc<BarMemory>);
+
+impl RegisterBar {
+    /// Allocates the memory of a BAR that is laid out like `layout`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: no memory, or a fixed BAR is too small; `EBUSY`: the BAR is in use.
+    pub(crate) fn alloc(endpoint: &Endpoint, layout: &Layout) -> Result<Self> {
+        let bar = BarNumber::try_from(i32::from(layout.register_bar()))?;
+        let size = layout.register_bar_size().try_into()?;
+        let memory = BarMemory::alloc(endpoint, bar, size)?;
+        Ok(Self(Arc::new(memory, GFP_KERNEL)?))
+    }
+
+    /// Returns the memory, which the BAR shows.
+    pub(crate) fn memory(&self) -> &BarMemory {
+        &self.0
+    }
+}
+
+impl Registers for RegisterBar {
+    fn read32(&self, offset: Offset) -> u32 {
+        self.0.load(offset.bytes() as usize).unwrap_or(u32::MAX)
+    }
+
+    fn write32(&self, offset: Offset, value: u32) {
+        // A write outside the BAR is dropped, as the trait says; no legal layout has such a word.
+        let _ = self.0.store(offset.bytes() as usize, value);
+    }
+
+    fn read_barrier(&self) {
+        barrier::dma_rmb();
+    }
+
+    fn write_barrier(&self) {
+        barrier::dma_wmb();
+    }
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the RC's commands do: the border between the protocol and the vhost bus.
+//!
+//! The protocol (`transport::EndpointPort`) has checked all arguments.
+//!
+//! Context: the worker, with the session locked; the bus's state lock is taken inside.
+
+use crate::{
+    bar::RegisterBar,
+    queue::RcMemory,
+    vhost::Transport, //
+};
+use concurrency::barrier;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+use transport::{
+    CommandError,
+    CommandHandler,
+    DeviceStatus,
+    InterruptMode,
+    Interrupts,
+    Layout,
+    PolledSlot,
+    QueueIndex,
+    QueueSetup,
+    QueueState,
+    Registers,
+    MAX_QUEUES, //
+};
+use virtio::{
+    ring::{
+        QueueConfig,
+        QueueSize, //
+    },
+    status::Status, //
+};
+
+/// How many interrupts of each kind the function offers to the RC.
+#[derive(Clone, Copy)]
+pub(crate) struct Vectors {
+    pub(crate) intx: bool,
+    pub(crate) msi: u8,
+    pub(crate) msix: u16,
+}
+
+impl Vectors {
+    fn has(&self, interrupts: &Interrupts) -> bool {
+        let vectors = interrupts.vectors();
+        match interrupts.mode() {
+            InterruptMode::None => true,
+            InterruptMode::IntX => self.intx,
+            InterruptMode::Msi => vectors <= self.msi.into(),
+            InterruptMode::MsiX => vectors <= self.msix,
+        }
+    }
+}
+
+/// A queue between its set-up and the next reset.
+#[derive(Clone, Copy)]
+struct Queue {
+    setup: QueueSetup,
+    /// The available index to go on from, when it is not enabled.
+    avail_index: u16,
+    /// Set while it is enabled and has a slot of its own to look at.
+    slot: Option<PolledSlot>,
+}
+
+/// The handler of commands.
+pub(crate) struct Commands {
+    device: Arc<vhost_bus::Device>,
+    transport: Arc<Transport>,
+    bar: RegisterBar,
+    layout: Layout,
+    vectors: Vectors,
+    queues: [Option<Queue>; MAX_QUEUES],
+}
+
+impl Commands {
+    pub(crate) fn new(
+        device: Arc<vhost_bus::Device>,
+        transport: Arc<Transport>,
+        bar: RegisterBar,
+        layout: Layout,
+        vectors: Vectors,
+    ) -> Self {
+        Self {
+            device,
+            transport,
+            bar,
+            layout,
+            vectors,
+            queues: [None; MAX_QUEUES],
+        }
+    }
+
+    /// Looks at the polled slots (D3, D4); returns whether one was written.
+    pub(crate) fn look_at_slots(&mut self) -> bool {
+        let mut is_kicked = false;
+        for index in self.layout.queues() {
+            let Some(word) = self.slot(index) else { break };
+            let Some(queue) = self.queues.get_mut(usize::from(index.get())) else {
+                break;
+            };
+            let slot = queue.as_mut().and_then(|queue| queue.slot.as_mut());
+            if slot.is_some_and(|slot| slot.is_kicked(word)) {
+                // ORDERING: The slot is read before the available index (D4).
+                barrier::rmb();
+                self.transport.queues.kick(index.get());
+                is_kicked = true;
+            }
+        }
+        is_kicked
+    }
+
+    /// Returns the word in the slot of a queue; `None`: slots are not polled.
+    fn slot(&self, index: QueueIndex) -> Option<u32> {
+        let offset = self.layout.polled_slot(index)?;
+        Some(self.bar.read32(offset))
+    }
+
+    fn queue(&mut self, index: QueueIndex) -> Result<&mut Queue, CommandError> {
+        let queue = self.queues.get_mut(usize::from(index.get()));
+        let queue = queue.and_then(Option::as_mut);
+        queue.ok_or(CommandError::BadState)
+    }
+
+    /// Maps a queue and gives it to the backend.
+    fn activate(&self, queue: &Queue) -> Result<(), CommandError> {
+        let Queue {
+            setup, avail_index, ..
+        } = queue;
+        let index = setup.queue().get();
+        let (Some(ring), Some(size)) = (
+            self.transport.queues.get(index),
+            QueueSize::new(setup.size().get()),
+        ) else {
+            return Err(CommandError::Failed);
+        };
+        let memory =
+            RcMemory::map(&self.transport.windows, setup).map_err(|_| CommandError::NoResources)?;
+        let config = QueueConfig::new(size, self.transport.features()).start_at(*avail_index);
+        self.transport.interrupts.set_queue(index, setup.vector());
+        ring.activate(config, memory).map_err(|_| {
+            self.transport.interrupts.set_queue(index, None);
+            CommandError::Failed
+        })
+    }
+}
+
+impl CommandHandler for Commands {
+    /// The bus stops the backend (Q1), then has the transport cancel and unmap (Q2, Q3).
+    fn reset(&mut self) {
+        self.device.reset();
+        self.queues = [None; MAX_QUEUES];
+    }
+
+    fn accepts_features(&mut self, negotiated: u64) -> bool {
+        self.transport.keep_features(negotiated);
+        self.device.driver_features(negotiated).is_ok()
+    }
+
+    fn driver_ok(&mut self) -> Result<(), CommandError> {
+        self.device.driver_ok().map_err(|_| CommandError::Failed)
+    }
+
+    fn status_changed(&mut self, status: DeviceStatus) {
+        // The bus is stricter about the order of bits than the protocol. What it refuses is
+        // made up for by `driver_ok`, which sets all bits in order.
+        let _ = self.device.driver_status(Status::from_bits(status.bits()));
+    }
+
+    fn needs_reset(&self) -> bool {
+        self.transport.status().contains(Status::DEVICE_NEEDS_RESET)
+    }
+
+    fn set_interrupts(&mut self, interrupts: &Interrupts) -> Result<(), CommandError> {
+        if !self.vectors.has(interrupts) {
+            return Err(CommandError::BadArgument);
+        }
+        self.transport
+            .interrupts
+            .set_mode(interrupts.mode(), interrupts.config_vector());
+        Ok(())
+    }
+
+    fn write_config(&mut self, offset: usize, from: &[u8]) -> Result<(), CommandError> {
+        self.device
+            .config_written(offset, from)
+            .map_err(|_| CommandError::BadArgument)
+    }
+
+    fn setup_queue(&mut self, setup: &QueueSetup) -> Result<(), CommandError> {
+        let slot = self.queues.get_mut(usize::from(setup.queue().get()));
+        *slot.ok_or(CommandError::BadArgument)? = Some(Queue {
+            setup: *setup,
+            avail_index: 0,
+            slot: None,
+        });
+        Ok(())
+    }
+
+    fn enable_queue(&mut self, index: QueueIndex) -> Result<(), CommandError> {
+        let queue = *self.queue(index)?;
+        self.activate(&queue)?;
+        let slot = self.slot(index).map(PolledSlot::new);
+        self.queue(index)?.slot = slot;
+        // ORDERING: The slot is read before the available index (D5).
+        barrier::rmb();
+        self.transport.queues.kick(index.get());
+        Ok(())
+    }
+
+    fn disable_queue(&mut self, index: QueueIndex) {
+        let ring = self.transport.queues.get(index.get());
+        let stopped = ring.and_then(|ring| ring.deactivate());
+        self.transport.interrupts.set_queue(index.get(), None);
+        if let Ok(queue) = self.queue(index) {
+            queue.avail_index = stopped.unwrap_or(queue.avail_index);
+            queue.slot = None;
+        }
+    }
+
+    fn set_queue_state(
+        &mut self,
+        index: QueueIndex,
+        state: QueueState,
+    ) -> Result<(), CommandError> {
+        self.queue(index)?.avail_index = state.available;
+        Ok(())
+    }
+
+    fn queue_state(&mut self, index: QueueIndex) -> Result<QueueState, CommandError> {
+        let queue = *self.queue(index)?;
+        let ring = self.transport.queues.get(index.get());
+        let running = ring.and_then(|ring| ring.avail_index());
+        Ok(QueueState {
+            available: running.unwrap_or(queue.avail_index),
+            used: 0,
+        })
+    }
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The worker that serves the RC: sessions, commands, polled doorbells, heartbeats, interrupts that
+//! were not taken.
+//!
+//! A session runs while the controller is ready, the link is up as far as anybody knows, and there
+//! is a backend. Callbacks of the framework end it at once; all else is left to the worker.
+//!
+//! ```text
+//!            start()                        has a backend
+//!   STOPPED ---------> waits for a backend ---------------> session
+//!      ^                        ^                              |  |
+//!      |                        +----- backend leaves ---------+  | RC silent (H3):
+//!      +------------- stop() --------------------------------- +  | ended, and a new one begins
+//! ```
+//!
+//! Locks: `session`, a mutex, held while a command is executed, which may take as long as the
+//! backend's requests. It is taken below `epf->lock` and above the locks of the bus.
+
+use crate::{
+    bar::RegisterBar,
+    commands::Commands,
+    pace::Pace,
+    vhost::Transport, //
+};
+use concurrency::{
+    random_u32,
+    Run, //
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc,
+        Mutex, //
+    },
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
+    },
+};
+use transport::{
+    Description,
+    EndpointPort,
+    Epoch,
+    Layout,
+    QueueDescription,
+    QueueSize,
+    TransportFeatures,
+    MAX_QUEUES, //
+};
+use vhost_bus::Device;
+
+/// What serves the RC; runs on a [`Worker`](concurrency::Worker).
+#[pin_data]
+pub(crate) struct Control {
+    device: Arc<Device>,
+    transport: Arc<Transport>,
+    bar: RegisterBar,
+    /// The value that kicks each queue; empty for polled doorbells.
+    doorbells: KVec<u32>,
+    scan_ms: u64,
+    made: Instant<Monotonic>,
+    /// The epoch of the session; 0: there is none.
+    epoch: Atomic<u32>,
+    #[pin]
+    session: Mutex<Session>,
+}
+
+/// What is under the lock.
+struct Session {
+    port: EndpointPort,
+    commands: Commands,
+    pace: Pace,
+    /// The controller is ready.
+    is_started: bool,
+    last_epoch: Option<Epoch>,
+    next_scan_ms: u64,
+}
+
+impl Control {
+    pub(crate) fn new(
+        device: Arc<Device>,
+        transport: Arc<Transport>,
+        bar: RegisterBar,
+        layout: Layout,
+        commands: Commands,
+        doorbells: KVec<u32>,
+        busy: Delta,
+    ) -> Result<Arc<Self>> {
+        EndpointPort::announce(&bar);
+        let session = Session {
+            port: EndpointPort::new(layout),
+            commands,
+            pace: Pace::new(busy),
+            is_started: false,
+            last_epoch: None,
+            next_scan_ms: 0,
+        };
+        let control = pin_init!(Self {
+            device,
+            transport,
+            bar,
+            doorbells,
+            scan_ms: layout.doorbells().scan_ms.into(),
+            made: Instant::now(),
+            epoch: Atomic::new(0),
+            session <- new_mutex!(session, "pci_epf_vhost::Control::session"),
+        });
+        Arc::pin_init(control, GFP_KERNEL)
+    }
+
+    /// Lets sessions run; the caller wakes the worker.
+    pub(crate) fn start(&self) {
+        let mut session = self.session.lock();
+        session.is_started = true;
+        session.pace.active();
+    }
+
+    /// Ends the session and lets no other one run (Z1, Z2). On return nothing touches RC memory.
+    pub(crate) fn stop(&self) {
+        let mut session = self.session.lock();
+        session.is_started = false;
+        self.end(&mut session);
+    }
+
+    /// Returns the epoch of the session; 0: there is none. Context: any.
+    pub(crate) fn epoch(&self) -> u32 {
+        self.epoch.load(Relaxed)
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.made.elapsed().as_millis().try_into().unwrap_or(0)
+    }
+
+    /// Begins or ends the session, as it has to be; returns whether there is one.
+    fn follow(&self, session: &mut Session) -> bool {
+        let is_wanted = session.is_started && self.transport.has_backend();
+        match (session.port.is_running(), is_wanted) {
+            (false, true) => self.begin(session),
+            (true, false) => self.end(session),
+            _ => {}
+        }
+        session.port.is_running()
+    }
+
+    /// Begins a session (S1 to S4).
+    fn begin(&self, session: &mut Session) {
+        let mut queues = [QueueDescription {
+            size_max: QueueSize::MIN,
+            doorbell: 0,
+        }; MAX_QUEUES];
+        let described = self.describe_queues(&mut queues);
+        let description = Description {
+            device_id: self.device.id().get(),
+            vendor_id: self.device.vendor(),
+            device_features: self.device.device_features(),
+            transport_features: TransportFeatures::NONE,
+            queues: described,
+        };
+        self.transport.publish_again();
+        let Some(epoch) = new_epoch(session.last_epoch) else {
+            return;
+        };
+        let now_ms = self.now_ms();
+        match session.port.start(&self.bar, &description, epoch, now_ms) {
+            Ok(()) => {
+                session.last_epoch = Some(epoch);
+                self.epoch.store(epoch.get(), Relaxed);
+            }
+            Err(error) => {
+                dev_err!(self.device.dev(), "Session cannot start: {:?}\n", error);
+                session.is_started = false;
+            }
+        }
+    }
+
+    /// Ends the session, if there is one (Z1, Z2).
+    fn end(&self, session: &mut Session) {
+        session.port.stop(&self.bar, &mut session.commands);
+        self.epoch.store(0, Relaxed);
+    }
+
+    /// Describes as many queues as the backend has.
+    fn describe_queues<'a>(
+        &self,
+        queues: &'a mut [QueueDescription; MAX_QUEUES],
+    ) -> &'a [QueueDescription] {
+        let mut count = 0;
+        for (index, queue) in (0..).zip(queues.iter_mut()) {
+            let Some(ring) = self.transport.queues.get(index) else {
+                break;
+            };
+            // The largest power of two; a queue has at least one descriptor.
+            let size = 1 << ring.max_size().checked_ilog2().unwrap_or(0);
+            let doorbell = self.doorbells.get(usize::from(index));
+            *queue = QueueDescription {
+                size_max: QueueSize::new(size).unwrap_or(QueueSize::MIN),
+                doorbell: doorbell.copied().unwrap_or(0),
+            };
+            count += 1;
+        }
+        queues.get(..count).unwrap_or_default()
+    }
+
+    /// Looks once at all there is to look at; returns whether there was something to do.
+    fn look(&self, session: &mut Session) -> bool {
+        let now_ms = self.now_ms();
+        let is_kicked = session.commands.look_at_slots();
+        if self.scan_ms != 0 && now_ms >= session.next_scan_ms {
+            session.next_scan_ms = now_ms.saturating_add(self.scan_ms);
+            self.transport.queues.kick_all();
+        }
+        let progress = session.port.poll(&self.bar, &mut session.commands, now_ms);
+        if progress.needs_reset {
+            self.transport.interrupts.raise_config();
+        }
+        self.transport.interrupts.retry();
+        if progress.is_rc_silent {
+            dev_warn!(
+                self.device.dev(),
+                "No heartbeat of the root complex, expected one every {} ms: starting again\n",
+                transport::time::BEAT_MS
+            );
+            self.end(session);
+        }
+        is_kicked || progress.answered.is_some()
+    }
+}
+
+/// Returns an epoch that differs from the last one (S1).
+fn new_epoch(last: Option<Epoch>) -> Option<Epoch> {
+    let first = random_u32();
+    // At most three of four neighbours are excluded: 0, all-ones, the last one.
+    (0..4)
+        .filter_map(|n| Epoch::new(first.wrapping_add(n)))
+        .find(|epoch| Some(*epoch) != last)
+}
+
+impl Run for Control {
+    fn run(&self) {
+        let mut session = self.session.lock();
+        if self.follow(&mut session) && self.look(&mut session) {
+            session.pace.active();
+        }
+    }
+
+    fn again(&self) -> Option<Delta> {
+        let mut session = self.session.lock();
+        session.is_started.then(|| session.pace.next())
+    }
+}

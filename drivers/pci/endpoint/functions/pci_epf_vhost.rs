@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Endpoint function that offers a virtio device to the root complex, over `epf_vhost_reg`.
+//!
+//! It is a transport of the vhost bus: a backend on the bus is the device, and this is how the
+//! backend reaches the driver side across PCIe. The protocol is `Documentation/transport.rst`, whose
+//! step numbers (S1, E1, Q1, ...) the comments use; the attributes are `Documentation/binding.rst`.
+//!
+//! ```text
+//!   configfs --> settings, configfs         what the user wants
+//!   framework --> function                  bind, start, stop, unbind
+//!                   |-- bar, doorbell       what the RC sees: registers, doorbells
+//!                   |-- control --> commands, pace   the worker that serves the RC
+//!                   `-- vhost               what the backend calls
+//!                         |-- queue, window   rings and buffers in RC memory
+//!                         `-- interrupt       to the RC
+//! ```
+//!
+//! Limits: split rings; payload is copied by the CPU; the first function of a controller gets
+//! doorbell interrupts, others are polled; no virtual functions.
+//!
+//! Lock order, outermost first:
+//!
+//! 1. `epf->lock` of the framework, held in all callbacks of `function`;
+//! 2. the session (`control`), held by the worker while it executes a command;
+//! 3. the vhost bus: state lock of the device, ring lock of a queue;
+//! 4. the window cache, then what one queue remembers of it (`window`); the device config (`vhost`);
+//!    the interrupts (`interrupt`);
+//! 5. `epc->lock` of the framework.
+//!
+//! The list of queues (`queue`) is held with interrupts off; below it are only the kick locks of
+//! queues. The worker never takes `epf->lock`, so callbacks may wait for it.
+
+mod bar;
+mod commands;
+mod configfs;
+mod control;
+mod doorbell;
+mod function;
+mod interrupt;
+mod pace;
+mod queue;
+mod settings;
+mod vhost;
+mod window;
+
+pci_ep::module_pci_epf_driver! {
+    type: function::VhostFunction,
+    name: "pci_epf_vhost",
+    authors: ["the vhost bus developers"],
+    description: "Endpoint function that offers a virtio device",
+    license: "GPL",
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the user wants of a function: the values of its attributes, their ranges and defaults.
+//!
+//! Whether the controller can do it is seen when the function is bound.
+
+use kernel::{
+    fmt,
+    prelude::*,
+    str::CString, //
+};
+use transport::MAX_QUEUES;
+use virtio::ids::DeviceId;
+
+/// The words for device types; others are written as numbers.
+const DEVICES: [(&str, DeviceId); 7] = [
+    ("net", DeviceId::NET),
+    ("blk", DeviceId::BLOCK),
+    ("console", DeviceId::CONSOLE),
+    ("rng", DeviceId::RNG),
+    ("scsi", DeviceId::SCSI),
+    ("vsock", DeviceId::VSOCK),
+    ("fs", DeviceId::FS),
+];
+
+/// A virtio device type as a user writes it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DeviceType(pub(crate) DeviceId);
+
+impl DeviceType {
+    /// Parses a word or a number, which is not 0.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let named = DEVICES.iter().find(|(name, _)| *name == text);
+        let numbered = || parse_number(text).filter(|id| *id != 0).map(DeviceId::new);
+        named.map(|(_, id)| *id).or_else(numbered).map(Self)
+    }
+}
+
+impl fmt::Display for DeviceType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match DEVICES.iter().find(|(_, id)| *id == self.0) {
+            Some((name, _)) => f.write_str(name),
+            None => write!(f, "{}", self.0.get()),
+        }
+    }
+}
+
+/// Which doorbells the user wants.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DoorbellChoice {
+    /// The best that the controller has.
+    Auto,
+    /// Words in EP memory that the EP looks at.
+    Polled,
+    /// The controller's own register.
+    Embedded,
+    /// Messages to the EP's interrupt controller.
+    Msi,
+}
+
+impl DoorbellChoice {
+    const WORDS: [(&'static str, Self); 4] = [
+        ("auto", Self::Auto),
+        ("polled", Self::Polled),
+        ("embedded", Self::Embedded),
+        ("msi", Self::Msi),
+    ];
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let found = Self::WORDS.iter().find(|(word, _)| *word == text);
+        found.map(|(_, choice)| *choice)
+    }
+
+    pub(crate) fn word(self) -> &'static str {
+        let found = Self::WORDS.iter().find(|(_, choice)| *choice == self);
+        found.map_or("", |(word, _)| word)
+    }
+}
+
+/// A number with its range.
+pub(crate) struct Limits {
+    pub(crate) min: u32,
+    pub(crate) max: u32,
+    /// Only powers of two.
+    pub(crate) power_of_two: bool,
+}
+
+impl Limits {
+    /// The protocol's.
+    pub(crate) const NUM_QUEUES: Self = Self::range(1, MAX_QUEUES as u32);
+    /// The specification's, for split rings.
+    pub(crate) const QUEUE_SIZE: Self = Self::powers(1, 32768);
+    /// From the smallest page of a controller's windows to what 32-bit sizes hold.
+    pub(crate) const WINDOW_SIZE: Self = Self::powers(4 << 10, 2 << 30);
+    /// One is enough to work; no known controller has more than 256.
+    pub(crate) const MAX_WINDOWS: Self = Self::range(1, 256);
+    /// Up to the longest sleep that the protocol allows.
+    pub(crate) const POLL_US: Self = Self::range(0, 10_000);
+    /// 0: none; above a second the scan would be of no use to anybody.
+    pub(crate) const SCAN_MS: Self = Self::range(0, 1_000);
+
+    const fn range(min: u32, max: u32) -> Self {
+        Self {
+            min,
+            max,
+            power_of_two: false,
+        }
+    }
+
+    const fn powers(min: u32, max: u32) -> Self {
+        Self {
+            min,
+            max,
+            power_of_two: true,
+        }
+    }
+
+    /// Parses a number, decimal or with `0x`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: not a number, or not a power of two where it has to be; `ERANGE`: out of range.
+    pub(crate) fn parse(&self, text: &str) -> Result<u32> {
+        let number = parse_number(text).ok_or(EINVAL)?;
+        if number < self.min || number > self.max {
+            return Err(ERANGE);
+        }
+        if self.power_of_two && !number.is_power_of_two() {
+            return Err(EINVAL);
+        }
+        Ok(number)
+    }
+}
+
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.power_of_two {
+            "a power of two"
+        } else {
+            "a number"
+        };
+        write!(f, "{} from {} to {}", kind, self.min, self.max)
+    }
+}
+
+fn parse_number(text: &str) -> Option<u32> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+/// The values of the attributes.
+pub(crate) struct Settings {
+    /// Not set: the function cannot be bound.
+    pub(crate) device: Option<DeviceType>,
+    /// Not set: the function cannot be bound.
+    pub(crate) instance: Option<CString>,
+    /// The most queues that the backend may have.
+    pub(crate) num_queues: u32,
+    /// The largest size of a queue, in descriptors.
+    pub(crate) queue_size: u32,
+    pub(crate) doorbell: DoorbellChoice,
+    /// Size of the windows onto buffers in bytes; less if the controller does not have as much.
+    pub(crate) window_size: u32,
+    /// The most windows onto buffers at a time.
+    pub(crate) max_windows: u32,
+    /// How long the worker goes on without a sleep after it found something to do.
+    pub(crate) poll_us: u32,
+    /// Period of the scan of all queues with polled doorbells; 0: none.
+    pub(crate) scan_ms: u32,
+}
+
+impl Settings {
+    /// What a new function has.
+    pub(crate) const DEFAULT: Self = Self {
+        device: None,
+        instance: None,
+        num_queues: MAX_QUEUES as u32,
+        // A ring of 512 descriptors is 14 KiB, and hides some 100 us of latency per batch.
+        queue_size: 512,
+        doorbell: DoorbellChoice::Auto,
+        // Few windows have to reach all buffers: 16 of 64 MiB are 1 GiB.
+        window_size: 64 << 20,
+        max_windows: 16,
+        // Several round trips of a request and its completion.
+        poll_us: 200,
+        scan_ms: 0,
+    };
+
+    /// # Errors
+    ///
+    /// `ENOMEM`: no memory.
+    pub(crate) fn try_clone(&self) -> Result<Self> {
+        let instance = match &self.instance {
+            Some(instance) => Some(CString::try_from(&**instance)?),
+            None => None,
+        };
+        Ok(Self { instance, ..*self })
+    }
+}

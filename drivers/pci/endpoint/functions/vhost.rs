@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the backend calls: the function as a transport of the vhost bus.
+//!
+//! The bus decides on status and features, the protocol on what the RC sees of them: here they are
+//! only kept. The device config is kept in EP memory and published in the register BAR.
+//!
+//! Locks: `config`, a mutex. The bus calls most operations with the device's state lock held.
+
+use crate::{
+    bar::RegisterBar,
+    interrupt::{
+        Interrupts,
+        UsedSignal, //
+    },
+    queue::{
+        Queues,
+        Ring, //
+    },
+    settings::Settings,
+    window::{
+        Buffers,
+        WindowCache, //
+    }, //
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        Arc,
+        Mutex, //
+    },
+};
+use pci_ep::Endpoint;
+use transport::{
+    ConfigSpace,
+    Layout, //
+};
+use vhost_bus::{
+    ConfigOps,
+    Device,
+    Virtqueue,
+    VqSpec, //
+};
+use virtio::status::Status;
+
+/// The largest device config of the protocol.
+const MAX_CONFIG_SIZE: usize = 4096;
+
+/// The function as a transport.
+#[pin_data]
+pub(crate) struct Transport {
+    pub(crate) queues: Arc<Queues>,
+    pub(crate) interrupts: Arc<Interrupts>,
+    pub(crate) windows: Arc<WindowCache>,
+    /// Access to RC memory for the backend itself.
+    buffers: Buffers,
+    /// The most queues; once the layout is made, those in it.
+    max_queues: Atomic<u32>,
+    queue_size: u16,
+    has_backend: Atomic<bool>,
+    status: Atomic<u32>,
+    features: Atomic<u64>,
+    #[pin]
+    config: Mutex<Config>,
+}
+
+/// The device config.
+struct Config {
+    bytes: KVec<u8>,
+    /// Where it is published, once the register BAR is laid out.
+    published: Option<Published>,
+}
+
+struct Published {
+    bar: RegisterBar,
+    layout: Layout,
+    space: ConfigSpace,
+}
+
+impl Config {
+    /// Changes bytes of the copy, which grows as long as there is no layout.
+    fn keep(&mut self, offset: usize, from: &[u8]) -> Result {
+        let end = offset.checked_add(from.len()).ok_or(EINVAL)?;
+        if end > self.bytes.len() {
+            if self.published.is_some() || end > MAX_CONFIG_SIZE {
+                return Err(EINVAL);
+            }
+            self.bytes.resize(end, 0, GFP_KERNEL)?;
+        }
+        let to = self.bytes.get_mut(offset..end).ok_or(EINVAL)?;
+        to.copy_from_slice(from);
+        Ok(())
+    }
+}
+
+impl Transport {
+    pub(crate) fn new(endpoint: &Endpoint, settings: &Settings) -> Result<Arc<Self>> {
+        let windows = WindowCache::new(
+            endpoint,
+            settings.window_size.try_into()?,
+            settings.max_windows.try_into()?,
+        )?;
+        let config = Config {
+            bytes: KVec::new(),
+            published: None,
+        };
+        let transport = try_pin_init!(Self {
+            queues: Queues::new()?,
+            interrupts: Interrupts::new(endpoint)?,
+            buffers: Buffers::new(&windows)?,
+            windows,
+            max_queues: Atomic::new(settings.num_queues),
+            queue_size: settings.queue_size.try_into()?,
+            has_backend: Atomic::new(false),
+            status: Atomic::new(0),
+            features: Atomic::new(0),
+            config <- new_mutex!(config, "pci_epf_vhost::Transport::config"),
+        });
+        Arc::pin_init(transport, GFP_KERNEL)
+    }
+
+    /// Lets go of the controller, for the end of the binding.
+    pub(crate) fn detach(&self) {
+        self.interrupts.detach();
+        self.windows.detach();
+    }
+
+    /// Returns whether a backend is there with all its queues. Context: any.
+    pub(crate) fn has_backend(&self) -> bool {
+        self.has_backend.load(Acquire)
+    }
+
+    /// Returns the size of the device config in bytes.
+    pub(crate) fn config_size(&self) -> usize {
+        self.config.lock().bytes.len()
+    }
+
+    /// Publishes the device config in `bar` from now on; number of queues and size of the device
+    /// config are fixed.
+    pub(crate) fn publish_in(&self, bar: &RegisterBar, layout: &Layout) {
+        self.max_queues.store(layout.num_queues().into(), Relaxed);
+        self.config.lock().published = Some(Published {
+            bar: bar.clone(),
+            layout: *layout,
+            space: ConfigSpace::new(layout, bar),
+        });
+    }
+
+    /// Writes the device config of a new session (S2).
+    pub(crate) fn publish_again(&self) {
+        let config = &mut *self.config.lock();
+        if let Some(Published { bar, layout, space }) = &mut config.published {
+            *space = ConfigSpace::new(layout, bar);
+            // It fits: the layout was made for it, and it does not grow since.
+            let _ = space.publish(bar, 0, &config.bytes);
+        }
+    }
+
+    /// Keeps what the driver side accepts.
+    pub(crate) fn keep_features(&self, features: u64) {
+        self.features.store(features, Relaxed);
+    }
+
+    /// Returns what the driver side accepted.
+    pub(crate) fn features(&self) -> u64 {
+        self.features.load(Relaxed)
+    }
+
+    /// Returns the status that the bus published last. Context: any.
+    pub(crate) fn status(&self) -> Status {
+        // CAST: `set_status` stores 8 bits.
+        Status::from_bits(self.status.load(Relaxed) as u8)
+    }
+
+    /// Does Q2 and Q3; the bus has done Q1.
+    fn cancel(&self) {
+        // CAST: A legal layout has at most 64 queues.
+        for index in 0..self.queues.count() as u16 {
+            if let Some(ring) = self.queues.get(index) {
+                ring.deactivate();
+            }
+        }
+        self.interrupts.reset();
+        self.windows.clear();
+        self.keep_features(0);
+    }
+}
+
+impl ConfigOps for Transport {
+    fn create_vqs(
+        &self,
+        device: &Arc<Device>,
+        specs: &[VqSpec],
+    ) -> Result<KVec<Arc<dyn Virtqueue>>> {
+        if specs.len() > self.max_queues.load(Relaxed) as usize {
+            return Err(ENOSPC);
+        }
+        let mut rings = KVec::<Arc<Ring>>::with_capacity(specs.len(), GFP_KERNEL)?;
+        let mut virtqueues = KVec::<Arc<dyn Virtqueue>>::with_capacity(specs.len(), GFP_KERNEL)?;
+        for (index, spec) in (0..).zip(specs) {
+            let signal = UsedSignal(self.interrupts.clone());
+            let ring = Ring::new(device, index, spec, self.queue_size, signal)?;
+            virtqueues.push(ring.clone(), GFP_KERNEL)?;
+            rings.push(ring, GFP_KERNEL)?;
+        }
+        self.queues.replace(rings);
+        Ok(virtqueues)
+    }
+
+    /// The session, if there is one, is ended by the worker.
+    fn del_vqs(&self) {
+        self.has_backend.store(false, Release);
+        for ring in &self.queues.replace(KVec::new()) {
+            ring.retire();
+        }
+    }
+
+    fn read(&self, src: u64, to: &mut [u8]) -> Result {
+        self.buffers.read(src, to)
+    }
+
+    fn write(&self, dst: u64, from: &[u8]) -> Result {
+        self.buffers.write(dst, from)
+    }
+
+    /// The features are those of a session, which asks the bus for them when it starts.
+    fn set_features(&self, _device_features: u64) -> Result {
+        Ok(())
+    }
+
+    fn get_features(&self) -> u64 {
+        self.features()
+    }
+
+    /// The worker publishes the value, and raises the config interrupt for `DEVICE_NEEDS_RESET`.
+    fn set_status(&self, status: Status) -> Result {
+        if status.is_reset() {
+            self.cancel();
+        }
+        self.status.store(status.bits().into(), Relaxed);
+        Ok(())
+    }
+
+    fn get_status(&self) -> Status {
+        self.status()
+    }
+
+    fn set_config(&self, offset: usize, from: &[u8]) -> Result {
+        let config = &mut *self.config.lock();
+        config.keep(offset, from)?;
+        let Some(Published { bar, space, .. }) = &mut config.published else {
+            return Ok(());
+        };
+        let is_inside = space.publish(bar, offset, from);
+        is_inside.then_some(()).ok_or(EINVAL)
+    }
+
+    fn config_changed(&self) {
+        self.interrupts.raise_config();
+    }
+
+    fn backend_bound(&self) {
+        self.has_backend.store(true, Release);
+    }
+}
