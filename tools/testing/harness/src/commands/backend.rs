@@ -75,7 +75,7 @@ impl Nic {
 
     /// The network device of the device side.
     pub fn network_device(&self, guest: &mut Guest) -> Result<String> {
-        guest.sh(&format!("cat {}/netdev", self.directory()))
+        guest.sh(&format!("cat {}/ifname", self.directory()))
     }
 
     /// Takes it away.
