@@ -33,6 +33,10 @@ pub trait Bus: Sized + 'static {
     /// The name under `/sys/bus`, and of devices before their number.
     const NAME: &'static CStr;
 
+    /// Whether user space may unbind and bind single devices by writing their names to attributes of a
+    /// driver. Not for buses whose devices are at work for somebody who is not asked.
+    const HAS_BIND_ATTRIBUTES: bool;
+
     /// The attributes that each device has.
     const ATTRIBUTES: &'static [Attribute<Self>];
 

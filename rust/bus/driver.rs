@@ -58,6 +58,7 @@ impl<B: Bus> DriverRegistration<B> {
             name: name.as_char_ptr(),
             bus: B::bus_type().registered()?,
             owner: module.as_ptr(),
+            suppress_bind_attrs: !B::HAS_BIND_ATTRIBUTES,
             probe_type: bindings::probe_type_PROBE_FORCE_SYNCHRONOUS,
             ..pin_init::zeroed()
         };

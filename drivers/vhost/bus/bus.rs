@@ -37,6 +37,9 @@ pub(crate) struct Identity {
 
 impl Bus for VhostBus {
     const NAME: &'static CStr = c"vhost";
+    // The driver side of a device that loses its backend has requests outstanding that nobody completes
+    // before it resets the device, and virtio_blk does not do so by itself.
+    const HAS_BIND_ATTRIBUTES: bool = false;
     const ATTRIBUTES: &'static [Attribute<Self>] = &sysfs::ATTRIBUTES;
 
     type Identity = Arc<Identity>;
