@@ -16,3 +16,7 @@ unsigned int storage_logical_block_size(const struct file *file);
 bool storage_zeroes_by_command(const struct file *file);
 unsigned int storage_enter_io(void);
 void storage_leave_io(unsigned int flags);
+
+#if IS_BUILTIN(CONFIG_KUNIT)
+struct file *storage_in_memory(loff_t size);
+#endif

@@ -51,6 +51,18 @@ impl File {
         })
     }
 
+    /// Makes a file of `size` zeroes in memory, without a name.
+    #[cfg(CONFIG_KUNIT = "y")]
+    pub(crate) fn in_memory(size: u64) -> Result<Self> {
+        let size = i64::try_from(size)?;
+        // SAFETY: The function has no preconditions.
+        let ptr = unsafe { bindings::storage_in_memory(size) };
+        // INVARIANT: It returns an error or a reference that the caller owns.
+        Ok(Self {
+            ptr: NonNull::new(from_err_ptr(ptr)?).ok_or(ENOMEM)?,
+        })
+    }
+
     pub(crate) fn kind(&self) -> Kind {
         // SAFETY: By the type invariant the file is open.
         match unsafe { bindings::storage_kind(self.ptr.as_ptr()) } {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Functions that stand for C inlines and macros, for the crate `storage`. */
 #include <linux/sched.h>
+#include <linux/shmem_fs.h>
 #include "bindings_helper.h"
 
 /* The data of a block device is in another inode than its node: `f_mapping` leads to it. */
@@ -54,3 +55,10 @@ void storage_leave_io(unsigned int flags)
 {
 	current_restore_flags(flags, STORAGE_IO_FLAGS);
 }
+
+#if IS_BUILTIN(CONFIG_KUNIT)
+struct file *storage_in_memory(loff_t size)
+{
+	return shmem_kernel_file_setup("storage", size, EMPTY_VMA_FLAGS);
+}
+#endif

@@ -53,7 +53,20 @@ impl Store {
         if path.to_bytes().first() != Some(&b'/') {
             return Err(EINVAL);
         }
-        let file = File::open(path, access.open_flags())?;
+        Self::new(File::open(path, access.open_flags())?, access)
+    }
+
+    /// Makes a store of `size` zeroes in memory, for the suites of its users.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: no memory.
+    #[cfg(CONFIG_KUNIT = "y")]
+    pub fn in_memory(size: u64, access: Access) -> Result<Self> {
+        Self::new(File::in_memory(size)?, access)
+    }
+
+    fn new(file: File, access: Access) -> Result<Self> {
         if file.kind() == Kind::Other {
             return Err(EINVAL);
         }

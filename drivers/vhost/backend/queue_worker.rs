@@ -50,6 +50,11 @@ pub trait Serve: Send + Unpin + 'static {
 pub struct StopFlag(Atomic<bool>);
 
 impl StopFlag {
+    /// Returns a flag that says so or not.
+    pub const fn new(is_set: bool) -> Self {
+        Self(Atomic::new(is_set))
+    }
+
     /// Returns whether to end early.
     pub fn is_set(&self) -> bool {
         self.0.load(Relaxed)
@@ -151,7 +156,7 @@ struct Served<T> {
 impl<T: Serve> Server<T> {
     fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            stop: StopFlag(Atomic::new(true)),
+            stop: StopFlag::new(true),
             served <- new_mutex!(None, "vhost_backend::Server::served"),
         })
     }

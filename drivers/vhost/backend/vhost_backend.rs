@@ -7,6 +7,8 @@
 
 mod queue_worker;
 mod registry;
+#[cfg(CONFIG_KUNIT = "y")]
+pub mod testing;
 pub mod text;
 
 pub use queue_worker::{

@@ -130,7 +130,7 @@ impl Backend for BlkBackend {
 
     fn start(&self, negotiated: u64) -> Result {
         for worker in &self.workers {
-            worker.start(|queue| queue.set_features(negotiated));
+            worker.start(|queue| queue.start(negotiated));
         }
         Ok(())
     }

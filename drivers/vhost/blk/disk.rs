@@ -6,13 +6,21 @@ use crate::configfs::Settings;
 use kernel::{
     fmt,
     prelude::*,
-    str::CString, //
+    str::{
+        BStr,
+        CString, //
+    },
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
 };
 use storage::{
     Access,
     Store, //
 };
 use virtio::blk::{
+    RequestStatus,
     ID_LEN,
     SECTOR_SIZE, //
 };
@@ -22,6 +30,8 @@ pub(crate) struct Disk {
     pub(crate) store: Store,
     /// What a request for the identifier reads, padded with zeroes.
     pub(crate) id: [u8; ID_LEN],
+    /// A failure of the store has been logged since the device was started.
+    has_failed: Atomic<bool>,
 }
 
 impl Disk {
@@ -30,10 +40,31 @@ impl Disk {
         let path = settings.backing_file.as_ref().ok_or(OpenError::NoFile)?;
         let store = open_store(path, settings.access())?;
         let serial = settings.serial.as_ref().map_or(name, |serial| serial);
-        Ok(Self {
+        Ok(Self::new(store, serial))
+    }
+
+    pub(crate) fn new(store: Store, serial: &CStr) -> Self {
+        Self {
             store,
             id: identifier(serial),
-        })
+            has_failed: Atomic::new(false),
+        }
+    }
+
+    /// The device is started: the next failure is logged.
+    pub(crate) fn start(&self) {
+        self.has_failed.store(false, Relaxed);
+    }
+
+    /// Turns a failure of the store into a status. The driver side can repeat it at will, so the
+    /// first one is logged and no other.
+    pub(crate) fn failed(&self, what: &str, offset: u64, error: Error) -> RequestStatus {
+        if !self.has_failed.xchg(true, Relaxed) {
+            let id = self.id.split(|byte| *byte == 0).next().unwrap_or_default();
+            let id = BStr::from_bytes(id);
+            pr_err!("Disk {id}: {what} at {offset:#x} failed: {error:?}; more is not logged\n");
+        }
+        RequestStatus::IoErr
     }
 }
 

@@ -88,8 +88,9 @@ impl Execution<'_> {
         let mut done = 0;
         while done < extent.len {
             let piece = piece_of(self.buffer, extent.len - done)?;
-            let stored = self.disk.store.read_at(extent.offset + done, piece);
-            stored.map_err(|_| RequestStatus::IoErr)?;
+            let at = extent.offset + done;
+            let stored = self.disk.store.read_at(at, piece);
+            stored.map_err(|error| self.disk.failed("read", at, error))?;
             // CAST: A request is shorter than 4 GiB.
             let copied = self.queue.write(self.chain, done as usize, piece);
             complete(copied, piece.len())?;
@@ -106,15 +107,17 @@ impl Execution<'_> {
             // CAST: A request is shorter than 4 GiB.
             let from = RequestHeader::LEN + done as usize;
             complete(self.queue.read(self.chain, from, piece), piece.len())?;
-            let stored = self.disk.store.write_at(extent.offset + done, piece);
-            stored.map_err(|_| RequestStatus::IoErr)?;
+            let at = extent.offset + done;
+            let stored = self.disk.store.write_at(at, piece);
+            stored.map_err(|error| self.disk.failed("write", at, error))?;
             done += piece.len() as u64;
         }
         self.make_durable()
     }
 
     fn flush(&self) -> Result<u32, Failure> {
-        self.disk.store.flush().map_err(|_| RequestStatus::IoErr)?;
+        let flushed = self.disk.store.flush();
+        flushed.map_err(|error| self.disk.failed("flush", 0, error))?;
         Ok(0)
     }
 
@@ -161,7 +164,7 @@ impl Execution<'_> {
             }
             RangeKind::WriteZeroes => store.write_zeroes(offset, len),
         };
-        done.map_err(|_| RequestStatus::IoErr)?;
+        done.map_err(|error| self.disk.failed("zeroing", offset, error))?;
         Ok(())
     }
 

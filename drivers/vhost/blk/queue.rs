@@ -59,9 +59,10 @@ impl RequestQueue {
         })
     }
 
-    /// The driver side accepted these features.
-    pub(crate) fn set_features(&mut self, negotiated: u64) {
+    /// The device is started with these features.
+    pub(crate) fn start(&mut self, negotiated: u64) {
         self.limits.features = negotiated;
+        self.disk.start();
     }
 }
 

@@ -12,6 +12,9 @@ mod execute;
 mod queue;
 mod request;
 
+#[cfg(CONFIG_KUNIT = "y")]
+mod tests;
+
 use backend::BlkDriver;
 use configfs::Subsystem;
 use kernel::{
