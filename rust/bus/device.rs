@@ -44,7 +44,9 @@ pub(crate) struct Node<B: Bus> {
     identity: B::Identity,
     /// Written while the device is not registered.
     payload: UnsafeCell<Option<Arc<B::Device>>>,
-    /// Last, as the code that drops the others is in this module.
+    /// Last, as the code that drops the others is in this module. What is left to run of it then is the
+    /// return from [`release`]; the module cannot be unloaded meanwhile as long as its user, which
+    /// most often drops the last reference, is loaded.
     _module: ModuleReference<B>,
 }
 

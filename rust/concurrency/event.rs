@@ -45,7 +45,8 @@ impl Event {
 
     /// Waits until the event happens or `timeout` has passed; returns whether it has happened.
     ///
-    /// The time is rounded up to jiffies; a negative one counts as zero.
+    /// The time is rounded up to jiffies. A negative one counts as zero, and none is longer than 71
+    /// minutes, the most microseconds that 32 bits hold.
     ///
     /// Context: process; not interruptible.
     pub fn wait_for(&self, timeout: Delta) -> bool {

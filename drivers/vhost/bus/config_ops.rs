@@ -45,10 +45,10 @@ pub struct VqSpec {
 
 /// The operations of a transport on one device.
 ///
-/// Context: process, unless stated. The bus calls all but `read` and `write` with the device's state
-/// lock held or with a backend being bound or unbound, never two of them at a time; a transport must
-/// not call a method of [`Device`] from within one, nor hold a lock across such a method that one of
-/// these operations takes.
+/// Context: process. `create_vqs`, `del_vqs`, `set_features`, `set_status` and `backend_bound` come one
+/// at a time, with the device's state lock held or while a backend is being bound; the others come
+/// at any time and concurrently. A transport must not call a method of [`Device`] from within an
+/// operation, nor hold a lock across such a method that an operation takes.
 pub trait ConfigOps: Send + Sync {
     /// Makes the queues of the backend that is being bound, with the indices of `specs`.
     ///
@@ -64,7 +64,7 @@ pub trait ConfigOps: Send + Sync {
         specs: &[VqSpec],
     ) -> Result<KVec<Arc<dyn Virtqueue>>>;
 
-    /// Forgets the queues and what they were made from.
+    /// Forgets the queues and what they were made from; there may be none.
     ///
     /// On return no [`Kicked::kicked`] is running, none will be called, and each queue that a
     /// backend might still hold answers `EPIPE`.
@@ -120,7 +120,7 @@ pub trait ConfigOps: Send + Sync {
     /// `EIO`: the driver side cannot be told.
     fn set_status(&self, status: Status) -> Result;
 
-    /// Returns the device status as the driver side reads it. Context: any that may take a mutex.
+    /// Returns the device status as the driver side reads it.
     fn get_status(&self) -> Status;
 
     /// Publishes bytes of the device configuration space at `offset` and bumps its generation.

@@ -144,16 +144,12 @@ impl Device {
     ///
     /// `why` is a clause without a stop. Messages are limited in their rate.
     ///
-    /// Context: process, with any lock held.
+    /// Context: any.
     pub fn needs_reset(&self, why: fmt::Arguments<'_>) {
         if let Some(missed) = self.control.fault.may_log() {
             dev_err!(self.dev(), "Needs a reset: {}\n", why);
             if missed != 0 {
-                dev_err!(
-                    self.dev(),
-                    "{} such messages were left out before\n",
-                    missed
-                );
+                dev_err!(self.dev(), "{} messages were left out\n", missed);
             }
         }
         self.control.fault.note();
@@ -314,6 +310,8 @@ impl Device {
     }
 
     /// Drops the backend, which nobody else may refer to by now: its module may be unloaded next.
+    ///
+    /// If somebody does, nothing can be done but to say so before it crashes.
     fn let_go(&self, backend: Option<Arc<dyn Backend>>) {
         let Some(backend) = backend else { return };
         if Arc::into_unique_or_drop(backend).is_none() {
