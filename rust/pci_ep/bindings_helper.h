@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 #include <linux/configfs.h>
+#include <linux/dma-mapping.h>
 #include <linux/interrupt.h>
 #include <linux/io.h>
 #include <linux/pci-ep-msi.h>
 #include <linux/pci-epc.h>
 #include <linux/pci-epf.h>
 
+int pci_ep_reach_64_bits(struct device *dev);
 void pci_ep_lock(struct pci_epc *epc);
 void pci_ep_unlock(struct pci_epc *epc);
 int pci_ep_alloc_doorbell(struct pci_epf *epf, u16 count);

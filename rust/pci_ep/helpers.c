@@ -2,6 +2,11 @@
 /* Functions for what the headers have as macros, inlines or per configuration. */
 #include "bindings_helper.h"
 
+int pci_ep_reach_64_bits(struct device *dev)
+{
+	return dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64));
+}
+
 void pci_ep_lock(struct pci_epc *epc)
 {
 	mutex_lock(&epc->lock);

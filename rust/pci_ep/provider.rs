@@ -2,7 +2,7 @@
 
 //! Drivers of endpoint controllers: what a controller does for functions, and its registration.
 //!
-//! The driver of the device which is the controller implements [`Controller`], and keeps a
+//! The driver of the hardware that is the controller implements [`Controller`], and keeps a
 //! [`Registration`] while it is bound. What happens at the controller it tells the functions through
 //! a [`Notifier`].
 //!
@@ -25,6 +25,7 @@ use kernel::{
     ThisModule, //
 };
 
+mod device;
 mod operations;
 mod registration;
 

@@ -3,6 +3,7 @@
 //! The registration of a controller, and what happens at it.
 
 use super::{
+    device::StandaloneDevice,
     operations::Operations,
     Controller, //
 };
@@ -10,22 +11,16 @@ use crate::{
     bindings,
     features::Features, //
 };
-use core::{
-    marker::PhantomData,
-    ptr::NonNull, //
-};
+use core::ptr::NonNull;
 use kernel::{
-    device::{
-        Bound,
-        Device, //
-    },
+    device::Device,
     error::{
         from_err_ptr,
         to_result, //
     },
     prelude::*,
-    sync::Arc,
-    types::Opaque, //
+    str::CStr,
+    sync::Arc, //
 };
 
 /// What the framework has to know of a controller.
@@ -50,43 +45,38 @@ pub struct Window {
 /// A registered controller; dropping it takes it from the functions and from configfs.
 ///
 /// It must not be dropped in an operation or an event.
-pub struct Registration<'bound, T: Controller> {
+pub struct Registration<T: Controller> {
     notifier: Notifier,
     registered: Pin<KBox<Registered<T>>>,
-    _bound: PhantomData<&'bound Device<Bound>>,
+    // Declared last: the controller is a child of it.
+    _device: StandaloneDevice,
 }
 
-impl<'bound, T: Controller> Registration<'bound, T> {
-    /// Registers `controller`, whose device is `parent`, and says that it is ready.
+impl<T: Controller> Registration<T> {
+    /// Registers `controller` under `name`, and says that it is ready.
     ///
-    /// The device needs its DMA mask set: memory for BARs is allocated for it.
+    /// The name is that of its directory in configfs, and unique.
     ///
     /// # Errors
     ///
-    /// `EEXIST` when the device is a controller already, `EINVAL` without windows, `ENOMEM`.
-    pub fn new(
-        parent: &'bound Device<Bound>,
-        controller: Arc<T>,
-        config: &Config<'_>,
-    ) -> Result<Self> {
+    /// `ENODEV` when there is such a name already, `EINVAL` without windows, `ENOMEM`.
+    pub fn new(name: &CStr, controller: Arc<T>, config: &Config<'_>) -> Result<Self> {
+        let device = StandaloneDevice::new(name)?;
         let registered = Registered {
             controller,
             features: config.features.to_raw(),
         };
         let registered = KBox::pin(registered, GFP_KERNEL)?;
-        let raw_parent: *const Device<Bound> = parent;
-        // CAST: `Device` is a transparent wrapper of `Opaque<struct device>`.
-        let raw_parent = Opaque::cast_into(raw_parent.cast());
-        // SAFETY: `parent` is valid, and the table is a constant of the module that owns it.
+        // SAFETY: The device is valid, and the table is a constant of the module that owns it.
         let epc = from_err_ptr(unsafe {
-            bindings::__pci_epc_create(raw_parent, &Operations::<T>::TABLE, T::OWNER.as_ptr())
+            bindings::__pci_epc_create(device.as_raw(), &Operations::<T>::TABLE, T::OWNER.as_ptr())
         })?;
         // SAFETY: `epc` is a valid controller.
         let notifier = unsafe { Notifier::new(NonNull::new(epc).ok_or(ENODEV)?) };
         let this = Self {
             notifier,
             registered,
-            _bound: PhantomData,
+            _device: device,
         };
         this.add_windows(config.windows)?;
         this.attach(config.functions);
@@ -147,7 +137,7 @@ impl<'bound, T: Controller> Registration<'bound, T> {
     }
 }
 
-impl<T: Controller> Drop for Registration<'_, T> {
+impl<T: Controller> Drop for Registration<T> {
     fn drop(&mut self) {
         if self.notifier.has_functions() {
             dev_warn!(

@@ -60,7 +60,7 @@ pub(crate) struct ControllerDriver;
 
 impl pci::Driver for ControllerDriver {
     type IdInfo = ();
-    type Data<'bound> = Attached<'bound>;
+    type Data<'bound> = Attached;
     const ID_TABLE: pci::IdTable<Self::IdInfo> = &PCI_TABLE;
 
     fn probe<'bound>(
@@ -76,15 +76,15 @@ impl pci::Driver for ControllerDriver {
 
 /// A controller with its driver. Fields are dropped in this order: no events, no operations, no
 /// link, no interrupts.
-pub(crate) struct Attached<'bound> {
+pub(crate) struct Attached {
     _events: IrqHandler,
-    _registration: Registration<'bound, EmulatedController>,
+    _registration: Registration<EmulatedController>,
     _power: Power,
     _vectors: Vectors,
 }
 
-impl<'bound> Attached<'bound> {
-    fn new(pdev: &'bound pci::Device<Bound>) -> Result<Self> {
+impl Attached {
+    fn new(pdev: &pci::Device<Bound>) -> Result<Self> {
         let hw = Arc::new(Hw::new(pdev)?, GFP_KERNEL)?;
         let identity = hw.identify()?;
         let window = outbound_window(pdev, &identity)?;
@@ -102,7 +102,7 @@ impl<'bound> Attached<'bound> {
             windows: &[window],
         };
         let controller = Arc::new(controller, GFP_KERNEL)?;
-        let registration = Registration::new(pdev.as_ref(), controller, &config)?;
+        let registration = Registration::new(pdev.as_ref().name(), controller, &config)?;
         let events = Events {
             hw: hw.clone(),
             notifier: registration.notifier(),
