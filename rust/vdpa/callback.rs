@@ -10,6 +10,9 @@
 //! of the virtio driver inside it. A driver's `kick_vq` may be called from the callback, thus must
 //! not touch a slot.
 
+#[cfg(CONFIG_KUNIT = "y")]
+mod tests;
+
 use crate::bindings;
 use concurrency::{
     new_irq_lock,

@@ -17,6 +17,8 @@ mod area;
 mod ops;
 mod ranges;
 mod slots;
+#[cfg(CONFIG_KUNIT = "y")]
+mod tests;
 
 pub(crate) use self::area::Area;
 pub(crate) use self::ops::{
