@@ -7,6 +7,7 @@
 //! is in `commands` and `workload`.
 //! Limits: it runs inside the build sysroot, with what `make vms` built.
 
+mod census;
 mod cli;
 mod commands;
 mod demo;

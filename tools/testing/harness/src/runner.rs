@@ -161,7 +161,12 @@ struct Stand<'a, B> {
 
 impl<B: Bench> Stand<'_, B> {
     fn run(&mut self, case: &Case<B>, record: &mut Record) -> Verdict {
-        let result = self.bench().and_then(|bench| run_case(bench, case, record));
+        let progress = self.progress;
+        let name = format!("{}.{}", self.suite, case.name);
+        let result = self.bench().and_then(|bench| {
+            progress.step(&name);
+            run_case(bench, case, record)
+        });
         match result {
             Ok(()) => Verdict::Passed,
             Err(error) => match error.downcast::<Skip>() {
@@ -186,7 +191,6 @@ impl<B: Bench> Stand<'_, B> {
                     .inspect_err(|error| self.broken = Some(format!("{error:#}")))?
             }
         };
-        self.progress.step(self.suite);
         Ok(self.bench.insert(bench))
     }
 }

@@ -15,6 +15,11 @@ const PROBE_BOUND: Duration = Duration::from_secs(20);
 /// Drivers that make disks and network devices of vDPA devices.
 const DRIVERS: [&str; 3] = ["virtio_vdpa", "virtio_blk", "virtio_net"];
 
+/// Loads the drivers of vDPA devices, which udev does on a machine that has it.
+pub fn load_drivers(guest: &mut Guest) -> Result<()> {
+    modules::load(guest, &DRIVERS)
+}
+
 /// A vDPA device.
 pub struct VdpaDevice {
     /// Its name.
@@ -24,7 +29,6 @@ pub struct VdpaDevice {
 impl VdpaDevice {
     /// Adds a device to a management device, e.g. "pci/0000:01:00.0".
     pub fn add(guest: &mut Guest, name: &str, mgmtdev: &str) -> Result<Self> {
-        modules::load(guest, &DRIVERS)?;
         guest.sh(&format!("vdpa dev add name {name} mgmtdev {mgmtdev}"))?;
         Ok(Self {
             name: name.to_owned(),

@@ -16,7 +16,7 @@ use anyhow::{ensure, Context, Result};
 use crate::commands::backend::{Disk, Nic};
 use crate::commands::endpoint::{self, VhostFunction, VirtioType};
 use crate::commands::modules;
-use crate::commands::vdpa::VdpaDevice;
+use crate::commands::vdpa::{self, VdpaDevice};
 use crate::guest::{Guest, Model};
 use crate::layout::Layout;
 use crate::link::Link;
@@ -46,6 +46,7 @@ pub fn run(layout: &Layout) -> Result<ExitCode> {
     stage.say("starting both machines");
     let mut link = Link::boot(layout, Model::Rc)?;
     modules::load(&mut link.rc, &["epf_vdpa"])?;
+    vdpa::load_drivers(&mut link.rc)?;
     let disk = show_disk(&stage, &mut link)?;
     let network = show_network(&stage, &mut link)?;
     check_log(&mut link.ep)?;

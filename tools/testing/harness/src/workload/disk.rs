@@ -110,9 +110,9 @@ pub fn fill_file_system(guest: &mut Guest, disk: &str) -> Result<u32> {
     )?;
     step(&format!("umount /mnt; fsck.ext4 -f -n {disk}"))?;
     step(&format!(
-        "mount -t ext4 {disk} /mnt; for f in /mnt/[0-9]*; do cmp /tmp/seed $f; done"
+        "mount -t ext4 {disk} /mnt; md5sum </tmp/seed >/tmp/sum; for f in /mnt/[0-9]*; do md5sum <$f | cmp - /tmp/sum; done"
     ))?;
-    step("umount /mnt; rm /tmp/seed")?;
+    step("umount /mnt; rm /tmp/seed /tmp/sum")?;
     let count = count
         .parse()
         .with_context(|| format!("no count of files in '{count}'"))?;
@@ -121,4 +121,21 @@ pub fn fill_file_system(guest: &mut Guest, disk: &str) -> Result<u32> {
         "expected a full file system, it took {count} files"
     );
     Ok(count)
+}
+
+/// Starts random reads and writes that go on until the disk is gone, and waits until they flow.
+pub fn start_load(guest: &mut Guest, disk: &str) -> Result<()> {
+    guest.sh(&format!(
+        "fio --name=load --filename={disk} --rw=randrw --bs=4k --size=64m --iodepth=32 --ioengine=libaio \
+         --direct=1 --time_based --runtime=300 >/tmp/load.log 2>&1 &"
+    ))?;
+    let statistics = disk.replace("/dev", "/sys/block");
+    let flows = format!("[ $(awk '{{ print $1 + $5 }}' {statistics}/stat) -gt 200 ]");
+    guest.wait_until(FILES_BOUND, &flows)
+}
+
+/// Waits until the load ended, as it does when its disk is gone.
+pub fn wait_for_end_of_load(guest: &mut Guest, bound: Duration) -> Result<()> {
+    guest.wait_until(bound, "! pidof fio >/dev/null")?;
+    guest.sh("rm /tmp/load.log").map(drop)
 }

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What a kernel holds, to see that nothing is left behind.
+
+use anyhow::{ensure, Context, Result};
+
+use crate::guest::Guest;
+
+/// How much less memory may be free after a case that made and took away things many times. The
+/// smallest leak of such a case, a page each time, is more.
+const NOISE_KIB: i64 = 128;
+
+/// Threads of the kernel (those of shared pools come and go), interrupts, mappings of devices.
+const THINGS: &str = r#"
+    for task in /proc/[0-9]*; do
+        [ -z "$(tr -d '\0' <$task/cmdline)" ] && echo "thread $(cat $task/comm)"
+    done 2>/dev/null | grep -v 'kworker/[0-9u]' | sort
+    awk 'NR > 1 { print "interrupt", $1, $NF }' /proc/interrupts | sort
+    awk '/ioremap/ { print "mapping", $2, $3 }' /proc/vmallocinfo | sort
+"#;
+
+/// Memory that is in use for more than caches, in KiB.
+const MEMORY: &str = r#"
+    sync; echo 3 >/proc/sys/vm/drop_caches
+    awk '/^(MemFree|Buffers|Cached):/ { free += $2 } /^MemTotal:/ { all = $2 } END { print all - free }' \
+        /proc/meminfo
+"#;
+
+/// A count at one moment.
+pub struct Census {
+    things: String,
+    memory_kib: i64,
+}
+
+impl Census {
+    /// Counts.
+    pub fn take(guest: &mut Guest) -> Result<Self> {
+        let memory = guest.sh(MEMORY)?;
+        Ok(Self {
+            things: guest.sh(THINGS)?,
+            memory_kib: memory
+                .parse()
+                .with_context(|| format!("no number: '{memory}'"))?,
+        })
+    }
+
+    /// Fails when the guest holds more than at the time of this count, and returns by how many
+    /// KiB the memory in use grew.
+    pub fn compare(&self, guest: &mut Guest) -> Result<i64> {
+        let now = Self::take(guest)?;
+        let left: Vec<_> = surplus(&now.things, &self.things);
+        ensure!(left.is_empty(), "left behind: {}", left.join(", "));
+        let growth = now.memory_kib - self.memory_kib;
+        ensure!(
+            growth <= NOISE_KIB,
+            "{growth} KiB of memory are gone, expected at most {NOISE_KIB}"
+        );
+        Ok(growth)
+    }
+}
+
+/// Returns the lines of `now` that `before` does not have as often.
+fn surplus<'a>(now: &'a str, before: &str) -> Vec<&'a str> {
+    let mut before: Vec<_> = before.lines().collect();
+    now.lines()
+        .filter(|line| match before.iter().position(|old| old == line) {
+            Some(index) => {
+                before.swap_remove(index);
+                false
+            }
+            None => true,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn surplus_counts_equal_lines() {
+        assert_eq!(surplus("a\na\nb", "a\nc"), ["a", "b"]);
+        assert!(surplus("a\nb", "b\na").is_empty());
+    }
+}
