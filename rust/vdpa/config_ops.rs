@@ -102,7 +102,7 @@ pub trait ConfigOps: Send + Sync + Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Sets the callback for used buffers of a queue; `vhost_vdpa` replaces it while the queue runs.
+    /// Sets the callback for used buffers of a queue, which `vhost_vdpa` replaces while it runs.
     fn set_vq_cb(&self, vq: u16, callback: Option<Callback>);
 
     /// Starts or stops a queue.

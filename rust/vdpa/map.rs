@@ -205,8 +205,8 @@ impl KernelMap {
         self.mapped.lock().ranges.insert(range)
     }
 
-    /// Unmaps all areas that [`insert_at`](Self::insert_at) mapped at any of `first..=last`. Context:
-    /// process.
+    /// Unmaps all areas that [`insert_at`](Self::insert_at) mapped at any of `first..=last`.
+    /// Context: process.
     pub(crate) fn remove_at(&self, first: u64, last: u64) {
         // Bounded by the number of areas: each round removes one, and lets interrupts in.
         loop {

@@ -42,10 +42,11 @@ pub(crate) struct Vtable<T: ConfigOps>(PhantomData<T>);
 
 /// Defines the functions of the table: the C arguments, and the method call they become.
 macro_rules! operations {
-    ($($(#[$attr:meta])* fn $name:ident($this:ident $(, $arg:ident: $ty:ty)*) $(-> $ret:ty)? $body:block)*) => {
+    ($(
+        fn $name:ident($this:ident $(, $arg:ident: $ty:ty)*) $(-> $ret:ty)? $body:block
+    )*) => {
         impl<T: ConfigOps> Vtable<T> {
             $(
-                $(#[$attr])*
                 /// # Safety
                 ///
                 /// See the head of this file.
@@ -256,8 +257,8 @@ impl<T: ConfigOps> Vtable<T> {
     ) -> c_int {
         from_result(|| {
             let area = Area::physical(memory, size, permission_of(permission)?)?;
-            // SAFETY: As for the operations above. `vhost_vdpa` pins the memory, and unpins it in the
-            // step that calls `dma_unmap` or `reset_map`, both of which remove the area.
+            // SAFETY: As for the operations above. `vhost_vdpa` pins the memory, and unpins it in
+            // the step that calls `dma_unmap` or `reset_map`, both of which remove the area.
             unsafe { kernel_map::<T>(vdpa).ok_or(EINVAL)?.insert_at(iova, area)? };
             Ok(0)
         })

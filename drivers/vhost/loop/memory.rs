@@ -2,7 +2,7 @@
 
 //! Memory of the driver side in this kernel, as the ring engine wants to reach it.
 //!
-//! Addresses are those that [`KernelMap`] handed out; it checks that they are mapped. Both sides are
+//! Addresses are those of the [`KernelMap`], which checks that they are mapped. Both sides are
 //! processors, and the driver side orders its accesses as for a device (ORDER_PLATFORM): so do we.
 
 use concurrency::barrier;
