@@ -282,12 +282,6 @@ impl Device {
         match driver.probe(self) {
             Ok(backend) => {
                 self.control.install(backend);
-                dev_info!(
-                    self.dev(),
-                    "Bound to {} as {}\n",
-                    driver.name(),
-                    self.instance()
-                );
                 Ok(())
             }
             Err(error) => {
