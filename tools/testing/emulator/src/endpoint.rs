@@ -16,6 +16,7 @@
 //! Locking: one mutex, second in the order of `sync`; RC thread, EP thread and link thread.
 
 pub mod bars;
+mod definition;
 mod interrupts;
 pub mod msix;
 mod rc_port;
@@ -33,6 +34,7 @@ use crate::vectors::Vectors;
 use crate::vfio_user::device::Mappable;
 use crate::vfio_user::Client;
 use bars::{moves_mapped_page, Bar, Target};
+use definition::{Definition, MsixDefinition};
 use msix::Msix;
 
 /// Number of BARs of a function.
@@ -61,22 +63,6 @@ struct State {
     msi: Vectors,
     /// Whether the EP may reach RC memory: link up and bus master enabled.
     open: bool,
-}
-
-/// What the EP chose; takes effect when the RC connects.
-#[derive(Debug, Default)]
-struct Definition {
-    header: Header,
-    bars: [Option<Bar>; BAR_COUNT],
-    msi: u16,
-    msix: Option<MsixDefinition>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct MsixDefinition {
-    count: u16,
-    bar: usize,
-    table: u32,
 }
 
 /// Level-triggered interrupt: masked by itself when it fires, fires again if still high when unmasked.
@@ -388,66 +374,6 @@ impl State {
     /// Whether the RC reads the function, or all-ones.
     fn answers(&self) -> bool {
         matches!(self.link, LinkState::Waiting | LinkState::Up)
-    }
-}
-
-impl Definition {
-    fn bar(&self, index: usize) -> Option<&Bar> {
-        self.bars.get(index).and_then(Option::as_ref)
-    }
-
-    /// Puts a BAR in its place, unless a neighbour has the register.
-    fn place_bar(&mut self, index: usize, bar: Bar) -> Result<(), Status> {
-        let below = index.checked_sub(1).and_then(|below| self.bar(below));
-        let above = self.bar(index + 1).filter(|_| bar.is_64());
-        if below.is_some_and(Bar::is_64) || above.is_some() {
-            return Err(Status::BadArgument);
-        }
-        *self.bars.get_mut(index).ok_or(Status::BadArgument)? = Some(bar);
-        Ok(())
-    }
-
-    /// The MSI-X capability, if its table lies in a BAR.
-    fn usable_msix(&self) -> Option<(MsixDefinition, Msix)> {
-        let definition = self.msix?;
-        let msix = Msix::new(definition.count, definition.bar, definition.table.into());
-        let end = msix.place().map_or(0, bars::MsixPlace::end);
-        let fits = self
-            .bar(definition.bar)
-            .is_some_and(|bar| end <= bar.size());
-        if !fits {
-            tracing::warn!(
-                "MSI-X left out: the table needs {end:#x} bytes of BAR {}",
-                definition.bar
-            );
-        }
-        fits.then_some((definition, msix))
-    }
-
-    /// Makes the configuration space and the MSI-X table that the RC will see.
-    fn shape(&self) -> (ConfigSpace, Msix) {
-        let mut config = ConfigSpace::new(&self.header);
-        for (index, bar) in self.bars.iter().enumerate() {
-            if let Some(bar) = bar {
-                config.add_bar(index, bar.size(), bar.flags());
-            }
-        }
-        if self.msi > 0 {
-            config.add_msi(self.msi);
-        }
-        let Some((definition, msix)) = self.usable_msix() else {
-            return (config, Msix::default());
-        };
-        let pending = msix
-            .place()
-            .map_or(0, |place| place.table + place.table_size);
-        config.add_msix(
-            definition.count,
-            definition.bar,
-            definition.table,
-            pending as u32,
-        );
-        (config, msix)
     }
 }
 

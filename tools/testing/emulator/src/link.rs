@@ -175,6 +175,9 @@ impl Link {
                 self.attachment = Attachment::Detached;
                 self.function.detached(self.wanted);
             }
+            (Message::UnplugRefused(id), _) => {
+                tracing::warn!("The RC's system does not let go of {id}");
+            }
             (Message::Failed(_, reason), _) => {
                 tracing::error!("The RC's monitor refused: {reason}")
             }

@@ -38,6 +38,8 @@ pub enum Message {
     Failed(u64, String),
     /// A device was removed.
     DeviceDeleted(String),
+    /// The guest does not let go of a device.
+    UnplugRefused(String),
 }
 
 /// The sending half of a connection.
@@ -112,9 +114,13 @@ impl Receiver {
 }
 
 fn understand(line: &Value) -> Option<Message> {
-    if line.get("event").and_then(Value::as_str) == Some("DEVICE_DELETED") {
+    if let Some(event) = line.get("event").and_then(Value::as_str) {
         let device = line.pointer("/data/device").and_then(Value::as_str)?;
-        return Some(Message::DeviceDeleted(device.to_owned()));
+        return match event {
+            "DEVICE_DELETED" => Some(Message::DeviceDeleted(device.to_owned())),
+            "DEVICE_UNPLUG_GUEST_ERROR" => Some(Message::UnplugRefused(device.to_owned())),
+            _ => None,
+        };
     }
     let id = line.get("id").and_then(Value::as_u64)?;
     let failure = line.pointer("/error/desc").and_then(Value::as_str);

@@ -6,6 +6,7 @@
 
 pub mod device;
 pub mod message;
+mod reply;
 pub mod server;
 
 pub use device::{Device, Refusal};

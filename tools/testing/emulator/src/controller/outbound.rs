@@ -13,18 +13,21 @@
 //! is the only one that asks; the EP thread polls with a [`Ticket`], the RC thread may wait in
 //! [`Outbound::settle`].
 
+mod pages;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use epc_regs::Status;
 
 use crate::fabric::{Settings, WindowMode};
-use crate::memory::{FilePiece, GuestMemory};
+use crate::memory::GuestMemory;
 use crate::sync::lock;
 use crate::trace::{Access, Trace, Transaction};
 use crate::vhost_user::WindowChannel;
 use crate::PAGE_SIZE;
+use pages::{Goal, Pages};
 
 /// Time that the RC waits for the withdrawal of pages; QEMU gives up a vfio-user request after 5 s.
 const SETTLE_TIME: Duration = Duration::from_secs(4);
@@ -69,14 +72,6 @@ pub struct Ticket {
     generation: u64,
     /// The translation that the change adds, if it does.
     added: Option<u64>,
-}
-
-/// A page run that is, or shall be, in the window.
-#[derive(Clone, Debug, PartialEq)]
-struct Page {
-    window: u64,
-    translation: u64,
-    piece: FilePiece,
 }
 
 impl Outbound {
@@ -213,7 +208,7 @@ impl Outbound {
         let wanted = state.generation;
         let waiting = |state: &mut State| state.done < wanted && !state.stopped;
         let result = self.done.wait_timeout_while(state, SETTLE_TIME, waiting);
-        let (_state, timeout) = result.unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (_state, timeout) = result.unwrap_or_else(PoisonError::into_inner);
         if timeout.timed_out() {
             tracing::error!(
                 "The EP's monitor did not withdraw window pages within {SETTLE_TIME:?}"
@@ -264,147 +259,31 @@ impl Outbound {
 
     /// The worker: brings the pages in line until stopped.
     pub fn run(&self) {
-        let mut worker = Worker {
-            outbound: self,
-            present: Vec::new(),
-            holes: Vec::new(),
-            session: 0,
-        };
-        while let Some(goal) = self.next_goal() {
-            let failed = worker.reach(&goal);
+        let mut pages = Pages::new(Arc::clone(&self.rc_memory), Arc::clone(&self.trace));
+        while let Some((generation, goal)) = self.next_goal() {
+            let failed = pages.reach(&goal);
             let mut state = lock(&self.state);
-            state.done = goal.generation;
+            state.done = generation;
             state.failed = failed;
             self.done.notify_all();
         }
     }
 
-    fn next_goal(&self) -> Option<Goal> {
+    /// Waits for a generation that the pages have not reached; `None` when stopped.
+    fn next_goal(&self) -> Option<(u64, Goal)> {
         let state = lock(&self.state);
         let idle = |state: &mut State| state.done == state.generation && !state.stopped;
         let state = self.changed.wait_while(state, idle);
-        let state = state.unwrap_or_else(std::sync::PoisonError::into_inner);
-        let open = state.open && state.channel.is_some();
-        (!state.stopped).then(|| Goal {
-            generation: state.generation,
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        let goal = || Goal {
             channel: state.channel.clone(),
             session: state.session,
-            translations: if open {
+            translations: if state.open {
                 state.translations.clone()
             } else {
                 BTreeMap::new()
             },
-        })
-    }
-}
-
-/// What the worker shall reach.
-struct Goal {
-    generation: u64,
-    channel: Option<Arc<WindowChannel>>,
-    session: u64,
-    translations: BTreeMap<u64, Translation>,
-}
-
-/// State of the worker alone.
-struct Worker<'a> {
-    outbound: &'a Outbound,
-    present: Vec<Page>,
-    /// Holes as window offset, PCI address and size; each is traced once.
-    holes: Vec<(u64, u64, u64)>,
-    session: u64,
-}
-
-impl Worker<'_> {
-    /// Brings the pages in line with a goal; returns the translations that the monitor refused.
-    fn reach(&mut self, goal: &Goal) -> BTreeSet<u64> {
-        if self.session != goal.session {
-            self.session = goal.session;
-            self.present.clear();
-        }
-        let Some(channel) = goal.channel.as_ref() else {
-            return BTreeSet::new();
         };
-        let wanted = self.wanted(&goal.translations);
-        let (kept, surplus) = std::mem::take(&mut self.present)
-            .into_iter()
-            .partition(|page| wanted.contains(page));
-        self.present = kept;
-        surplus.iter().for_each(|page| self.withdraw(channel, page));
-        let mut failed = BTreeSet::new();
-        for page in wanted {
-            let present = self.present.contains(&page);
-            if !present && !self.insert(channel, &page) {
-                failed.insert(page.translation);
-            } else if !present {
-                self.present.push(page);
-            }
-        }
-        failed
-    }
-
-    fn wanted(&mut self, translations: &BTreeMap<u64, Translation>) -> Vec<Page> {
-        let mut pages = Vec::new();
-        let mut holes = Vec::new();
-        for (&window, translation) in translations {
-            let mut next = translation.pci;
-            let end = translation.pci + translation.size;
-            let pieces = self
-                .outbound
-                .rc_memory
-                .pieces(translation.pci, translation.size);
-            for piece in pieces.into_iter().filter_map(FilePiece::whole_pages) {
-                if piece.base > next {
-                    holes.push((window + (next - translation.pci), next, piece.base - next));
-                }
-                next = piece.base + piece.size;
-                let at = window + (piece.base - translation.pci);
-                pages.push(Page {
-                    window: at,
-                    translation: window,
-                    piece,
-                });
-            }
-            if next < end {
-                holes.push((window + (next - translation.pci), next, end - next));
-            }
-        }
-        for &(window, pci, size) in holes.iter().filter(|hole| !self.holes.contains(hole)) {
-            self.outbound
-                .trace
-                .record(&Transaction::Hole { window, pci, size });
-        }
-        self.holes = holes;
-        pages
-    }
-
-    fn insert(&self, channel: &WindowChannel, page: &Page) -> bool {
-        let Page { window, piece, .. } = page;
-        match channel.map(*window, piece) {
-            Ok(()) => {
-                let (window, pci, size) = (*window, piece.base, piece.size);
-                self.outbound
-                    .trace
-                    .record(&Transaction::Map { window, pci, size });
-                true
-            }
-            Err(error) => {
-                tracing::error!(
-                    "Cannot map {:#x} into the window at {window:#x}: {error}",
-                    piece.base
-                );
-                false
-            }
-        }
-    }
-
-    fn withdraw(&self, channel: &WindowChannel, page: &Page) {
-        let (window, pci, size) = (page.window, page.piece.base, page.piece.size);
-        if let Err(error) = channel.unmap(window, size) {
-            tracing::error!("Cannot withdraw {pci:#x} from the window at {window:#x}: {error}");
-        }
-        self.outbound
-            .trace
-            .record(&Transaction::Unmap { window, pci, size });
+        (!state.stopped).then(|| (state.generation, goal()))
     }
 }

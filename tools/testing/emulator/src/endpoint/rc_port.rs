@@ -14,9 +14,8 @@ use super::{Function, Intx, State};
 use crate::config_space;
 use crate::trace::{Access, Transaction};
 use crate::vectors::Vectors;
-use crate::vfio_user::device::{IrqInfo, RegionInfo};
+use crate::vfio_user::device::{check_access, IrqInfo, Place, RegionInfo};
 use crate::vfio_user::message::{irq, DmaMap, IrqAction, SetIrqs, CONFIG_REGION};
-use crate::vfio_user::server::{check_access, Place};
 use crate::vfio_user::{Client, Device, Refusal};
 
 impl Device for Function {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use thiserror::Error;
 
-use super::message::{DmaMap, MessageError, SetIrqs};
+use super::message::{DmaMap, MessageError, SetIrqs, CONFIG_REGION};
 use super::server::Client;
 use crate::memory::MemoryError;
 
@@ -150,4 +150,38 @@ pub trait Device: Send + Sync {
 
     /// Resets the device.
     fn reset(&self);
+}
+
+/// Checks that an access stays in a region, and says which BAR or the configuration space it is.
+///
+/// # Errors
+///
+/// [`Refusal::Region`] when it leaves the region.
+pub fn check_access(region: u32, offset: u64, count: usize, size: u64) -> Result<Place, Refusal> {
+    let inside = offset
+        .checked_add(count as u64)
+        .is_some_and(|end| end <= size);
+    match region {
+        _ if !inside => Err(Refusal::Region {
+            region,
+            offset,
+            count,
+        }),
+        CONFIG_REGION => Ok(Place::Config),
+        bar @ 0..=5 => Ok(Place::Bar(bar as usize)),
+        _ => Err(Refusal::Region {
+            region,
+            offset,
+            count,
+        }),
+    }
+}
+
+/// Where an access goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Configuration space.
+    Config,
+    /// A BAR.
+    Bar(usize),
 }

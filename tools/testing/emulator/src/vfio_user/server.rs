@@ -13,14 +13,11 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::json;
 use thiserror::Error;
 
-use super::device::{Device, Refusal, RegionInfo};
-use super::message::{
-    self, command, flags, irq, Header, MessageError, Request, CONFIG_REGION, HEADER_SIZE, MAX_DATA,
-    MAX_MESSAGE_FDS, REGION_COUNT,
-};
+use super::device::{Device, Refusal};
+use super::message::{self, command, flags, Header, MessageError, Request, HEADER_SIZE};
+use super::reply::{self, Reply};
 use crate::socket::{self, Listener};
 use crate::sync::lock;
 use crate::wire::Message;
@@ -89,13 +86,6 @@ struct Incoming {
     header: Header,
     payload: Vec<u8>,
     fds: Vec<OwnedFd>,
-}
-
-/// What goes back: the payload, and a file for the client to map.
-#[derive(Default)]
-struct Reply {
-    payload: Vec<u8>,
-    file: Option<Arc<std::fs::File>>,
 }
 
 /// A device behind a listening socket.
@@ -195,7 +185,7 @@ impl Server {
     ) -> Result<Reply, Refusal> {
         let device = &self.device;
         Ok(match request {
-            Request::Version { major, minor } => version(major, minor)?,
+            Request::Version { major, minor } => reply::version(major, minor)?,
             Request::DmaMap(map) => {
                 if fds.len() > 1 {
                     return Err(Refusal::Descriptors {
@@ -211,13 +201,13 @@ impl Server {
             } => {
                 let (iova, size) = unmap_range(flags, iova, size)?;
                 device.dma_unmap(iova, size);
-                payload_reply(payload.get(..24).unwrap_or_default().to_vec())
+                reply::payload(payload.get(..24).unwrap_or_default().to_vec())
             }
-            Request::DeviceInfo => device_info(),
+            Request::DeviceInfo => reply::device_info(),
             Request::RegionInfo { argsz, index } => {
-                region_info(argsz, index, device.region_info(index))
+                reply::region_info(argsz, index, device.region_info(index))
             }
-            Request::IrqInfo { index } => irq_info(index, device.irq_info(index)),
+            Request::IrqInfo { index } => reply::irq_info(index, device.irq_info(index)),
             Request::SetIrqs(set) => {
                 device.set_irqs(&set, fds)?;
                 Reply::default()
@@ -229,7 +219,7 @@ impl Server {
             } => {
                 let mut data = vec![0; count];
                 device.region_read(region, offset, &mut data)?;
-                region_reply(region, offset, count, &data)
+                reply::region(region, offset, count, &data)
             }
             Request::RegionWrite {
                 region,
@@ -237,7 +227,7 @@ impl Server {
                 data,
             } => {
                 device.region_write(region, offset, data)?;
-                region_reply(region, offset, data.len(), &[])
+                reply::region(region, offset, data.len(), &[])
             }
             Request::Reset => {
                 device.reset();
@@ -266,31 +256,6 @@ fn receive(stream: &UnixStream) -> Result<Option<Incoming>, ConnectionError> {
     }))
 }
 
-fn payload_reply(payload: Vec<u8>) -> Reply {
-    Reply {
-        payload,
-        file: None,
-    }
-}
-
-fn version(major: u16, minor: u16) -> Result<Reply, Refusal> {
-    if major != 0 {
-        return Err(MessageError::Flags(major.into()).into());
-    }
-    tracing::debug!("Client speaks vfio-user {major}.{minor}");
-    let capabilities = json!({ "capabilities": {
-        "max_msg_fds": MAX_MESSAGE_FDS,
-        "max_data_xfer_size": MAX_DATA,
-    }});
-    let text = capabilities.to_string();
-    let reply = Message::default()
-        .u16(0)
-        .u16(0)
-        .bytes(text.as_bytes())
-        .bytes(&[0]);
-    Ok(payload_reply(reply.0))
-}
-
 fn unmap_range(flags: u32, iova: u64, size: u64) -> Result<(u64, u64), MessageError> {
     const ALL: u32 = 2;
     match flags {
@@ -298,107 +263,4 @@ fn unmap_range(flags: u32, iova: u64, size: u64) -> Result<(u64, u64), MessageEr
         ALL => Ok((0, u64::MAX)),
         other => Err(MessageError::Flags(other)),
     }
-}
-
-fn device_info() -> Reply {
-    const RESET: u32 = 1;
-    const PCI: u32 = 2;
-    let info = Message::default().u32(16).u32(RESET | PCI);
-    payload_reply(info.u32(REGION_COUNT).u32(irq::COUNT).0)
-}
-
-/// Describes a region; the list of mappable areas is a capability behind the fixed part, given only
-/// when the client has room for it, which it learns from the size in the first reply. The file goes with
-/// the list.
-fn region_info(argsz: u32, index: u32, info: RegionInfo) -> Reply {
-    const FIXED: u32 = 32;
-    const READ: u32 = 1;
-    const WRITE: u32 = 2;
-    const MMAP: u32 = 4;
-    const CAPS: u32 = 8;
-    let mut flags = if info.size > 0 { READ | WRITE } else { 0 };
-    let Some(mappable) = info.mappable else {
-        let fixed = Message::default().u32(FIXED).u32(flags).u32(index).u32(0);
-        return payload_reply(fixed.u64(info.size).u64(0).0);
-    };
-    flags |= MMAP | CAPS;
-    let areas = sparse_areas(&mappable.areas);
-    let needed = FIXED + areas.len() as u32;
-    let fits = argsz >= needed;
-    let head = Message::default().u32(needed).u32(flags).u32(index);
-    let fixed = head.u32(FIXED).u64(info.size).u64(mappable.offset);
-    Reply {
-        payload: if fits { fixed.bytes(&areas).0 } else { fixed.0 },
-        file: fits.then_some(mappable.file),
-    }
-}
-
-fn sparse_areas(areas: &[(u64, u64)]) -> Vec<u8> {
-    const SPARSE_MMAP: u16 = 1;
-    const VERSION: u16 = 1;
-    let head = Message::default().u16(SPARSE_MMAP).u16(VERSION).u32(0);
-    let head = head.u32(areas.len() as u32).u32(0);
-    areas
-        .iter()
-        .fold(head, |list, (offset, size)| list.u64(*offset).u64(*size))
-        .0
-}
-
-fn irq_info(index: u32, info: super::device::IrqInfo) -> Reply {
-    const EVENTFD: u32 = 1;
-    const MASKABLE: u32 = 2;
-    const AUTOMASKED: u32 = 4;
-    let flags = EVENTFD
-        | if info.automasked {
-            MASKABLE | AUTOMASKED
-        } else {
-            0
-        };
-    payload_reply(
-        Message::default()
-            .u32(16)
-            .u32(flags)
-            .u32(index)
-            .u32(info.count)
-            .0,
-    )
-}
-
-fn region_reply(region: u32, offset: u64, count: usize, data: &[u8]) -> Reply {
-    let head = Message::default().u64(offset).u32(region).u32(count as u32);
-    payload_reply(head.bytes(data).0)
-}
-
-/// Checks that an access stays in a region, and says which BAR or the configuration space it is.
-///
-/// # Errors
-///
-/// [`Refusal::Region`] when it leaves the region.
-pub fn check_access(region: u32, offset: u64, count: usize, size: u64) -> Result<Place, Refusal> {
-    let inside = offset
-        .checked_add(count as u64)
-        .is_some_and(|end| end <= size);
-    match region {
-        _ if !inside => Err(Refusal::Region {
-            region,
-            offset,
-            count,
-        }),
-        CONFIG_REGION => Ok(Place::Config),
-        bar @ 0..=5 => Ok(Place::Bar(bar as usize)),
-        _ => Err(Refusal::Region {
-            region,
-            offset,
-            count,
-        }),
-    }
-}
-
-/// Where an access goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Configuration space.
-    Config,
-    /// A BAR.
-    Bar(usize),
 }

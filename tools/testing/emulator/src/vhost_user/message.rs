@@ -60,6 +60,9 @@ pub enum MessageError {
     /// The payload's size is impossible.
     #[error("payload of {0} bytes is larger than {MAX_PAYLOAD}")]
     Size(u32),
+    /// The reply is to another request.
+    #[error("reply to request {0} was not expected")]
+    Unexpected(u32),
     /// See [`Truncated`].
     #[error(transparent)]
     Truncated(#[from] Truncated),

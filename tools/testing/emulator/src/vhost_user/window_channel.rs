@@ -4,6 +4,7 @@
 //! Used by one thread, the worker of `outbound`.
 
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -84,17 +85,29 @@ impl WindowChannel {
             &encode(request, flags::NEED_REPLY, payload),
             &fds,
         )?;
-        match self.reply()? {
+        let reply = self.reply(request).inspect_err(|_| self.give_up())?;
+        match reply {
             0 => Ok(()),
             error => Err(ChannelError::Refused(error)),
         }
     }
 
-    fn reply(&self) -> Result<i64, ChannelError> {
+    /// Closes the channel: after a lost reply, the next one could be taken for another.
+    fn give_up(&self) {
+        if let Err(error) = self.stream.shutdown(Shutdown::Both) {
+            tracing::debug!("Window: Cannot close the backend channel: {error}");
+        }
+    }
+
+    fn reply(&self, request: u32) -> Result<i64, ChannelError> {
         let mut fds = Vec::new();
         let mut head = [0; HEADER_SIZE];
         self.receive(&mut head, &mut fds)?;
-        let mut payload = vec![0; Header::parse(&head)?.size as usize];
+        let header = Header::parse(&head)?;
+        if header.request != request {
+            return Err(MessageError::Unexpected(header.request).into());
+        }
+        let mut payload = vec![0; header.size as usize];
         self.receive(&mut payload, &mut fds)?;
         let value = Words(&payload).u64().map_err(MessageError::from)?;
         Ok(value as i64)
