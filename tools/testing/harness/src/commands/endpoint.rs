@@ -77,11 +77,11 @@ pub enum VirtioType {
 }
 
 impl VirtioType {
-    /// Device type of the VIRTIO specification.
-    fn id(self) -> u32 {
+    /// As attribute `device` names it.
+    fn name(self) -> &'static str {
         match self {
-            Self::Net => 1,
-            Self::Block => 2,
+            Self::Net => "net",
+            Self::Block => "blk",
         }
     }
 }
@@ -105,17 +105,27 @@ impl VhostFunction {
         }
     }
 
-    /// Makes it and names the instance.
+    /// Makes it, and says what it is and which instance serves it.
     pub fn create(&self, ep: &mut Guest) -> Result<()> {
-        let id = self.virtio_type.id().to_string();
-        let group = |attribute: &str| format!("pci_epf_vhost.0/{attribute}");
-        self.function.create(
-            ep,
-            &[
-                (&group("virtio_id"), &id),
-                (&group("instance"), self.function.name),
-            ],
-        )
+        self.function.create(ep, &[])?;
+        self.set(ep, "device", self.virtio_type.name())?;
+        self.set(ep, "instance", self.function.name)
+    }
+
+    /// Sets an attribute of the virtio device.
+    pub fn set(&self, ep: &mut Guest, attribute: &str, value: &str) -> Result<()> {
+        self.in_group(ep, &format!("echo {value} >{attribute}"))
+            .map(drop)
+    }
+
+    /// Returns an attribute of the virtio device.
+    pub fn get(&self, ep: &mut Guest, attribute: &str) -> Result<String> {
+        self.in_group(ep, &format!("cat {attribute}"))
+    }
+
+    fn in_group(&self, ep: &mut Guest, script: &str) -> Result<String> {
+        let directory = self.function.directory();
+        ep.sh(&format!("cd {directory}/pci_epf_vhost.* && {script}"))
     }
 }
 

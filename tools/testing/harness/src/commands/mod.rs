@@ -5,5 +5,6 @@
 pub mod backend;
 pub mod endpoint;
 pub mod modules;
+pub mod served;
 pub mod upstream;
 pub mod vdpa;

@@ -14,9 +14,8 @@ use std::time::Instant;
 use anyhow::{ensure, Context, Result};
 
 use crate::commands::backend::{Disk, Nic};
-use crate::commands::endpoint::{self, VhostFunction, VirtioType};
-use crate::commands::modules;
-use crate::commands::vdpa::{self, VdpaDevice};
+use crate::commands::served::{Instance, Served};
+use crate::commands::{modules, vdpa};
 use crate::guest::{Guest, Model};
 use crate::layout::Layout;
 use crate::link::Link;
@@ -25,7 +24,7 @@ use crate::workload::disk::{self, Pattern};
 use crate::workload::network::{self, Direction, Node};
 use summary::{DiskSummary, NetworkSummary, Summary};
 
-const DISK: Disk = Disk {
+static DISK: Disk = Disk {
     name: "disk0",
     mib: 192,
 };
@@ -34,7 +33,7 @@ const DISK: Disk = Disk {
 const SEQUENTIAL_MIB: u32 = 192;
 const RANDOM_MIB: u32 = 96;
 
-const NIC: Nic = Nic {
+static NIC: Nic = Nic {
     name: "nic0",
     mac: "02:00:00:00:00:01",
 };
@@ -86,50 +85,35 @@ impl Stage {
 
 fn show_disk(stage: &Stage, link: &mut Link) -> Result<DiskSummary> {
     stage.say("EP: a file becomes a virtio disk behind an endpoint function");
-    DISK.create(&mut link.ep)?;
-    let function = VhostFunction::new(VirtioType::Block, DISK.name);
-    function.create(&mut link.ep)?;
-    function.bind(&mut link.ep)?;
-    let address = endpoint::start(link)?;
+    let served = Served::start(link, Instance::Disk(&DISK))?;
+    let disk = served.vdpa.disk(&mut link.rc)?;
     stage.say(&format!(
-        "RC: vdpa dev add name vdpa0 mgmtdev pci/{address}"
+        "RC: 'vdpa dev add ... mgmtdev pci/{}' gave {disk}",
+        served.address
     ));
-    let device = VdpaDevice::add(&mut link.rc, "vdpa0", &format!("pci/{address}"))?;
-    let path = device.disk(&mut link.rc)?;
     let mut runs = Vec::new();
     for (pattern, mib) in [
         (Pattern::Sequential, SEQUENTIAL_MIB),
         (Pattern::Random, RANDOM_MIB),
     ] {
         stage.say(&format!(
-            "RC: fio writes and verifies {mib} MiB of {path}, {pattern:?}"
+            "RC: fio writes and verifies {mib} MiB, {}",
+            pattern.name()
         ));
-        runs.push(disk::verify(&mut link.rc, &path, pattern, mib)?);
+        runs.push(disk::verify(&mut link.rc, &disk, pattern, mib)?);
     }
-    stage.say(&format!(
-        "RC: ext4 on {path} is made, filled, unmounted, checked and compared"
-    ));
-    let files = disk::fill_file_system(&mut link.rc, &path)?;
-    device.delete(&mut link.rc)?;
-    take_down(link, &function)?;
-    DISK.remove(&mut link.ep)?;
+    stage.say("RC: ext4 is made, mounted, filled, unmounted, checked and compared");
+    let files = disk::fill_file_system(&mut link.rc, &disk)?;
+    served.stop(link)?;
     Ok(DiskSummary { runs, files })
 }
 
 fn show_network(stage: &Stage, link: &mut Link) -> Result<NetworkSummary> {
     stage.say("EP: a network device behind an endpoint function");
-    NIC.create(&mut link.ep)?;
-    let function = VhostFunction::new(VirtioType::Net, NIC.name);
-    function.create(&mut link.ep)?;
-    function.bind(&mut link.ep)?;
-    let address = endpoint::start(link)?;
-    stage.say(&format!(
-        "RC: vdpa dev add name vdpa1 mgmtdev pci/{address}"
-    ));
-    let device = VdpaDevice::add(&mut link.rc, "vdpa1", &format!("pci/{address}"))?;
+    let served = Served::start(link, Instance::Nic(&NIC))?;
     let rc = Node {
         namespace: "",
-        device: device.network_device(&mut link.rc)?,
+        device: served.vdpa.network_device(&mut link.rc)?,
         address: "10.7.0.1",
     };
     let ep = Node {
@@ -137,6 +121,10 @@ fn show_network(stage: &Stage, link: &mut Link) -> Result<NetworkSummary> {
         device: NIC.network_device(&mut link.ep)?,
         address: "10.7.0.2",
     };
+    stage.say(&format!(
+        "RC: 'vdpa dev add ... mgmtdev pci/{}' gave {}; it is {} on the EP",
+        served.address, rc.device, ep.device
+    ));
     rc.set_up(&mut link.rc)?;
     ep.set_up(&mut link.ep)?;
     stage.say("ping both ways");
@@ -151,16 +139,8 @@ fn show_network(stage: &Stage, link: &mut Link) -> Result<NetworkSummary> {
         ep_to_rc_mbit_per_s: network::transfer(&mut link.rc, &rc, &ep, Direction::Back)?,
     };
     ep.stop_serving(&mut link.ep)?;
-    device.delete(&mut link.rc)?;
-    take_down(link, &function)?;
-    NIC.remove(&mut link.ep)?;
+    served.stop(link)?;
     Ok(summary)
-}
-
-fn take_down(link: &mut Link, function: &VhostFunction) -> Result<()> {
-    endpoint::stop(link)?;
-    function.unbind(&mut link.ep)?;
-    function.remove(&mut link.ep)
 }
 
 fn check_log(guest: &mut Guest) -> Result<()> {

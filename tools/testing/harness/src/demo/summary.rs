@@ -61,7 +61,7 @@ impl fmt::Display for Summary {
             writeln!(
                 f,
                 "{:24}{:>10} MiB{:>8.1} MiB/s{:>8.1} MiB/s",
-                format!("  fio {:?}", run.pattern).to_lowercase(),
+                format!("  fio, {}", run.pattern.name()),
                 run.verified_mib,
                 run.write_mib_per_s,
                 run.read_mib_per_s

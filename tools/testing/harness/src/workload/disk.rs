@@ -24,6 +24,16 @@ pub enum Pattern {
     Random,
 }
 
+impl Pattern {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sequential => "sequential",
+            Self::Random => "random",
+        }
+    }
+}
+
 /// What a run of fio measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+//! A virtio device all the way: from its instance on the EP to the vDPA device on the RC.
+
+use anyhow::Result;
+
+use super::backend::{Disk, Nic};
+use super::endpoint::{self, VhostFunction, VirtioType};
+use super::vdpa::VdpaDevice;
+use crate::guest::Guest;
+use crate::link::Link;
+
+/// Name of the vDPA device; there is one at a time.
+const VDPA_NAME: &str = "vdpa0";
+
+/// What the EP serves.
+#[derive(Clone, Copy)]
+pub enum Instance {
+    /// A disk.
+    Disk(&'static Disk),
+    /// A network device.
+    Nic(&'static Nic),
+}
+
+impl Instance {
+    /// Makes the instance, and the function that it is offered by.
+    pub fn create(self, ep: &mut Guest) -> Result<VhostFunction> {
+        let function = match self {
+            Self::Disk(disk) => {
+                disk.create(ep)?;
+                VhostFunction::new(VirtioType::Block, disk.name)
+            }
+            Self::Nic(nic) => {
+                nic.create(ep)?;
+                VhostFunction::new(VirtioType::Net, nic.name)
+            }
+        };
+        function.create(ep)?;
+        Ok(function)
+    }
+
+    /// Takes both away.
+    pub fn remove(self, ep: &mut Guest, function: &VhostFunction) -> Result<()> {
+        function.remove(ep)?;
+        match self {
+            Self::Disk(disk) => disk.remove(ep),
+            Self::Nic(nic) => nic.remove(ep),
+        }
+    }
+}
+
+/// A device that the RC uses.
+pub struct Served {
+    /// The function on the EP.
+    pub function: VhostFunction,
+    /// The address of the function on the RC.
+    pub address: String,
+    /// The device on the RC.
+    pub vdpa: VdpaDevice,
+    instance: Instance,
+}
+
+impl Served {
+    /// Brings a device up.
+    pub fn start(link: &mut Link, instance: Instance) -> Result<Self> {
+        Self::start_with(link, instance, &[])
+    }
+
+    /// Brings a device up whose function has some attributes other than by default.
+    pub fn start_with(
+        link: &mut Link,
+        instance: Instance,
+        attributes: &[(&str, &str)],
+    ) -> Result<Self> {
+        let function = instance.create(&mut link.ep)?;
+        for (attribute, value) in attributes {
+            function.set(&mut link.ep, attribute, value)?;
+        }
+        function.bind(&mut link.ep)?;
+        let address = endpoint::start(link)?;
+        let vdpa = VdpaDevice::add(&mut link.rc, VDPA_NAME, &format!("pci/{address}"))?;
+        Ok(Self {
+            function,
+            address,
+            vdpa,
+            instance,
+        })
+    }
+
+    /// Takes it down in the order in which a careful user does.
+    pub fn stop(self, link: &mut Link) -> Result<()> {
+        self.vdpa.delete(&mut link.rc)?;
+        endpoint::stop(link)?;
+        self.function.unbind(&mut link.ep)?;
+        self.instance.remove(&mut link.ep, &self.function)
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Devices carry data over the link.
+
+use anyhow::{ensure, Result};
+
+use super::{DISK, NIC, NIC0};
+use crate::commands::served::Served;
+use crate::link::Link;
+use crate::runner::{Case, Record};
+use crate::workload::disk::{self, Pattern};
+use crate::workload::network::{self, Direction, Node};
+
+pub fn cases() -> Vec<Case<Link>> {
+    vec![
+        Case {
+            name: "vdpa_tool_tells_what_is_there",
+            about: "the 'vdpa' tool shows management device, device and configuration",
+            run: vdpa_tool_tells_what_is_there,
+        },
+        Case {
+            name: "disk_keeps_data",
+            about: "what the RC writes is read back, and a file system survives being filled",
+            run: disk_keeps_data,
+        },
+        Case {
+            name: "network_carries_data",
+            about: "echo requests and TCP streams pass both ways",
+            run: network_carries_data,
+        },
+        Case {
+            name: "doorbells_of_each_kind_work",
+            about: "a disk keeps data with polled and with embedded doorbells",
+            run: doorbells_of_each_kind_work,
+        },
+    ]
+}
+
+fn vdpa_tool_tells_what_is_there(link: &mut Link, record: &mut Record) -> Result<()> {
+    let served = Served::start(link, NIC)?;
+    let rc = &mut link.rc;
+    let management = rc.sh(&format!("vdpa mgmtdev show pci/{}", served.address))?;
+    ensure!(
+        management.contains("net"),
+        "expected class net, got '{management}'"
+    );
+    let device = rc.sh(&format!("vdpa dev show {}", served.vdpa.name))?;
+    ensure!(
+        device.contains("type network"),
+        "expected type network, got '{device}'"
+    );
+    let config = served.vdpa.config(rc)?;
+    ensure!(
+        config["mac"] == "02:00:00:00:00:01",
+        "expected the instance's address, got {config}"
+    );
+    for text in [management, device, config.to_string()] {
+        record.note(text);
+    }
+    served.stop(link)
+}
+
+fn disk_keeps_data(link: &mut Link, record: &mut Record) -> Result<()> {
+    let served = Served::start(link, DISK)?;
+    let path = served.vdpa.disk(&mut link.rc)?;
+    for pattern in [Pattern::Sequential, Pattern::Random] {
+        let figures = disk::verify(&mut link.rc, &path, pattern, 64)?;
+        record.note(format!("{figures:?}"));
+    }
+    disk::fill_file_system(&mut link.rc, &path)?;
+    served.stop(link)
+}
+
+fn network_carries_data(link: &mut Link, record: &mut Record) -> Result<()> {
+    let served = Served::start(link, NIC)?;
+    let rc = Node {
+        namespace: "",
+        device: served.vdpa.network_device(&mut link.rc)?,
+        address: "10.7.0.1",
+    };
+    let ep = Node {
+        namespace: "",
+        device: NIC0.network_device(&mut link.ep)?,
+        address: "10.7.0.2",
+    };
+    rc.set_up(&mut link.rc)?;
+    ep.set_up(&mut link.ep)?;
+    record.note(format!(
+        "RC to EP {:?}",
+        network::ping(&mut link.rc, &rc, &ep)?
+    ));
+    record.note(format!(
+        "EP to RC {:?}",
+        network::ping(&mut link.ep, &ep, &rc)?
+    ));
+    ep.serve(&mut link.ep)?;
+    for direction in [Direction::Away, Direction::Back] {
+        let rate = network::transfer(&mut link.rc, &rc, &ep, direction)?;
+        record.note(format!("{direction:?}: {rate:.0} Mbit/s"));
+    }
+    ep.stop_serving(&mut link.ep)?;
+    served.stop(link)
+}
+
+fn doorbells_of_each_kind_work(link: &mut Link, _: &mut Record) -> Result<()> {
+    for kind in ["polled", "embedded"] {
+        let served = Served::start_with(link, DISK, &[("doorbell", kind)])?;
+        let found = served.function.get(&mut link.ep, "doorbell_kind")?;
+        ensure!(found == kind, "expected {kind} doorbells, got '{found}'");
+        let path = served.vdpa.disk(&mut link.rc)?;
+        disk::verify(&mut link.rc, &path, Pattern::Random, 8)?;
+        served.stop(link)?;
+    }
+    Ok(())
+}

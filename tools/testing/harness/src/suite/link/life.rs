@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Devices, functions, modules and the link come and go, also under load, and leave nothing behind.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{DISK, NIC};
+use crate::census::Census;
+use crate::commands::served::{Instance, Served};
+use crate::commands::vdpa::VdpaDevice;
+use crate::commands::{endpoint, modules};
+use crate::link::Link;
+use crate::runner::{Case, Record};
+use crate::workload::disk::{self, Pattern};
+
+/// How often something is made and taken away.
+const CYCLES: u32 = 50;
+
+/// Cycles before the first count, which fill the caches of allocators.
+const WARM_UP: u32 = 5;
+
+/// For a load to end with errors once its endpoint is gone.
+const END_BOUND: Duration = Duration::from_secs(60);
+
+pub fn cases() -> Vec<Case<Link>> {
+    vec![
+        Case {
+            name: "disk_is_deleted_under_load",
+            about: "'vdpa dev del' while requests are in flight ends them, and the disk can return",
+            run: disk_is_deleted_under_load,
+        },
+        Case {
+            name: "link_stops_under_load",
+            about: "requests end with errors when the link goes down, and the disk can return",
+            run: link_stops_under_load,
+        },
+        Case {
+            name: "function_is_unbound_under_load",
+            about: "requests end with errors when the EP unbinds the function, and it can return",
+            run: function_is_unbound_under_load,
+        },
+        Case {
+            name: "vdpa_cycles",
+            about: "50 vDPA devices, one after the other, leave nothing behind on either side",
+            run: vdpa_cycles,
+        },
+        Case {
+            name: "start_stop_cycles_of_a_disk",
+            about: "50 starts and stops of the link leave nothing behind on either side",
+            run: |link, record| start_stop_cycles(link, record, DISK),
+        },
+        Case {
+            name: "start_stop_cycles_of_a_network_device",
+            about: "the same with a network device",
+            run: |link, record| start_stop_cycles(link, record, NIC),
+        },
+        Case {
+            name: "modules_in_any_order",
+            about: "the modules of both sides load and unload in every order",
+            run: modules_in_any_order,
+        },
+    ]
+}
+
+/// Brings a disk up again, writes and reads it, and takes it down.
+fn disk_works(link: &mut Link) -> Result<()> {
+    let served = Served::start(link, DISK)?;
+    let path = served.vdpa.disk(&mut link.rc)?;
+    disk::verify(&mut link.rc, &path, Pattern::Random, 4)?;
+    served.stop(link)
+}
+
+fn disk_is_deleted_under_load(link: &mut Link, _: &mut Record) -> Result<()> {
+    let served = Served::start(link, DISK)?;
+    let path = served.vdpa.disk(&mut link.rc)?;
+    disk::start_load(&mut link.rc, &path)?;
+    served.stop(link)?;
+    disk::wait_for_end_of_load(&mut link.rc, END_BOUND)?;
+    disk_works(link)
+}
+
+fn link_stops_under_load(link: &mut Link, _: &mut Record) -> Result<()> {
+    let served = Served::start(link, DISK)?;
+    let path = served.vdpa.disk(&mut link.rc)?;
+    disk::start_load(&mut link.rc, &path)?;
+    endpoint::stop(link)?;
+    disk::wait_for_end_of_load(&mut link.rc, END_BOUND)?;
+    served.function.unbind(&mut link.ep)?;
+    DISK.remove(&mut link.ep, &served.function)?;
+    disk_works(link)
+}
+
+fn function_is_unbound_under_load(link: &mut Link, _: &mut Record) -> Result<()> {
+    let served = Served::start(link, DISK)?;
+    let path = served.vdpa.disk(&mut link.rc)?;
+    disk::start_load(&mut link.rc, &path)?;
+    served.function.unbind(&mut link.ep)?;
+    disk::wait_for_end_of_load(&mut link.rc, END_BOUND)?;
+    served.vdpa.delete(&mut link.rc)?;
+    endpoint::stop(link)?;
+    DISK.remove(&mut link.ep, &served.function)?;
+    disk_works(link)
+}
+
+/// Repeats something, and compares what both sides hold before and after.
+fn repeat(
+    link: &mut Link,
+    record: &mut Record,
+    mut cycle: impl FnMut(&mut Link) -> Result<()>,
+) -> Result<()> {
+    (0..WARM_UP).try_for_each(|_| cycle(link))?;
+    let ep = Census::take(&mut link.ep)?;
+    let rc = Census::take(&mut link.rc)?;
+    (0..CYCLES).try_for_each(|_| cycle(link))?;
+    let ep = ep.compare(&mut link.ep)?;
+    let rc = rc.compare(&mut link.rc)?;
+    record.note(format!(
+        "memory in use grew by {ep} KiB (EP), {rc} KiB (RC)"
+    ));
+    Ok(())
+}
+
+fn vdpa_cycles(link: &mut Link, record: &mut Record) -> Result<()> {
+    let function = DISK.create(&mut link.ep)?;
+    function.bind(&mut link.ep)?;
+    let mgmtdev = format!("pci/{}", endpoint::start(link)?);
+    repeat(link, record, |link| {
+        let device = VdpaDevice::add(&mut link.rc, "vdpa0", &mgmtdev)?;
+        let path = device.disk(&mut link.rc)?;
+        link.rc.sh(&format!(
+            "dd if={path} of=/dev/null bs=64k count=16 iflag=direct"
+        ))?;
+        device.delete(&mut link.rc)
+    })?;
+    endpoint::stop(link)?;
+    function.unbind(&mut link.ep)?;
+    DISK.remove(&mut link.ep, &function)
+}
+
+fn start_stop_cycles(link: &mut Link, record: &mut Record, instance: Instance) -> Result<()> {
+    repeat(link, record, |link| {
+        Served::start(link, instance)?.stop(link)
+    })
+}
+
+fn modules_in_any_order(link: &mut Link, _: &mut Record) -> Result<()> {
+    const ORDERS: [[usize; 3]; 6] = [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ];
+    let on_ep = ["pci_epf_vhost", "vhost_bus_blk", "vhost_bus_net"];
+    modules::load(&mut link.ep, &on_ep)?;
+    for load in ORDERS {
+        for unload in ORDERS {
+            modules::unload(&mut link.ep, &unload.map(|index| on_ep[index]))?;
+            modules::unload(&mut link.ep, &["vhost_bus", "pcie_emulated_ep"])?;
+            modules::load(&mut link.ep, &load.map(|index| on_ep[index]))?;
+            modules::load(&mut link.ep, &["pcie_emulated_ep"])?;
+        }
+        modules::unload(&mut link.rc, &["epf_vdpa"])?;
+        modules::load(&mut link.rc, &["epf_vdpa"])?;
+        disk_works(link)?;
+    }
+    Ok(())
+}
