@@ -12,10 +12,12 @@
 //! queues are bounded; what does not fit is dropped and counted.
 
 mod address;
+mod allocated;
 mod bindings;
 mod device;
 mod packet;
 mod queue;
+mod table;
 
 pub use address::MacAddress;
 pub use device::{
