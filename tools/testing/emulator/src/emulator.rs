@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::controller::Controller;
 use crate::endpoint::Function;
-use crate::fabric::{Fabric, Settings, WindowMode};
+use crate::fabric::{Fabric, Settings};
 use crate::link::{AttachSettings, Input, Link, LinkHandle};
 use crate::socket::{ListenError, Listener, StopHandle};
 use crate::trace::Trace;
@@ -79,10 +79,7 @@ impl Emulator {
         let rc = Listener::bind(&endpoints.rc)?;
         let ep = Listener::bind(&endpoints.ep)?;
         let qmp = Listener::bind(&endpoints.rc_qmp)?;
-        let window = match settings.window_mode {
-            WindowMode::Mapped => Some(Listener::bind(&endpoints.window)?),
-            WindowMode::Trapped => None,
-        };
+        let window = Listener::bind(&endpoints.window)?;
         let attach = AttachSettings {
             socket: endpoints.rc.canonicalize()?,
             bus: endpoints.rc_bus.clone(),
@@ -96,12 +93,7 @@ impl Emulator {
             link.clone(),
         ));
 
-        let listeners = [Some(&rc), Some(&ep), Some(&qmp), window.as_ref()];
-        let stops = listeners
-            .into_iter()
-            .flatten()
-            .map(Listener::stop_handle)
-            .collect();
+        let stops = [&rc, &ep, &qmp, &window].map(Listener::stop_handle).into();
         let mut emulator = Self {
             fabric: fabric.clone(),
             link: link.clone(),
@@ -113,12 +105,10 @@ impl Emulator {
         emulator.spawn("monitor", move || link.run_monitor(&qmp))?;
         emulator.spawn("rc", move || Server::new(function).run(&rc))?;
         emulator.spawn("ep", move || Server::new(controller).run(&ep))?;
-        if let Some(listener) = window {
-            let outbound = Arc::clone(&fabric.outbound);
-            let frontend = Frontend::new(Arc::clone(&outbound), settings.window_size);
-            emulator.spawn("window", move || frontend.run(&listener))?;
-            emulator.spawn("pages", move || outbound.run())?;
-        }
+        let outbound = Arc::clone(&fabric.outbound);
+        let frontend = Frontend::new(Arc::clone(&outbound), settings.window_size);
+        emulator.spawn("window", move || frontend.run(&window))?;
+        emulator.spawn("pages", move || outbound.run())?;
         Ok(emulator)
     }
 

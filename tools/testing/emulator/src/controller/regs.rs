@@ -186,8 +186,11 @@ impl Controller {
             args,
             status,
         };
-        if status.is_some_and(|status| status != Status::Ok) {
-            tracing::warn!("EP: Failed: {command}");
+        match status {
+            None | Some(Status::Ok) => {}
+            // What the RC has not enabled, a function may well ask for.
+            Some(Status::NotEnabled | Status::LinkDown) => tracing::debug!("EP: Failed: {command}"),
+            Some(_) => tracing::warn!("EP: Failed: {command}"),
         }
         self.fabric.trace.record(&command);
         progress

@@ -16,8 +16,9 @@ use crate::memory::FilePiece;
 use crate::socket;
 use crate::wire::{Message, Words};
 
-/// Time that the monitor may take. Its main loop serves other things as well, on a busy machine.
-const REPLY_TIME: Duration = Duration::from_secs(3);
+/// Time that the monitor may take, and far below the time that a command may: its main loop serves other
+/// things as well, on a busy machine.
+const REPLY_TIME: Duration = Duration::from_secs(2);
 
 /// Why a page could not be mapped or unmapped.
 #[derive(Debug, Error)]
