@@ -16,6 +16,9 @@ use crate::process::{command, Process};
 /// For the emulator to listen on its sockets.
 const EMULATOR_BOUND: Duration = Duration::from_secs(10);
 
+/// Outbound window of the endpoint: as much as the better boards have, and as the RC has memory.
+const WINDOW_SIZE: &str = "1G";
+
 /// Identifier of the root port which takes the function.
 const ROOT_PORT: &str = "rp1";
 
@@ -57,7 +60,7 @@ fn start_emulator(layout: &Layout, sockets: &Sockets) -> Result<Process> {
     command.arg("--window-socket").arg(&sockets.window);
     command.arg("--rc-socket").arg(&sockets.function);
     command.arg("--rc-qmp").arg(&sockets.monitor);
-    command.args(["--rc-bus", ROOT_PORT]);
+    command.args(["--rc-bus", ROOT_PORT, "--window-size", WINDOW_SIZE]);
     let log = layout.run()?.join("emulator.log");
     let mut emulator = Process::start("the emulator", command, &log)?;
     wait_for("the start of the emulator", EMULATOR_BOUND, || {

@@ -20,18 +20,30 @@ pub fn load_drivers(guest: &mut Guest) -> Result<()> {
     modules::load(guest, &DRIVERS)
 }
 
-/// A vDPA device.
+/// A vDPA device that virtio_vdpa drives.
 pub struct VdpaDevice {
     /// Its name.
     pub name: String,
+    /// Name of the virtio device made of it. Where that is in sysfs depends on whether the vDPA
+    /// device has a memory map of its own, so it is known by being new.
+    virtio: String,
 }
+
+const VIRTIO_DEVICES: &str = "/sys/bus/virtio/devices";
 
 impl VdpaDevice {
     /// Adds a device to a management device, e.g. "pci/0000:01:00.0".
     pub fn add(guest: &mut Guest, name: &str, mgmtdev: &str) -> Result<Self> {
+        let before = guest.sh(&format!("ls {VIRTIO_DEVICES}"))?;
         guest.sh(&format!("vdpa dev add name {name} mgmtdev {mgmtdev}"))?;
+        let after = guest.sh(&format!("ls {VIRTIO_DEVICES}"))?;
+        let is_new = |found: &&str| !before.lines().any(|old| old == *found);
+        let virtio = after.lines().find(is_new);
         Ok(Self {
             name: name.to_owned(),
+            virtio: virtio
+                .with_context(|| format!("no virtio device was made of {name}"))?
+                .to_owned(),
         })
     }
 
@@ -58,7 +70,7 @@ impl VdpaDevice {
     }
 
     fn child(&self, guest: &mut Guest, class: &str) -> Result<String> {
-        let directory = format!("/sys/bus/vdpa/devices/{}/virtio*/{class}", self.name);
+        let directory = format!("{VIRTIO_DEVICES}/{}/{class}", self.virtio);
         guest.wait_until(PROBE_BOUND, &format!("[ -d {directory} ]"))?;
         let found = guest.sh(&format!("ls {directory}"))?;
         ensure!(
