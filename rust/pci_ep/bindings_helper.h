@@ -10,6 +10,7 @@
 int pci_ep_reach_64_bits(struct device *dev);
 void pci_ep_lock(struct pci_epc *epc);
 void pci_ep_unlock(struct pci_epc *epc);
+bool pci_ep_unbind_functions(struct pci_epc *epc);
 int pci_ep_alloc_doorbell(struct pci_epf *epf, u16 count);
 void pci_ep_free_doorbell(struct pci_epf *epf);
 void pci_ep_read_memory(void *to, const void *from, size_t size);

@@ -17,6 +17,19 @@ void pci_ep_unlock(struct pci_epc *epc)
 	mutex_unlock(&epc->lock);
 }
 
+/* Says whether there were any. The controller is out of configfs, so nobody else does this. */
+bool pci_ep_unbind_functions(struct pci_epc *epc)
+{
+	struct pci_epf *epf, *next;
+	bool any = !list_empty(&epc->pci_epf);
+
+	list_for_each_entry_safe(epf, next, &epc->pci_epf, list) {
+		pci_epf_unbind(epf);
+		pci_epc_remove_epf(epc, epf, PRIMARY_INTERFACE);
+	}
+	return any;
+}
+
 int pci_ep_alloc_doorbell(struct pci_epf *epf, u16 count)
 {
 	return pci_epf_alloc_doorbell(epf, count);

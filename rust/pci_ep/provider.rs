@@ -6,9 +6,9 @@
 //! [`Registration`] while it is bound. What happens at the controller it tells the functions through
 //! a [`Notifier`].
 //!
-//! Limits: no virtual functions, no interrupt mapping for NTB. The framework keeps pointers into a
-//! controller as long as functions are linked to it, so functions are to be unlinked before the
-//! device is unbound; a registration which ends earlier says so in the log.
+//! Limits: no virtual functions, no interrupt mapping for NTB. Functions are to be unlinked before
+//! the device is unbound; those that are linked still are unbound then, but the framework keeps
+//! their directories busy for ever.
 //!
 //! Locking: see [`Controller`]; a [`Notifier`] takes `epc->list_lock` and each function's
 //! `epf->lock`, and functions call operations from there, so it must not be used in an operation.

@@ -139,21 +139,23 @@ impl<T: Controller> Registration<T> {
 
 impl<T: Controller> Drop for Registration<T> {
     fn drop(&mut self) {
-        if self.notifier.has_functions() {
+        self.notifier.lost();
+        let epc = self.notifier.as_raw();
+        // SAFETY: The controller is registered until here; the notifier keeps its memory. It has no
+        // directory any more when functions are unbound, so none is linked or unlinked meanwhile.
+        let abandoned = unsafe {
+            bindings::pci_epc_destroy(epc);
+            bindings::pci_ep_unbind_functions(epc)
+        };
+        if abandoned {
             dev_warn!(
                 self.notifier,
-                "The controller goes away while functions are linked to it\n"
+                "The controller went away with functions linked to it, which cannot be removed\n"
             );
         }
-        self.notifier.lost();
         self.detach();
-        let epc = self.notifier.as_raw();
-        // SAFETY: The controller is registered until here; the notifier keeps its memory while its
-        // windows are freed, which no operation can reach any more.
-        unsafe {
-            bindings::pci_epc_destroy(epc);
-            bindings::pci_epc_mem_exit(epc);
-        }
+        // SAFETY: No function is bound, so no window is mapped or will be.
+        unsafe { bindings::pci_epc_mem_exit(epc) };
     }
 }
 
@@ -233,12 +235,6 @@ impl Notifier {
     pub fn bus_master_enable(&self) {
         // SAFETY: The controller is valid by the type invariant.
         unsafe { bindings::pci_epc_bus_master_enable_notify(self.as_raw()) }
-    }
-
-    fn has_functions(&self) -> bool {
-        // SAFETY: The controller is valid by the type invariant. This only serves a message, so the
-        // list's lock is not taken.
-        unsafe { (&raw const (*self.as_raw()).function_num_map).read_volatile() != 0 }
     }
 
     fn as_raw(&self) -> *mut bindings::pci_epc {
