@@ -4,12 +4,14 @@
 //!
 //! Context: every operation is called under `epc->lock`, in process context.
 
-use crate::hw::Hw;
+use crate::{
+    hw::Hw,
+    inbound::Part, //
+};
 use epc_regs::{
     bar_flags,
     Backing,
-    Opcode,
-    DOORBELL_PAGE_SIZE, //
+    Opcode, //
 };
 use kernel::{
     device,
@@ -60,18 +62,19 @@ impl Controller for EmulatedController {
     fn set_bar(&self, _function: u8, bar: &Bar<'_>) -> Result {
         let number = immediate(bar.number()?);
         let flags = u64::from(bar.flags()) & bar_flags::ALL;
-        if bar.ranges().is_empty() && !self.shows_doorbells(bar.address(), bar.size()) {
+        let whole = self.part(0, bar.address(), bar.size());
+        if bar.ranges().is_empty() && whole.backing == Backing::Memory {
             let arguments = [bar.size(), flags, Backing::Memory as u64, bar.address()];
             return self.hw.execute(Opcode::SetBar, number, &arguments);
         }
         let nothing = [bar.size(), flags, Backing::None as u64, 0];
         self.hw.execute(Opcode::SetBar, number, &nothing)?;
         if bar.ranges().is_empty() {
-            return self.set_range(number, 0, bar.address(), bar.size());
+            return self.set_part(number, whole);
         }
         let mut offset = 0;
         for range in bar.ranges() {
-            self.set_range(number, offset, range.address(), range.size())?;
+            self.set_part(number, self.part(offset, range.address(), range.size()))?;
             offset += range.size();
         }
         Ok(())
@@ -135,25 +138,12 @@ impl Controller for EmulatedController {
 }
 
 impl EmulatedController {
-    /// Says whether a range of bus addresses has a part of the doorbell page.
-    fn shows_doorbells(&self, address: u64, size: u64) -> bool {
-        let page = self.hw.doorbell_page();
-        address < page + DOORBELL_PAGE_SIZE && page < address.saturating_add(size)
+    fn part(&self, offset: u64, address: u64, size: u64) -> Part {
+        Part::new(offset, address, size, self.hw.doorbell_page())
     }
 
-    /// Lets a part of a BAR, `offset` bytes from its begin, show memory or the doorbell page.
-    ///
-    /// What lies around the doorbell page in a range is the controller's own, and not shown.
-    fn set_range(&self, number: u16, offset: u64, address: u64, size: u64) -> Result {
-        let arguments = if self.shows_doorbells(address, size) {
-            let page = self.hw.doorbell_page();
-            let first = address.max(page);
-            let end = (address.saturating_add(size)).min(page + DOORBELL_PAGE_SIZE);
-            let (offset, from) = (offset + (first - address), first - page);
-            [offset, end - first, Backing::Doorbell as u64, from]
-        } else {
-            [offset, size, Backing::Memory as u64, address]
-        };
+    fn set_part(&self, number: u16, part: Part) -> Result {
+        let arguments = [part.offset, part.size, part.backing as u64, part.address];
         self.hw.execute(Opcode::SetBarRange, number, &arguments)
     }
 

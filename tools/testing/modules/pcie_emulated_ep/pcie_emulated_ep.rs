@@ -15,6 +15,9 @@ mod controller;
 mod driver;
 mod events;
 mod hw;
+mod inbound;
+#[cfg(CONFIG_KUNIT = "y")]
+mod tests;
 mod window;
 
 use kernel::{
