@@ -13,4 +13,4 @@ pub mod message;
 mod window_channel;
 
 pub use frontend::Frontend;
-pub use window_channel::WindowChannel;
+pub use window_channel::{ChannelError, WindowChannel};
