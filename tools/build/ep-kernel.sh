@@ -5,7 +5,8 @@
 
 FRAGMENT=$TOP/tools/testing/kernel/ep.config
 LINUX=$(readlink -f "$CACHE/linux")
-KDIR=$CACHE/ep-kernel-$(key_of "$FRAGMENT" "$LINUX/debian-version" "$(rustc --version)")
+OPTIONS=$(grep '^CONFIG_' "$FRAGMENT")
+KDIR=$CACHE/ep-kernel-$(key_of "$OPTIONS" "$LINUX/debian-version" "$(rustc --version)")
 
 kernel_make() { make -C "$LINUX" O="$KDIR" ARCH=arm64 LLVM=1 -j"$(nproc)" "$@"; }
 
@@ -21,7 +22,7 @@ check_fragment() {
 	while read -r line; do
 		if [ "${line#*=}" = n ]; then continue; fi
 		grep -qx "$line" "$KDIR/.config" || { echo "not granted: $line"; missing=1; }
-	done < <(grep '^CONFIG_' "$FRAGMENT")
+	done <<<"$OPTIONS"
 	return "$missing"
 }
 

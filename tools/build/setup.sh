@@ -12,6 +12,13 @@ need_debian() {
 		die "set-up needs a Debian 12 or 13 machine (no apt-get here); to only build modules use 'make modules KDIR=...'"
 }
 
+# A new machine has none, and without them no package is found.
+need_package_lists() {
+	if ! compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null; then
+		with_progress "package lists" apt-get update
+	fi
+}
+
 need_command() {
 	local command=$1 package=$2
 	command -v "$command" >/dev/null && return
@@ -20,9 +27,7 @@ need_command() {
 
 need_root
 need_debian
-if ! ls /var/lib/apt/lists/*Packages* /var/lib/apt/lists/*lz4 >/dev/null 2>&1; then
-	with_progress "package lists" apt-get update
-fi
+need_package_lists
 need_command mmdebstrap mmdebstrap
 need_command unshare util-linux
 

@@ -31,7 +31,8 @@ pub struct Function {
 impl Function {
     /// Makes a function and sets attributes, by paths relative to its directory.
     pub fn create(&self, ep: &mut Guest, attributes: &[(&str, &str)]) -> Result<()> {
-        modules::load(ep, &[CONTROLLER_MODULE, self.driver])?;
+        load_controller(ep)?;
+        modules::load(ep, &[self.driver])?;
         let mut script = format!("set -e; mkdir {0}; cd {0}", self.directory());
         for (name, value) in attributes {
             script += &format!("; echo {value} >{name}");
@@ -137,6 +138,20 @@ impl Deref for VhostFunction {
     }
 }
 
+/// Loads the driver of the controller.
+pub fn load_controller(ep: &mut Guest) -> Result<()> {
+    modules::load(ep, &[CONTROLLER_MODULE])
+}
+
+/// Unloads the driver of the controller. The framework holds the module as long as there is a
+/// controller, so that is unbound first.
+pub fn unload_controller(ep: &mut Guest) -> Result<()> {
+    ep.sh(&format!(
+        "cd /sys/bus/pci/drivers/{CONTROLLER_MODULE} && echo 0000:* >unbind"
+    ))?;
+    modules::unload(ep, &[CONTROLLER_MODULE])
+}
+
 /// The directory of the only controller.
 fn controller(ep: &mut Guest) -> Result<String> {
     let found = ep.sh(&format!("ls -d {CONFIGFS}/controllers/*"))?;
@@ -158,8 +173,18 @@ pub fn start(link: &mut Link) -> Result<String> {
 
 /// Stops the link, and waits until the RC let go of the function.
 pub fn stop(link: &mut Link) -> Result<()> {
+    begin_stop(link)?;
+    finish_stop(link)
+}
+
+/// Stops the link, and does not wait for the RC.
+pub fn begin_stop(link: &mut Link) -> Result<()> {
     let controller = controller(&mut link.ep)?;
-    link.ep.sh(&format!("echo 0 >{controller}/start"))?;
+    link.ep.sh(&format!("echo 0 >{controller}/start")).map(drop)
+}
+
+/// Waits until the RC let go of the function.
+pub fn finish_stop(link: &mut Link) -> Result<()> {
     link.rc
         .wait_until(HOT_PLUG_BOUND, &format!("[ ! -d {FUNCTIONS} ]"))
 }

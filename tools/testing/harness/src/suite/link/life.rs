@@ -37,7 +37,7 @@ pub fn cases() -> Vec<Case<Link>> {
         },
         Case {
             name: "function_is_unbound_under_load",
-            about: "requests end with errors when the EP unbinds the function, and it can return",
+            about: "the EP may unbind the function before the RC let go of it",
             run: function_is_unbound_under_load,
         },
         Case {
@@ -48,12 +48,12 @@ pub fn cases() -> Vec<Case<Link>> {
         Case {
             name: "start_stop_cycles_of_a_disk",
             about: "50 starts and stops of the link leave nothing behind on either side",
-            run: |link, record| start_stop_cycles(link, record, DISK),
+            run: |link, _| start_stop_cycles(link, DISK),
         },
         Case {
             name: "start_stop_cycles_of_a_network_device",
             about: "the same with a network device",
-            run: |link, record| start_stop_cycles(link, record, NIC),
+            run: |link, _| start_stop_cycles(link, NIC),
         },
         Case {
             name: "modules_in_any_order",
@@ -95,37 +95,29 @@ fn function_is_unbound_under_load(link: &mut Link, _: &mut Record) -> Result<()>
     let served = Served::start(link, DISK)?;
     let path = served.vdpa.disk(&mut link.rc)?;
     disk::start_load(&mut link.rc, &path)?;
+    endpoint::begin_stop(link)?;
     served.function.unbind(&mut link.ep)?;
+    endpoint::finish_stop(link)?;
     disk::wait_for_end_of_load(&mut link.rc, END_BOUND)?;
-    served.vdpa.delete(&mut link.rc)?;
-    endpoint::stop(link)?;
     DISK.remove(&mut link.ep, &served.function)?;
     disk_works(link)
 }
 
 /// Repeats something, and compares what both sides hold before and after.
-fn repeat(
-    link: &mut Link,
-    record: &mut Record,
-    mut cycle: impl FnMut(&mut Link) -> Result<()>,
-) -> Result<()> {
+fn repeat(link: &mut Link, mut cycle: impl FnMut(&mut Link) -> Result<()>) -> Result<()> {
     (0..WARM_UP).try_for_each(|_| cycle(link))?;
     let ep = Census::take(&mut link.ep)?;
     let rc = Census::take(&mut link.rc)?;
     (0..CYCLES).try_for_each(|_| cycle(link))?;
-    let ep = ep.compare(&mut link.ep)?;
-    let rc = rc.compare(&mut link.rc)?;
-    record.note(format!(
-        "memory in use grew by {ep} KiB (EP), {rc} KiB (RC)"
-    ));
-    Ok(())
+    ep.compare(&mut link.ep)?;
+    rc.compare(&mut link.rc)
 }
 
-fn vdpa_cycles(link: &mut Link, record: &mut Record) -> Result<()> {
+fn vdpa_cycles(link: &mut Link, _: &mut Record) -> Result<()> {
     let function = DISK.create(&mut link.ep)?;
     function.bind(&mut link.ep)?;
     let mgmtdev = format!("pci/{}", endpoint::start(link)?);
-    repeat(link, record, |link| {
+    repeat(link, |link| {
         let device = VdpaDevice::add(&mut link.rc, "vdpa0", &mgmtdev)?;
         let path = device.disk(&mut link.rc)?;
         link.rc.sh(&format!(
@@ -138,10 +130,8 @@ fn vdpa_cycles(link: &mut Link, record: &mut Record) -> Result<()> {
     DISK.remove(&mut link.ep, &function)
 }
 
-fn start_stop_cycles(link: &mut Link, record: &mut Record, instance: Instance) -> Result<()> {
-    repeat(link, record, |link| {
-        Served::start(link, instance)?.stop(link)
-    })
+fn start_stop_cycles(link: &mut Link, instance: Instance) -> Result<()> {
+    repeat(link, |link| Served::start(link, instance)?.stop(link))
 }
 
 fn modules_in_any_order(link: &mut Link, _: &mut Record) -> Result<()> {
@@ -155,12 +145,14 @@ fn modules_in_any_order(link: &mut Link, _: &mut Record) -> Result<()> {
     ];
     let on_ep = ["pci_epf_vhost", "vhost_bus_blk", "vhost_bus_net"];
     modules::load(&mut link.ep, &on_ep)?;
+    endpoint::load_controller(&mut link.ep)?;
     for load in ORDERS {
         for unload in ORDERS {
             modules::unload(&mut link.ep, &unload.map(|index| on_ep[index]))?;
-            modules::unload(&mut link.ep, &["vhost_bus", "pcie_emulated_ep"])?;
+            modules::unload(&mut link.ep, &["vhost_bus"])?;
+            endpoint::unload_controller(&mut link.ep)?;
             modules::load(&mut link.ep, &load.map(|index| on_ep[index]))?;
-            modules::load(&mut link.ep, &["pcie_emulated_ep"])?;
+            endpoint::load_controller(&mut link.ep)?;
         }
         modules::unload(&mut link.rc, &["epf_vdpa"])?;
         modules::load(&mut link.rc, &["epf_vdpa"])?;
