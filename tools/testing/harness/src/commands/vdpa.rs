@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::modules;
 use crate::guest::Guest;
 
-/// From the addition of a device to the disk or network device of its virtio driver.
+/// From the arrival of a function on the RC to its management device, and from the addition of a
+/// device to the disk or network device of its virtio driver.
 const PROBE_BOUND: Duration = Duration::from_secs(20);
 
 /// Drivers that make disks and network devices of vDPA devices.
@@ -34,6 +35,8 @@ const VIRTIO_DEVICES: &str = "/sys/bus/virtio/devices";
 impl VdpaDevice {
     /// Adds a device to a management device, e.g. "pci/0000:01:00.0".
     pub fn add(guest: &mut Guest, name: &str, mgmtdev: &str) -> Result<Self> {
+        let present = format!("vdpa mgmtdev show {mgmtdev} >/dev/null 2>&1");
+        guest.wait_until(PROBE_BOUND, &present)?;
         let before = guest.sh(&format!("ls {VIRTIO_DEVICES}"))?;
         guest.sh(&format!("vdpa dev add name {name} mgmtdev {mgmtdev}"))?;
         let after = guest.sh(&format!("ls {VIRTIO_DEVICES}"))?;
