@@ -33,11 +33,20 @@ pub struct Link {
     _emulator: Process,
 }
 
+/// How the RC reaches the BARs of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bars {
+    /// As memory. What is behind a BAR stays as it is while the link is up.
+    Mapped,
+    /// By traps, 50 us each. The endpoint may change what is behind a BAR at any time.
+    Trapped,
+}
+
 impl Link {
     /// Starts the emulator, then the endpoint, then the root complex.
-    pub fn boot(layout: &Layout, rc: Model) -> Result<Self> {
+    pub fn boot(layout: &Layout, rc: Model, bars: Bars) -> Result<Self> {
         let sockets = Sockets::in_directory(&layout.run()?);
-        let emulator = start_emulator(layout, &sockets)?;
+        let emulator = start_emulator(layout, &sockets, bars)?;
         let ep = Starting::new(layout, Model::Ep, |qemu| sockets.join_ep(qemu))?;
         let rc = Starting::new(layout, rc, |qemu| sockets.join_rc(qemu))?;
         Ok(Self {
@@ -48,7 +57,7 @@ impl Link {
     }
 }
 
-fn start_emulator(layout: &Layout, sockets: &Sockets) -> Result<Process> {
+fn start_emulator(layout: &Layout, sockets: &Sockets, bars: Bars) -> Result<Process> {
     for path in sockets.all() {
         if path.exists() {
             fs::remove_file(path)?;
@@ -61,6 +70,9 @@ fn start_emulator(layout: &Layout, sockets: &Sockets) -> Result<Process> {
     command.arg("--rc-socket").arg(&sockets.function);
     command.arg("--rc-qmp").arg(&sockets.monitor);
     command.args(["--rc-bus", ROOT_PORT, "--window-size", WINDOW_SIZE]);
+    if bars == Bars::Trapped {
+        command.arg("--trap-bars");
+    }
     let log = layout.run()?.join("emulator.log");
     let mut emulator = Process::start("the emulator", command, &log)?;
     wait_for("the start of the emulator", EMULATOR_BOUND, || {

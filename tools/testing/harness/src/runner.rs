@@ -6,6 +6,8 @@
 //! what follows. The kernel logs of its machines are looked at after each case.
 
 use std::fmt;
+use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{anyhow, bail, Result};
 
@@ -172,8 +174,15 @@ impl<B: Bench> Stand<'_, B> {
             Err(error) => match error.downcast::<Skip>() {
                 Ok(skip) => Verdict::Skipped(skip.0),
                 Err(error) => {
-                    self.bench = None;
-                    Verdict::Failed(format!("{error:#}"))
+                    let logs = match self.bench.take() {
+                        Some(mut bench) => keep_logs(self.layout, &mut bench, &name),
+                        None => Ok(None),
+                    };
+                    Verdict::Failed(match logs {
+                        Ok(None) => format!("{error:#}"),
+                        Ok(Some(path)) => format!("{error:#}\nlogs: {}", path.display()),
+                        Err(other) => format!("{error:#}\nlogs are not kept: {other:#}"),
+                    })
                 }
             },
         }
@@ -231,4 +240,24 @@ fn look_at_logs<B: Bench>(bench: &mut B, mark: &str) -> Result<()> {
         bail!("{}", found.join("\n"));
     }
     Ok(())
+}
+
+/// Copies what the machines and the emulator logged to where the next start of the machines leaves
+/// it alone. Returns where that is, `None` when the bench has no machines.
+fn keep_logs<B: Bench>(layout: &Layout, bench: &mut B, case: &str) -> Result<Option<PathBuf>> {
+    if bench.guests().is_empty() {
+        return Ok(None);
+    }
+    let directory = layout.results()?.join("logs").join(case);
+    fs::create_dir_all(&directory)?;
+    for entry in fs::read_dir(layout.run()?)? {
+        let path = entry?.path();
+        let is_log = path
+            .extension()
+            .is_some_and(|end| end == "console" || end == "log");
+        if let (true, Some(name)) = (is_log, path.file_name()) {
+            fs::copy(&path, directory.join(name))?;
+        }
+    }
+    Ok(Some(directory))
 }

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 
 use crate::guest::{Guest, Model};
 use crate::layout::Layout;
-use crate::link::Link;
+use crate::link::{Bars, Link};
 
 /// For one line; long enough for any workload, so that a guest that hangs still comes to an end.
 const LINE_BOUND: Duration = Duration::from_secs(600);
@@ -31,7 +31,7 @@ pub fn run(layout: &Layout, machines: Machines) -> Result<()> {
         Machines::Ep => serve(&mut [&mut Guest::boot(layout, Model::Ep)?]),
         Machines::Rc => serve(&mut [&mut Guest::boot(layout, Model::Rc)?]),
         Machines::Link => {
-            let mut link = Link::boot(layout, Model::Rc)?;
+            let mut link = Link::boot(layout, Model::Rc, Bars::Mapped)?;
             serve(&mut [&mut link.ep, &mut link.rc])
         }
     }

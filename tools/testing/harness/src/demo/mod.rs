@@ -18,7 +18,7 @@ use crate::commands::served::{Instance, Served};
 use crate::commands::{modules, vdpa};
 use crate::guest::{Guest, Model};
 use crate::layout::Layout;
-use crate::link::Link;
+use crate::link::{Bars, Link};
 use crate::progress::Progress;
 use crate::workload::disk::{self, Pattern};
 use crate::workload::network::{self, Direction, Node};
@@ -43,7 +43,7 @@ pub fn run(layout: &Layout) -> Result<ExitCode> {
     let start = Instant::now();
     let stage = Stage::new();
     stage.say("starting both machines");
-    let mut link = Link::boot(layout, Model::Rc)?;
+    let mut link = Link::boot(layout, Model::Rc, Bars::Mapped)?;
     modules::load(&mut link.rc, &["epf_vdpa"])?;
     vdpa::load_drivers(&mut link.rc)?;
     let disk = show_disk(&stage, &mut link)?;

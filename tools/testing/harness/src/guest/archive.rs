@@ -44,7 +44,13 @@ fn stage_modules(layout: &Layout, side: Side, staging: &Path) -> Result<String> 
         .arg(image_modules.join(&release))
         .arg(&target))?;
     fs::create_dir(target.join("extra"))?;
-    for module in modules_below(&layout.modules(side))? {
+    let modules = modules_below(&layout.modules(side))?;
+    ensure!(
+        !modules.is_empty(),
+        "there are no modules for the {side}; run 'make modules-{}' first",
+        side.name()
+    );
+    for module in modules {
         let name = module.file_name().context("a module without a name")?;
         run(Command::new("llvm-strip")
             .arg("--strip-debug")

@@ -16,6 +16,7 @@ pub fn all() -> Vec<Box<dyn AnySuite>> {
         Box::new(kunit::suite()),
         Box::new(loopback::suite()),
         Box::new(upstream::suite()),
+        Box::new(upstream::dynamic_suite()),
         Box::new(link::suite()),
     ]
 }

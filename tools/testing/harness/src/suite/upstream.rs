@@ -8,7 +8,7 @@ use crate::commands::{endpoint, upstream};
 use crate::guest::{Guest, Model};
 use crate::ktap::{Part, Verdict};
 use crate::layout::Layout;
-use crate::link::Link;
+use crate::link::{Bars, Link};
 use crate::runner::{AnySuite, Bench, Case, Record, Suite};
 
 /// An endpoint and a root complex that can give a function all vectors there are.
@@ -18,9 +18,8 @@ struct Machines {
 
 impl Bench for Machines {
     fn set_up(layout: &Layout) -> Result<Self> {
-        Ok(Self {
-            link: Link::boot(layout, Model::RcWithManyVectors)?,
-        })
+        let link = Link::boot(layout, Model::RcWithManyVectors, Bars::Mapped)?;
+        Ok(Self { link })
     }
 
     fn guests(&mut self) -> Vec<&mut Guest> {
@@ -28,7 +27,23 @@ impl Bench for Machines {
     }
 }
 
-/// The suite with its cases.
+/// The same with BARs that the endpoint may change at any time.
+struct DynamicMachines {
+    link: Link,
+}
+
+impl Bench for DynamicMachines {
+    fn set_up(layout: &Layout) -> Result<Self> {
+        let link = Link::boot(layout, Model::Rc, Bars::Trapped)?;
+        Ok(Self { link })
+    }
+
+    fn guests(&mut self) -> Vec<&mut Guest> {
+        vec![&mut self.link.ep, &mut self.link.rc]
+    }
+}
+
+/// The suite with what every controller can do.
 pub fn suite() -> impl AnySuite {
     Suite::<Machines> {
         name: "upstream",
@@ -36,15 +51,40 @@ pub fn suite() -> impl AnySuite {
         cases: vec![Case {
             name: "pci_endpoint_test",
             about: "the kselftest of pci-epf-test passes: BARs, all vectors, read, write, copy",
-            run: pci_endpoint_test,
+            run: |machines, record| {
+                let choice = "-T BAR_SUBRANGE_TEST -T DOORBELL_TEST";
+                pci_endpoint_test(&mut machines.link, record, &[], choice, STATIC_TESTS)
+            },
         }],
     }
 }
 
-/// Tests of the program that must have passed, by a part of their name. Others may be skipped,
-/// since it skips what a controller does not offer.
-const REQUIRED: &[&str] = &[
+/// The suite with what takes a controller that moves BARs.
+pub fn dynamic_suite() -> impl AnySuite {
+    Suite::<DynamicMachines> {
+        name: "upstream_dynamic",
+        about: "the same, of BARs that move while the link is up",
+        cases: vec![Case {
+            name: "pci_endpoint_test",
+            about: "the kselftest of pci-epf-test passes: parts of BARs, doorbell (BAR 0 has its registers)",
+            run: |machines, record| {
+                let choice = "-V BAR0 -t BAR_SUBRANGE_TEST -t DOORBELL_TEST";
+                pci_endpoint_test(
+                    &mut machines.link,
+                    record,
+                    SMALL_BARS,
+                    choice,
+                    DYNAMIC_TESTS,
+                )
+            },
+        }],
+    }
+}
+
+/// Tests of the program that must have passed, by a part of their name.
+const STATIC_TESTS: &[&str] = &[
     "BAR0.BAR_TEST",
+    "BAR5.BAR_TEST",
     "CONSECUTIVE_BAR_TEST",
     "MSI_TEST",
     "MSIX_TEST",
@@ -52,15 +92,31 @@ const REQUIRED: &[&str] = &[
     "memcpy.WRITE_TEST",
     "memcpy.COPY_TEST",
 ];
+const DYNAMIC_TESTS: &[&str] = &["BAR1.BAR_SUBRANGE_TEST", "DOORBELL_TEST"];
 
-fn pci_endpoint_test(machines: &mut Machines, record: &mut Record) -> Result<()> {
-    let link = &mut machines.link;
-    upstream::FUNCTION.create(&mut link.ep, upstream::ATTRIBUTES)?;
+/// BARs that can be written and read by traps in reasonable time.
+const SMALL_BARS: &[(&str, &str)] = &[
+    ("pci_epf_test.0/bar1_size", "8192"),
+    ("pci_epf_test.0/bar2_size", "8192"),
+    ("pci_epf_test.0/bar3_size", "8192"),
+    ("pci_epf_test.0/bar4_size", "8192"),
+    ("pci_epf_test.0/bar5_size", "8192"),
+];
+
+fn pci_endpoint_test(
+    link: &mut Link,
+    record: &mut Record,
+    attributes: &[(&str, &str)],
+    choice: &str,
+    required: &[&str],
+) -> Result<()> {
+    let attributes = [upstream::ATTRIBUTES, attributes].concat();
+    upstream::FUNCTION.create(&mut link.ep, &attributes)?;
     upstream::FUNCTION.bind(&mut link.ep)?;
     endpoint::start(link)?;
-    let parts = upstream::run(&mut link.rc)?;
+    let parts = upstream::run(&mut link.rc, choice)?;
     let passed = |part: &&Part| part.verdict == Verdict::Passed;
-    let missing: Vec<_> = REQUIRED
+    let missing: Vec<_> = required
         .iter()
         .filter(|name| {
             !parts

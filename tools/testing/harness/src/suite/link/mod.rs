@@ -12,7 +12,7 @@ use crate::commands::served::Instance;
 use crate::commands::{modules, vdpa};
 use crate::guest::{Guest, Model};
 use crate::layout::Layout;
-use crate::link::Link;
+use crate::link::{Bars, Link};
 use crate::runner::{AnySuite, Bench, Suite};
 
 const DISK: Instance = Instance::Disk(&Disk {
@@ -27,7 +27,7 @@ const NIC: Instance = Instance::Nic(&NIC0);
 
 impl Bench for Link {
     fn set_up(layout: &Layout) -> Result<Self> {
-        let mut link = Self::boot(layout, Model::Rc)?;
+        let mut link = Self::boot(layout, Model::Rc, Bars::Mapped)?;
         modules::load(&mut link.rc, &["epf_vdpa"])?;
         vdpa::load_drivers(&mut link.rc)?;
         Ok(link)
