@@ -97,7 +97,7 @@ impl Control {
         let session = Session {
             port: EndpointPort::new(layout),
             commands,
-            pace: Pace::new(busy),
+            pace: Pace::new(busy, Instant::now()),
             is_started: false,
             last_epoch: None,
             next_scan_ms: 0,
@@ -119,7 +119,7 @@ impl Control {
     pub(crate) fn start(&self) {
         let mut session = self.session.lock();
         session.is_started = true;
-        session.pace.active();
+        session.pace.active(Instant::now());
     }
 
     /// Ends the session and lets no other one run (Z1, Z2). On return nothing touches RC memory.
@@ -246,12 +246,14 @@ impl Run for Control {
     fn run(&self) {
         let mut session = self.session.lock();
         if self.follow(&mut session) && self.look(&mut session) {
-            session.pace.active();
+            session.pace.active(Instant::now());
         }
     }
 
     fn again(&self) -> Option<Delta> {
         let mut session = self.session.lock();
-        session.is_started.then(|| session.pace.next())
+        session
+            .is_started
+            .then(|| session.pace.next(Instant::now()))
     }
 }

@@ -3,10 +3,13 @@
 //! How often the worker looks: without a pause while there is something to do, ever less often
 //! afterwards, but never less often than the protocol says.
 
-use kernel::time::{
-    Delta,
-    Instant,
-    Monotonic, //
+use kernel::{
+    prelude::kunit_tests,
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
+    },
 };
 use transport::time::POLL_MS;
 
@@ -25,23 +28,23 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// A pace that begins with a busy time of `busy`.
-    pub(crate) fn new(busy: Delta) -> Self {
+    /// A pace that begins at `now` with a busy time of `busy`.
+    pub(crate) fn new(busy: Delta, now: Instant<Monotonic>) -> Self {
         Self {
             busy,
-            last_active: Instant::now(),
+            last_active: now,
             pause: FIRST_PAUSE,
         }
     }
 
-    /// There was something to do.
-    pub(crate) fn active(&mut self) {
-        *self = Self::new(self.busy);
+    /// There was something to do at `now`.
+    pub(crate) fn active(&mut self, now: Instant<Monotonic>) {
+        *self = Self::new(self.busy, now);
     }
 
-    /// Returns how long to pause before the next look.
-    pub(crate) fn next(&mut self) -> Delta {
-        if self.last_active.elapsed() < self.busy {
+    /// Returns how long to pause at `now`, before the next look.
+    pub(crate) fn next(&mut self, now: Instant<Monotonic>) -> Delta {
+        if now - self.last_active < self.busy {
             return Delta::ZERO;
         }
         let pause = self.pause;
@@ -52,5 +55,48 @@ impl Pace {
             LONGEST_PAUSE
         };
         pause
+    }
+}
+
+#[kunit_tests(pci_epf_vhost_pace)]
+mod tests {
+    use super::*;
+
+    const BUSY: Delta = Delta::from_micros(200);
+
+    #[test]
+    fn no_pause_while_busy() {
+        let now = Instant::now();
+        let mut pace = Pace::new(BUSY, now);
+        assert!(pace.next(now).is_zero());
+        assert!(pace.next(now + Delta::from_micros(199)).is_zero());
+        assert!(!pace.next(now + BUSY).is_zero());
+    }
+
+    #[test]
+    fn pauses_grow_to_the_longest() {
+        let now = Instant::now();
+        let mut pace = Pace::new(Delta::ZERO, now);
+        let mut last = Delta::ZERO;
+        for _ in 0..16 {
+            let pause = pace.next(now);
+            assert!(pause > last || pause == LONGEST_PAUSE);
+            assert!(pause <= LONGEST_PAUSE);
+            last = pause;
+        }
+        assert!(last == LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn activity_begins_anew() {
+        let now = Instant::now();
+        let mut pace = Pace::new(BUSY, now);
+        let later = now + Delta::from_secs(1);
+        for _ in 0..16 {
+            pace.next(later);
+        }
+        pace.active(later);
+        assert!(pace.next(later).is_zero());
+        assert!(pace.next(later + BUSY) == FIRST_PAUSE);
     }
 }

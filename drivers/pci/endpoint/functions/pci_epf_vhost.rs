@@ -12,7 +12,7 @@
 //!                   |-- bar, doorbell       what the RC sees: registers, doorbells
 //!                   |-- control --> commands, pace   the worker that serves the RC
 //!                   `-- vhost               what the backend calls
-//!                         |-- queue, window   rings and buffers in RC memory
+//!                         |-- queue, buffers, window   rings and buffers in RC memory
 //!                         `-- interrupt       to the RC
 //! ```
 //!
@@ -24,7 +24,7 @@
 //! 1. `epf->lock` of the framework, held in all callbacks of `function`;
 //! 2. the session (`control`), held by the worker while it executes a command;
 //! 3. the vhost bus: state lock of the device, ring lock of a queue;
-//! 4. the window cache, then what one queue remembers of it (`window`); the device config (`vhost`);
+//! 4. the window cache, then what a user remembers of it (`window`, `buffers`); the device config (`vhost`);
 //!    the interrupts (`interrupt`);
 //! 5. `epc->lock` of the framework.
 //!
@@ -32,6 +32,7 @@
 //! queues. The worker never takes `epf->lock`, so callbacks may wait for it.
 
 mod bar;
+mod buffers;
 mod commands;
 mod configfs;
 mod control;

@@ -5,11 +5,9 @@
 //! Locks: the list of queues, taken with interrupts off; with it held only queues are kicked.
 
 use crate::{
+    buffers::Buffers,
     interrupt::UsedSignal,
-    window::{
-        Buffers,
-        WindowCache, //
-    }, //
+    window::WindowCache, //
 };
 use concurrency::{
     barrier,

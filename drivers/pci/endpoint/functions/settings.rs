@@ -121,7 +121,10 @@ impl Limits {
     ///
     /// `EINVAL`: not a number, or not a power of two where it has to be; `ERANGE`: out of range.
     pub(crate) fn parse(&self, text: &str) -> Result<u32> {
-        let number = parse_number(text).ok_or(EINVAL)?;
+        self.check(parse_number(text).ok_or(EINVAL)?)
+    }
+
+    fn check(&self, number: u32) -> Result<u32> {
         if number < self.min || number > self.max {
             return Err(ERANGE);
         }
@@ -197,5 +200,66 @@ impl Settings {
             None => None,
         };
         Ok(Self { instance, ..*self })
+    }
+}
+
+#[kunit_tests(pci_epf_vhost_settings)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn device_types_have_words_and_numbers() {
+        assert!(DeviceType::parse("net") == Some(DeviceType(DeviceId::NET)));
+        assert!(DeviceType::parse("2") == Some(DeviceType(DeviceId::BLOCK)));
+        assert!(DeviceType::parse("0x2a") == Some(DeviceType(DeviceId::new(42))));
+        for text in ["", "0", "block device", "-1", "0x", "4294967296"] {
+            assert!(DeviceType::parse(text).is_none());
+        }
+    }
+
+    #[test]
+    fn words_are_read_as_they_are_shown() {
+        for (word, choice) in DoorbellChoice::WORDS {
+            assert!(DoorbellChoice::parse(word) == Some(choice));
+            assert_eq!(choice.word(), word);
+        }
+        assert!(DoorbellChoice::parse("Auto").is_none());
+    }
+
+    #[test]
+    fn numbers_keep_within_limits() {
+        let limits = Limits::QUEUE_SIZE;
+        assert_eq!(limits.parse("1"), Ok(1));
+        assert_eq!(limits.parse("0x8000"), Ok(32768));
+        assert_eq!(limits.parse("0"), Err(ERANGE));
+        assert_eq!(limits.parse("65536"), Err(ERANGE));
+        assert_eq!(limits.parse("48"), Err(EINVAL));
+        assert_eq!(limits.parse("many"), Err(EINVAL));
+        assert_eq!(Limits::NUM_QUEUES.parse("48"), Ok(48));
+        assert_eq!(Limits::NUM_QUEUES.parse("65"), Err(ERANGE));
+    }
+
+    #[test]
+    fn defaults_keep_within_limits() {
+        let Settings {
+            num_queues,
+            queue_size,
+            window_size,
+            max_windows,
+            poll_us,
+            scan_ms,
+            ..
+        } = Settings::DEFAULT;
+        let all = [
+            (Limits::NUM_QUEUES, num_queues),
+            (Limits::QUEUE_SIZE, queue_size),
+            (Limits::WINDOW_SIZE, window_size),
+            (Limits::MAX_WINDOWS, max_windows),
+            (Limits::POLL_US, poll_us),
+            (Limits::SCAN_MS, scan_ms),
+        ];
+        for (limits, value) in all {
+            assert_eq!(limits.check(value), Ok(value));
+        }
     }
 }

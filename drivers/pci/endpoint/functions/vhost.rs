@@ -9,6 +9,7 @@
 
 use crate::{
     bar::RegisterBar,
+    buffers::Buffers,
     interrupt::{
         Interrupts,
         UsedSignal, //
@@ -18,10 +19,7 @@ use crate::{
         Ring, //
     },
     settings::Settings,
-    window::{
-        Buffers,
-        WindowCache, //
-    }, //
+    window::WindowCache, //
 };
 use kernel::{
     new_mutex,
@@ -103,7 +101,7 @@ impl Config {
 impl Transport {
     pub(crate) fn new(endpoint: &Endpoint, settings: &Settings) -> Result<Arc<Self>> {
         let windows = WindowCache::new(
-            endpoint,
+            endpoint.clone(),
             settings.window_size.try_into()?,
             settings.max_windows.try_into()?,
         )?;

@@ -5,7 +5,7 @@
 //!
 //! RC memory is seen as a sequence of *chunks* of one size. The cache maps those that are used, up
 //! to a number of them, and takes one away that was not used lately when it needs another. Each
-//! user (a queue) remembers the few it used last, and finds them without the cache's lock.
+//! user (`buffers`) remembers the few it used last, and finds them without the cache's lock.
 //!
 //! ```text
 //!   RC address space   |   chunk   |   chunk   |   chunk   |
@@ -14,8 +14,8 @@
 //!   users                  [A]         [B A]        [ ]     what each remembers
 //! ```
 //!
-//! Context: process. Locks: the cache's, then those of users, each of which is held while its user
-//! copies; so taking a chunk away waits for copies from or to it.
+//! Context: process. Locks: the cache's, then the memos of users, each of which is held while its
+//! user copies; so taking a chunk away waits for copies from or to it.
 
 use kernel::{
     new_mutex,
@@ -36,6 +36,9 @@ use pci_ep::{
     PciAddr, //
 };
 
+#[cfg(CONFIG_KUNIT = "y")]
+mod tests;
+
 /// How many chunks a user remembers: header, data and status of a request may be in three.
 const REMEMBERED: usize = 4;
 
@@ -46,171 +49,276 @@ const MIN_CHUNK: usize = 4 << 10;
 /// descriptors, headers and data of two queues are often in different places.
 const MIN_WINDOWS: usize = 4;
 
-/// A mapped piece of RC memory, `size` bytes at a multiple of `size`.
-struct Chunk {
-    window: OutboundWindow,
-    base: u64,
-    size: usize,
-    /// Used since the cache last looked for one to take away.
-    is_used: Atomic<bool>,
+/// What maps RC memory: the controller, but for tests.
+pub(crate) trait Mapper: Send {
+    /// A range that is mapped until this is dropped.
+    type Window: Window;
+
+    /// Maps all `size` bytes at `addr`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, `E2BIG`: address space is short; any other: no translation unit is left, or there
+    /// is no RC memory.
+    fn map(&self, addr: u64, size: usize) -> Result<Self::Window>;
+
+    /// Says that windows are smaller than the user wanted.
+    fn report_shrunk(&self, wanted: usize, size: usize);
 }
 
-impl Chunk {
-    /// Returns the offset of `addr` in this chunk, if it is in it.
-    fn offset(&self, addr: u64) -> Option<usize> {
-        let offset = usize::try_from(addr.checked_sub(self.base)?).ok()?;
-        (offset < self.size).then_some(offset)
+/// A mapped range of RC memory.
+pub(crate) trait Window: Send + Sync {
+    /// Copies from the range at `offset`.
+    fn read(&self, offset: usize, to: &mut [u8]) -> Result;
+
+    /// Copies to the range at `offset`.
+    fn write(&self, offset: usize, from: &[u8]) -> Result;
+}
+
+impl Mapper for Endpoint {
+    type Window = OutboundWindow;
+
+    fn map(&self, addr: u64, size: usize) -> Result<OutboundWindow> {
+        OutboundWindow::map_all(self, PciAddr(addr), size)
+    }
+
+    fn report_shrunk(&self, wanted: usize, size: usize) {
+        dev_info!(
+            self,
+            "Windows onto buffers have {:#x} bytes: the controller has no room for some of {:#x}\n",
+            size,
+            wanted
+        );
     }
 }
 
-type Remembered = [Option<Arc<Chunk>>; REMEMBERED];
+impl Window for OutboundWindow {
+    fn read(&self, offset: usize, to: &mut [u8]) -> Result {
+        self.read(offset, to)
+    }
+
+    fn write(&self, offset: usize, from: &[u8]) -> Result {
+        self.write(offset, from)
+    }
+}
+
+/// A mapped piece of RC memory, `size` bytes at a multiple of `size`.
+pub(crate) struct Chunk<W> {
+    pub(crate) window: W,
+    base: u64,
+    size: usize,
+    /// How many chunks had been mapped when it was last used.
+    last_used: Atomic<u64>,
+}
+
+impl<W> Chunk<W> {
+    /// Returns the offset of `addr` and how many bytes there are from it, if it is in this chunk.
+    pub(crate) fn locate(&self, addr: u64) -> Option<(usize, usize)> {
+        let offset = usize::try_from(addr.checked_sub(self.base)?).ok()?;
+        let len = self.size.checked_sub(offset)?;
+        (len != 0).then_some((offset, len))
+    }
+}
+
+/// The chunks that a user remembers.
+pub(crate) type Remembered<W> = [Option<Arc<Chunk<W>>>; REMEMBERED];
 
 /// What one user remembers.
 #[pin_data]
-struct Memo {
+pub(crate) struct Memo<W> {
     #[pin]
-    chunks: Mutex<Remembered>,
+    pub(crate) chunks: Mutex<Remembered<W>>,
 }
 
 /// The windows onto buffers of one function.
 #[pin_data]
-pub(crate) struct WindowCache {
+pub(crate) struct WindowCache<M: Mapper = Endpoint> {
+    /// How many chunks have been mapped: the clock by which those not used lately are known.
+    mapped: Atomic<u64>,
     #[pin]
-    state: Mutex<State>,
+    state: Mutex<State<M>>,
 }
 
 /// What is under the lock.
-struct State {
+struct State<M: Mapper> {
     /// `None`: the function is being unbound, and nothing is mapped any more.
-    endpoint: Option<Endpoint>,
+    mapper: Option<M>,
     chunk_size: usize,
     max_chunks: usize,
-    /// All that are mapped, in the order in which they are considered for being taken away.
-    chunks: KVec<Arc<Chunk>>,
-    users: KVec<Arc<Memo>>,
+    /// All that are mapped, the one that was mapped first in front.
+    chunks: KVec<Arc<Chunk<M::Window>>>,
+    users: KVec<Arc<Memo<M::Window>>>,
 }
 
-impl WindowCache {
+/// The state lies within the lock, but nothing in it is pinned there.
+impl<M: Mapper> Unpin for State<M> {}
+
+impl<M: Mapper> WindowCache<M> {
     /// Makes a cache of at most `max_chunks` chunks of `chunk_size` bytes, a power of two.
-    pub(crate) fn new(
-        endpoint: &Endpoint,
-        chunk_size: usize,
-        max_chunks: usize,
-    ) -> Result<Arc<Self>> {
+    pub(crate) fn new(mapper: M, chunk_size: usize, max_chunks: usize) -> Result<Arc<Self>> {
         let state = State {
-            endpoint: Some(endpoint.clone()),
+            mapper: Some(mapper),
             chunk_size,
             max_chunks,
             chunks: KVec::with_capacity(max_chunks, GFP_KERNEL)?,
             users: KVec::new(),
         };
         let cache = pin_init!(Self {
+            mapped: Atomic::new(0),
             state <- new_mutex!(state, "pci_epf_vhost::WindowCache::state"),
         });
         Arc::pin_init(cache, GFP_KERNEL)
     }
 
-    /// Maps `size` bytes at `addr` for good, not for the cache, which makes room for it.
+    /// Maps `size` bytes at `addr` for good, apart from the cache, which makes room for it.
     ///
     /// # Errors
     ///
     /// `ENODEV`: the function is being unbound; else the controller's.
-    pub(crate) fn map_apart(&self, addr: u64, size: usize) -> Result<Arc<OutboundWindow>> {
+    pub(crate) fn map_apart(&self, addr: u64, size: usize) -> Result<Arc<M::Window>> {
         let state = &mut *self.state.lock();
-        let window =
-            state.make_room(|endpoint| OutboundWindow::map_all(endpoint, PciAddr(addr), size))?;
+        let window = loop {
+            match state.try_map(addr, size) {
+                Ok(window) => break window,
+                Err(error) if state.chunks.is_empty() => return Err(error),
+                // Each round takes one away.
+                Err(_) => state.evict(),
+            }
+        };
         Ok(Arc::new(window, GFP_KERNEL)?)
     }
 
-    /// Unmaps everything; copies in progress are waited for.
+    /// Notes a use of `chunk`. Without the lock, as the order of uses between two mappings does not
+    /// matter.
+    pub(crate) fn note_use(&self, chunk: &Chunk<M::Window>) {
+        let now = self.mapped.load(Relaxed);
+        // Read first: the line is shared by all users, and rarely changes.
+        if chunk.last_used.load(Relaxed) != now {
+            chunk.last_used.store(now, Relaxed);
+        }
+    }
+
+    /// Makes `user` remember the chunk with `addr`, in front of others.
+    ///
+    /// The memo is locked before the cache is unlocked, so that nobody takes the chunk away.
+    ///
+    /// # Errors
+    ///
+    /// As for [`map_apart`](Self::map_apart).
+    pub(crate) fn fetch<'a>(
+        &self,
+        addr: u64,
+        user: &'a Memo<M::Window>,
+    ) -> Result<MutexGuard<'a, Remembered<M::Window>>> {
+        let mut state = self.state.lock();
+        let chunk = match state.find(addr) {
+            Some(chunk) => chunk,
+            None => state.add(addr, self.mapped.fetch_add(1, Relaxed).wrapping_add(1))?,
+        };
+        let mut chunks = user.chunks.lock();
+        chunks.rotate_right(1);
+        if let Some(first) = chunks.first_mut() {
+            *first = Some(chunk);
+        }
+        Ok(chunks)
+    }
+
+    /// Adds a user, which remembers nothing yet.
+    pub(crate) fn add_user(&self) -> Result<Arc<Memo<M::Window>>> {
+        let memo = pin_init!(Memo {
+            chunks <- new_mutex!(Remembered::default(), "pci_epf_vhost::Memo::chunks"),
+        });
+        let memo = Arc::pin_init(memo, GFP_KERNEL)?;
+        let mut state = self.state.lock();
+        state.users.push(memo.clone(), GFP_KERNEL)?;
+        Ok(memo)
+    }
+
+    /// Removes a user.
+    pub(crate) fn remove_user(&self, memo: &Arc<Memo<M::Window>>) {
+        let mut state = self.state.lock();
+        state.users.retain(|user| !Arc::ptr_eq(user, memo));
+    }
+
+    /// Unmaps all chunks; copies in progress are waited for.
     pub(crate) fn clear(&self) {
         self.state.lock().clear();
     }
 
-    /// Unmaps everything and lets go of the controller.
+    /// Unmaps all chunks and lets go of the controller.
     pub(crate) fn detach(&self) {
         let mut state = self.state.lock();
         state.clear();
-        state.endpoint = None;
+        state.mapper = None;
     }
 }
 
-impl State {
-    fn clear(&mut self) {
-        for user in &self.users {
-            *user.chunks.lock() = Remembered::default();
-        }
-        self.chunks.clear();
+impl<M: Mapper> State<M> {
+    fn try_map(&self, addr: u64, size: usize) -> Result<M::Window> {
+        self.mapper.as_ref().ok_or(ENODEV)?.map(addr, size)
     }
 
-    /// Returns the chunk with `addr`, which is mapped for it if need be.
-    fn chunk(&mut self, addr: u64) -> Result<Arc<Chunk>> {
-        let found = self
-            .chunks
-            .iter()
-            .find(|chunk| chunk.offset(addr).is_some());
-        match found {
-            Some(chunk) => Ok(chunk.clone()),
-            None => self.add(addr),
-        }
+    /// Returns the chunk with `addr`, if it is mapped.
+    fn find(&self, addr: u64) -> Option<Arc<Chunk<M::Window>>> {
+        let has_addr = |chunk: &&Arc<Chunk<M::Window>>| chunk.locate(addr).is_some();
+        self.chunks.iter().find(has_addr).cloned()
     }
 
-    fn add(&mut self, addr: u64) -> Result<Arc<Chunk>> {
+    /// Maps a chunk at time `now`, in place of others or a smaller one if need be.
+    fn add(&mut self, addr: u64, now: u64) -> Result<Arc<Chunk<M::Window>>> {
         if self.chunks.len() >= self.max_chunks {
             self.evict();
         }
         let mut size = self.chunk_size;
-        let chunk = loop {
-            match self.map(addr, size) {
-                Ok(chunk) => break chunk,
-                Err(error) if size <= MIN_CHUNK => return Err(error),
-                // Each round halves the size: at most 20 of them.
-                Err(_) => size /= 2,
+        let window = loop {
+            let error = match self.try_map(base(addr, size), size) {
+                Ok(window) => break window,
+                Err(error) => error,
+            };
+            if self.chunks.is_empty() || self.are_too_large(error) {
+                if size <= MIN_CHUNK {
+                    return Err(error);
+                }
+                // At most 19 times, from the largest size.
+                self.clear();
+                size /= 2;
+            } else {
+                // Each round takes one away.
+                self.evict();
             }
         };
+        let chunk = Chunk {
+            window,
+            base: base(addr, size),
+            size,
+            last_used: Atomic::new(now),
+        };
         self.shrink_to(size);
-        self.chunks.push_within_capacity(chunk.clone())?;
+        let chunk = Arc::new(chunk, GFP_KERNEL)?;
+        self.chunks.push(chunk.clone(), GFP_KERNEL)?;
         Ok(chunk)
     }
 
-    /// Maps a chunk of `size` bytes; if that fails, there are too few chunks to be worth it.
-    fn map(&mut self, addr: u64, size: usize) -> Result<Arc<Chunk>> {
-        // CAST: A kernel's `u64` holds each `usize`.
-        let base = addr & !(size as u64 - 1);
-        let map = |endpoint: &Endpoint| OutboundWindow::map_all(endpoint, PciAddr(base), size);
-        let window = self.make_room(map)?;
-        let chunk = Chunk {
-            window,
-            base,
-            size,
-            is_used: Atomic::new(true),
-        };
-        Ok(Arc::new(chunk, GFP_KERNEL)?)
+    /// Returns whether chunks should be smaller, given why one more cannot be mapped.
+    fn are_too_large(&self, error: Error) -> bool {
+        (error == ENOMEM || error == E2BIG) && self.chunks.len() < MIN_WINDOWS
     }
 
-    /// Maps something, and takes chunks away until that works.
-    ///
-    /// With `ENOMEM` and `E2BIG` address space is short (`pci_epc_mem_map()`), which smaller chunks
-    /// are better against when there are few; any other error is for lack of translation units.
-    fn make_room<T>(&mut self, map: impl Fn(&Endpoint) -> Result<T>) -> Result<T> {
-        loop {
-            let endpoint = self.endpoint.as_ref().ok_or(ENODEV)?;
-            match map(endpoint) {
-                Ok(mapped) => return Ok(mapped),
-                Err(error) if self.chunks.is_empty() => return Err(error),
-                Err(error) if is_space_short(error) && self.chunks.len() < MIN_WINDOWS => {
-                    self.clear();
-                }
-                // Each round takes one away.
-                Err(_) => self.evict(),
+    /// Uses smaller chunks from now on; there are none of the old size.
+    fn shrink_to(&mut self, size: usize) {
+        if size != self.chunk_size {
+            if let Some(mapper) = &self.mapper {
+                mapper.report_shrunk(self.chunk_size, size);
             }
+            self.chunk_size = size;
         }
     }
 
-    /// Takes the first chunk away that was not used since the last look.
+    /// Takes away the chunk that was not used for the longest time.
     fn evict(&mut self) {
-        let is_idle = |chunk: &Arc<Chunk>| !chunk.is_used.xchg(false, Relaxed);
-        let index = self.chunks.iter().position(is_idle).unwrap_or(0);
+        let last_use = |(_, chunk): &(usize, &Arc<Chunk<M::Window>>)| chunk.last_used.load(Relaxed);
+        let oldest = self.chunks.iter().enumerate().min_by_key(last_use);
+        let Some((index, _)) = oldest else { return };
         let Ok(evicted) = self.chunks.remove(index) else {
             return;
         };
@@ -226,136 +334,16 @@ impl State {
         }
     }
 
-    /// Uses smaller chunks from now on; there are none of the old size.
-    fn shrink_to(&mut self, size: usize) {
-        if size == self.chunk_size {
-            return;
+    fn clear(&mut self) {
+        for user in &self.users {
+            *user.chunks.lock() = Remembered::default();
         }
-        if let Some(endpoint) = &self.endpoint {
-            dev_info!(
-                endpoint,
-                "Windows onto buffers of {:#x} bytes are too large for the controller, using {:#x}\n",
-                self.chunk_size,
-                size
-            );
-        }
-        self.chunk_size = size;
+        self.chunks.clear();
     }
 }
 
-fn is_space_short(error: Error) -> bool {
-    error == ENOMEM || error == E2BIG
-}
-
-/// Access to buffers in RC memory for one user at a time.
-pub(crate) struct Buffers {
-    cache: Arc<WindowCache>,
-    memo: Arc<Memo>,
-}
-
-impl Buffers {
-    pub(crate) fn new(cache: &Arc<WindowCache>) -> Result<Self> {
-        let memo = pin_init!(Memo {
-            chunks <- new_mutex!(Remembered::default(), "pci_epf_vhost::Memo::chunks"),
-        });
-        let memo = Arc::pin_init(memo, GFP_KERNEL)?;
-        cache.state.lock().users.push(memo.clone(), GFP_KERNEL)?;
-        Ok(Self {
-            cache: cache.clone(),
-            memo,
-        })
-    }
-
-    /// Copies from RC memory at `addr`.
-    ///
-    /// # Errors
-    ///
-    /// `EFAULT`: the range passes the end of the address space; else it cannot be mapped.
-    pub(crate) fn read(&self, addr: u64, to: &mut [u8]) -> Result {
-        let mut rest = to;
-        self.for_each_piece(addr, rest.len(), |chunk, offset, len| {
-            let (piece, tail) = core::mem::take(&mut rest)
-                .split_at_mut_checked(len)
-                .ok_or(EFAULT)?;
-            rest = tail;
-            chunk.window.read(offset, piece)
-        })
-    }
-
-    /// Copies to RC memory at `addr`.
-    ///
-    /// # Errors
-    ///
-    /// As for [`read`](Self::read).
-    pub(crate) fn write(&self, addr: u64, from: &[u8]) -> Result {
-        let mut rest = from;
-        self.for_each_piece(addr, rest.len(), |chunk, offset, len| {
-            let (piece, tail) = rest.split_at_checked(len).ok_or(EFAULT)?;
-            rest = tail;
-            chunk.window.write(offset, piece)
-        })
-    }
-
-    /// Calls `copy` with chunk, offset and length of each piece of a range.
-    fn for_each_piece(
-        &self,
-        mut addr: u64,
-        mut len: usize,
-        mut copy: impl FnMut(&Chunk, usize, usize) -> Result,
-    ) -> Result {
-        while len != 0 {
-            let chunks = self.memo.chunks.lock();
-            let (chunks, index) = match position(&chunks, addr) {
-                Some(index) => (chunks, index),
-                None => {
-                    drop(chunks);
-                    self.fetch(addr)?
-                }
-            };
-            let chunk = chunks.get(index).and_then(Option::as_ref).ok_or(EFAULT)?;
-            let offset = chunk.offset(addr).ok_or(EFAULT)?;
-            let piece = len.min(chunk.size - offset);
-            if !chunk.is_used.load(Relaxed) {
-                chunk.is_used.store(true, Relaxed);
-            }
-            copy(chunk, offset, piece)?;
-            len -= piece;
-            // CAST: A kernel's `u64` holds each `usize`.
-            addr = match addr.checked_add(piece as u64) {
-                Some(next) => next,
-                None if len == 0 => addr,
-                None => return Err(EFAULT),
-            };
-        }
-        Ok(())
-    }
-
-    /// Remembers the chunk with `addr`, in place of the one that was remembered first.
-    ///
-    /// The memo is locked before the cache is unlocked, so that nobody takes the chunk away.
-    fn fetch(&self, addr: u64) -> Result<(MutexGuard<'_, Remembered>, usize)> {
-        let mut state = self.cache.state.lock();
-        let chunk = state.chunk(addr)?;
-        let mut chunks = self.memo.chunks.lock();
-        chunks.rotate_right(1);
-        if let Some(first) = chunks.first_mut() {
-            *first = Some(chunk);
-        }
-        Ok((chunks, 0))
-    }
-}
-
-fn position(chunks: &Remembered, addr: u64) -> Option<usize> {
-    let has = |chunk: &Option<Arc<Chunk>>| {
-        let offset = chunk.as_ref().and_then(|chunk| chunk.offset(addr));
-        offset.is_some()
-    };
-    chunks.iter().position(has)
-}
-
-impl Drop for Buffers {
-    fn drop(&mut self) {
-        let mut state = self.cache.state.lock();
-        state.users.retain(|user| !Arc::ptr_eq(user, &self.memo));
-    }
+/// Returns where the chunk of `size` bytes with `addr` begins.
+fn base(addr: u64, size: usize) -> u64 {
+    // CAST: A kernel's `u64` holds each `usize`.
+    addr & !(size as u64 - 1)
 }

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Copies from and to buffers in RC memory, of any length and alignment.
+//!
+//! Context: process. The user's memo is locked during a copy; see `window`.
+
+use crate::window::{
+    Chunk,
+    Mapper,
+    Memo,
+    Remembered,
+    Window,
+    WindowCache, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+use pci_ep::Endpoint;
+
+/// Access to buffers in RC memory, for a queue or another user.
+pub(crate) struct Buffers<M: Mapper = Endpoint> {
+    cache: Arc<WindowCache<M>>,
+    memo: Arc<Memo<M::Window>>,
+}
+
+impl<M: Mapper> Buffers<M> {
+    pub(crate) fn new(cache: &Arc<WindowCache<M>>) -> Result<Self> {
+        Ok(Self {
+            memo: cache.add_user()?,
+            cache: cache.clone(),
+        })
+    }
+
+    /// Copies from RC memory at `addr`.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT`: the range passes the end of the address space; else it cannot be mapped.
+    pub(crate) fn read(&self, addr: u64, to: &mut [u8]) -> Result {
+        let mut rest = to;
+        let mut addr = addr;
+        while !rest.is_empty() {
+            let wanted = rest.len();
+            let copied = self.with_chunk(addr, wanted, |window, offset, len| {
+                let piece = rest.get_mut(..len).ok_or(EFAULT)?;
+                window.read(offset, piece)
+            })?;
+            rest = rest.get_mut(copied..).ok_or(EFAULT)?;
+            addr = advance(addr, copied, rest.is_empty())?;
+        }
+        Ok(())
+    }
+
+    /// Copies to RC memory at `addr`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`read`](Self::read).
+    pub(crate) fn write(&self, addr: u64, from: &[u8]) -> Result {
+        let mut rest = from;
+        let mut addr = addr;
+        while !rest.is_empty() {
+            let copied = self.with_chunk(addr, rest.len(), |window, offset, len| {
+                let piece = rest.get(..len).ok_or(EFAULT)?;
+                window.write(offset, piece)
+            })?;
+            rest = rest.get(copied..).ok_or(EFAULT)?;
+            addr = advance(addr, copied, rest.is_empty())?;
+        }
+        Ok(())
+    }
+
+    /// Copies up to `wanted` bytes, as far as the chunk with `addr` has them; returns how many.
+    fn with_chunk(
+        &self,
+        addr: u64,
+        wanted: usize,
+        copy: impl FnOnce(&M::Window, usize, usize) -> Result,
+    ) -> Result<usize> {
+        let remembered = self.memo.chunks.lock();
+        let chunks = if find(&remembered, addr).is_some() {
+            remembered
+        } else {
+            drop(remembered);
+            self.cache.fetch(addr, &self.memo)?
+        };
+        let (chunk, offset, len) = find(&chunks, addr).ok_or(EFAULT)?;
+        let len = len.min(wanted);
+        self.cache.note_use(chunk);
+        copy(&chunk.window, offset, len)?;
+        Ok(len)
+    }
+}
+
+impl<M: Mapper> Drop for Buffers<M> {
+    fn drop(&mut self) {
+        self.cache.remove_user(&self.memo);
+    }
+}
+
+/// Returns the chunk with `addr`, its offset in it, and how many bytes follow.
+fn find<W: Window>(chunks: &Remembered<W>, addr: u64) -> Option<(&Chunk<W>, usize, usize)> {
+    chunks.iter().flatten().find_map(|chunk| {
+        let (offset, len) = chunk.locate(addr)?;
+        Some((&**chunk, offset, len))
+    })
+}
+
+/// Returns the address after a piece; the last one may end with the address space.
+fn advance(addr: u64, len: usize, is_last: bool) -> Result<u64> {
+    // CAST: A kernel's `u64` holds each `usize`.
+    match addr.checked_add(len as u64) {
+        Some(next) => Ok(next),
+        None if is_last => Ok(0),
+        None => Err(EFAULT),
+    }
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Windows onto a pretended RC memory, with a controller that is short of everything.
+
+use kernel::prelude::kunit_tests;
+
+#[kunit_tests(pci_epf_vhost_window)]
+mod suite {
+    use crate::{
+        buffers::Buffers,
+        window::{
+            Mapper,
+            Window,
+            WindowCache, //
+        }, //
+    };
+    use kernel::{
+        prelude::*,
+        sync::{
+            atomic::{
+                Atomic,
+                Relaxed, //
+            },
+            Arc, //
+        },
+    };
+
+    const CHUNK: usize = 0x10000;
+
+    /// A controller: what it has, what is taken, and how often something was mapped.
+    struct Board {
+        space: usize,
+        units: usize,
+        used_space: Atomic<usize>,
+        used_units: Atomic<usize>,
+        maps: Atomic<usize>,
+    }
+
+    impl Board {
+        fn new(space: usize, units: usize) -> Result<Arc<Self>> {
+            let board = Self {
+                space,
+                units,
+                used_space: Atomic::new(0),
+                used_units: Atomic::new(0),
+                maps: Atomic::new(0),
+            };
+            Ok(Arc::new(board, GFP_KERNEL)?)
+        }
+
+        fn maps(&self) -> usize {
+            self.maps.load(Relaxed)
+        }
+
+        fn used_units(&self) -> usize {
+            self.used_units.load(Relaxed)
+        }
+    }
+
+    struct TestMapper(Arc<Board>);
+
+    struct TestWindow {
+        board: Arc<Board>,
+        addr: u64,
+        size: usize,
+    }
+
+    impl Mapper for TestMapper {
+        type Window = TestWindow;
+
+        fn map(&self, addr: u64, size: usize) -> Result<TestWindow> {
+            let board = &self.0;
+            addr.checked_add(size as u64).ok_or(EINVAL)?;
+            if board.used_space.load(Relaxed) + size > board.space {
+                return Err(ENOMEM);
+            }
+            if board.used_units() >= board.units {
+                return Err(EINVAL);
+            }
+            board.used_space.fetch_add(size, Relaxed);
+            board.used_units.fetch_add(1, Relaxed);
+            board.maps.fetch_add(1, Relaxed);
+            Ok(TestWindow {
+                board: board.clone(),
+                addr,
+                size,
+            })
+        }
+
+        fn report_shrunk(&self, _wanted: usize, _size: usize) {}
+    }
+
+    /// Each byte of the RC's memory depends on its address, over more than a chunk.
+    fn byte_at(addr: u64) -> u8 {
+        (addr ^ (addr >> 8) ^ (addr >> 16)) as u8
+    }
+
+    impl Window for TestWindow {
+        fn read(&self, offset: usize, to: &mut [u8]) -> Result {
+            if offset + to.len() > self.size {
+                return Err(EFAULT);
+            }
+            for (addr, byte) in (self.addr + offset as u64..).zip(to) {
+                *byte = byte_at(addr);
+            }
+            Ok(())
+        }
+
+        fn write(&self, offset: usize, from: &[u8]) -> Result {
+            let addrs = self.addr + offset as u64..;
+            let is_as_expected = addrs.zip(from).all(|(addr, byte)| *byte == byte_at(addr));
+            if offset + from.len() > self.size || !is_as_expected {
+                return Err(EFAULT);
+            }
+            Ok(())
+        }
+    }
+
+    impl Drop for TestWindow {
+        fn drop(&mut self) {
+            self.board.used_space.fetch_sub(self.size, Relaxed);
+            self.board.used_units.fetch_sub(1, Relaxed);
+        }
+    }
+
+    struct Setup {
+        board: Arc<Board>,
+        cache: Arc<WindowCache<TestMapper>>,
+        buffers: Buffers<TestMapper>,
+    }
+
+    impl Setup {
+        fn new(space: usize, units: usize, max_chunks: usize) -> Result<Self> {
+            let board = Board::new(space, units)?;
+            let cache = WindowCache::new(TestMapper(board.clone()), CHUNK, max_chunks)?;
+            Ok(Self {
+                board,
+                buffers: Buffers::new(&cache)?,
+                cache,
+            })
+        }
+
+        /// Returns whether reading and writing at `addr` get at the right bytes.
+        fn is_right_at(&self, addr: u64, len: usize) -> Result<bool> {
+            let mut bytes = KVec::from_elem(0, len, GFP_KERNEL)?;
+            self.buffers.read(addr, &mut bytes)?;
+            let is_right = (addr..)
+                .zip(&bytes)
+                .all(|(addr, byte)| *byte == byte_at(addr));
+            self.buffers.write(addr, &bytes)?;
+            Ok(is_right)
+        }
+    }
+
+    #[test]
+    fn a_chunk_is_mapped_once() -> Result {
+        let setup = Setup::new(usize::MAX, 16, 16)?;
+        for n in 0..100 {
+            assert!(setup.is_right_at(0x1234_5678 + n, 64)?);
+        }
+        assert_eq!(setup.board.maps(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn buffers_cross_chunks() -> Result {
+        let setup = Setup::new(usize::MAX, 16, 16)?;
+        assert!(setup.is_right_at(0x7_fff1, 3 * CHUNK)?);
+        assert_eq!(setup.board.maps(), 4);
+        Ok(())
+    }
+
+    #[test]
+    fn one_window_is_enough() -> Result {
+        let setup = Setup::new(usize::MAX, 1, 16)?;
+        assert!(setup.is_right_at(0xfff0, 4 * CHUNK)?);
+        assert!(setup.is_right_at(0x10, 32)?);
+        assert_eq!(setup.board.used_units(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn no_more_than_allowed_are_mapped() -> Result {
+        let setup = Setup::new(usize::MAX, 16, 3)?;
+        for chunk in 0..8 {
+            assert!(setup.is_right_at(chunk * CHUNK as u64, 16)?);
+            assert!(setup.board.used_units() <= 3);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_chunk_in_use_stays() -> Result {
+        const HOT: u64 = 0;
+        let setup = Setup::new(usize::MAX, 16, 3)?;
+        assert!(setup.is_right_at(HOT, 16)?);
+        for chunk in 1..10 {
+            assert!(setup.is_right_at(chunk * CHUNK as u64, 16)?);
+            assert!(setup.is_right_at(HOT, 16)?);
+        }
+        assert_eq!(setup.board.maps(), 10);
+        Ok(())
+    }
+
+    #[test]
+    fn chunks_shrink_until_several_fit() -> Result {
+        let setup = Setup::new(CHUNK, 16, 16)?;
+        let use_all = || -> Result {
+            for chunk in 0..4 {
+                assert!(setup.is_right_at(chunk * CHUNK as u64, 16)?);
+            }
+            Ok(())
+        };
+        // They shrink in the first round; in the second, all of the final size are mapped.
+        use_all()?;
+        use_all()?;
+        let maps = setup.board.maps();
+        use_all()?;
+        assert_eq!(setup.board.maps(), maps);
+        assert_eq!(setup.board.used_units(), 4);
+        Ok(())
+    }
+
+    #[test]
+    fn a_bad_address_does_not_shrink_chunks() -> Result {
+        let setup = Setup::new(usize::MAX, 16, 16)?;
+        assert!(setup.is_right_at(u64::MAX - 1, 1).is_err());
+        assert!(setup.buffers.read(u64::MAX - 1, &mut [0; 4]).is_err());
+        assert!(setup.is_right_at(0, CHUNK)?);
+        assert_eq!(setup.board.maps(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn rings_have_priority() -> Result {
+        let setup = Setup::new(usize::MAX, 4, 16)?;
+        for chunk in 0..4 {
+            assert!(setup.is_right_at(chunk * CHUNK as u64, 16)?);
+        }
+        let ring = setup.cache.map_apart(0x1000, 0x2000)?;
+        assert_eq!(setup.board.used_units(), 4);
+        assert!(setup.is_right_at(0, 4 * CHUNK)?);
+        drop(ring);
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_is_mapped_after_the_end() -> Result {
+        let setup = Setup::new(usize::MAX, 16, 16)?;
+        assert!(setup.is_right_at(0, 4 * CHUNK)?);
+        setup.cache.clear();
+        assert_eq!(setup.board.used_units(), 0);
+        assert!(setup.is_right_at(0, 16)?);
+        setup.cache.detach();
+        assert_eq!(setup.board.used_units(), 0);
+        assert_eq!(setup.buffers.read(0, &mut [0; 1]), Err(ENODEV));
+        Ok(())
+    }
+
+    #[test]
+    fn users_share_what_is_mapped() -> Result {
+        let setup = Setup::new(usize::MAX, 16, 16)?;
+        let other = Buffers::new(&setup.cache)?;
+        assert!(setup.is_right_at(0, 16)?);
+        other.read(0x100, &mut [0; 16])?;
+        assert_eq!(setup.board.maps(), 1);
+        drop(other);
+        Ok(())
+    }
+}
