@@ -225,16 +225,13 @@ fn look_at_logs<B: Bench>(bench: &mut B, mark: &str) -> Result<()> {
         } else {
             guest.mark(mark)?;
         }
+        let side = guest.side();
         let faults = guest.take_faults();
-        if !faults.is_empty() {
-            let (side, path) = (guest.side(), guest.log_path().display());
-            found.extend(
-                faults
-                    .iter()
-                    .map(|line| format!("{side} kernel log: {line}")),
-            );
-            found.push(format!("the whole log is {path}"));
-        }
+        found.extend(
+            faults
+                .iter()
+                .map(|line| format!("{side} kernel log: {line}")),
+        );
     }
     if !found.is_empty() {
         bail!("{}", found.join("\n"));

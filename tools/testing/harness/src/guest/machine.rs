@@ -26,6 +26,9 @@ pub enum Model {
     RcWithManyVectors,
 }
 
+/// Two processors, so that what runs at the same time does so.
+const PROCESSORS: &[&str] = &["-smp", "2"];
+
 /// What differs between the models.
 struct Hardware {
     program: &'static str,
@@ -52,7 +55,7 @@ impl Model {
                 machine: "virt,gic-version=3,its=on,memory-backend=ram",
                 cpu: "cortex-a72",
                 memory: "512M",
-                more: &[],
+                more: PROCESSORS,
                 // KUnit is in this kernel, switched off unless asked for.
                 kernel_parameters: "console=ttyAMA0 kunit.enable=1 kunit.autorun=1",
             },
@@ -61,7 +64,7 @@ impl Model {
                 machine: "q35,memory-backend=ram",
                 cpu: "max",
                 memory: "1G",
-                more: &[],
+                more: PROCESSORS,
                 kernel_parameters: "console=ttyS0",
             },
             Self::RcWithManyVectors => Hardware {
