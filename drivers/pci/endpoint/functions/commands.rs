@@ -27,8 +27,7 @@ use transport::{
     QueueIndex,
     QueueSetup,
     QueueState,
-    Registers,
-    MAX_QUEUES, //
+    Registers, //
 };
 use virtio::{
     ring::{
@@ -68,38 +67,37 @@ struct Queue {
     slot: Option<PolledSlot>,
 }
 
+/// What commands act upon.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) device: Arc<vhost_bus::Device>,
+    pub(crate) transport: Arc<Transport>,
+    pub(crate) bar: RegisterBar,
+    pub(crate) layout: Layout,
+}
+
 /// The handler of commands.
 pub(crate) struct Commands {
-    device: Arc<vhost_bus::Device>,
-    transport: Arc<Transport>,
-    bar: RegisterBar,
-    layout: Layout,
+    parts: Parts,
     vectors: Vectors,
-    queues: [Option<Queue>; MAX_QUEUES],
+    /// By index; `None`: not set up.
+    queues: KVec<Option<Queue>>,
 }
 
 impl Commands {
-    pub(crate) fn new(
-        device: Arc<vhost_bus::Device>,
-        transport: Arc<Transport>,
-        bar: RegisterBar,
-        layout: Layout,
-        vectors: Vectors,
-    ) -> Self {
-        Self {
-            device,
-            transport,
-            bar,
-            layout,
+    pub(crate) fn new(parts: Parts, vectors: Vectors) -> Result<Self> {
+        let num_queues = parts.layout.num_queues();
+        Ok(Self {
+            parts,
             vectors,
-            queues: [None; MAX_QUEUES],
-        }
+            queues: KVec::from_elem(None, num_queues.into(), GFP_KERNEL)?,
+        })
     }
 
     /// Looks at the polled slots (D3, D4); returns whether one was written.
     pub(crate) fn look_at_slots(&mut self) -> bool {
         let mut is_kicked = false;
-        for index in self.layout.queues() {
+        for index in self.parts.layout.queues() {
             let Some(word) = self.slot(index) else { break };
             let Some(queue) = self.queues.get_mut(usize::from(index.get())) else {
                 break;
@@ -108,7 +106,7 @@ impl Commands {
             if slot.is_some_and(|slot| slot.is_kicked(word)) {
                 // ORDERING: The slot is read before the available index (D4).
                 barrier::rmb();
-                self.transport.queues.kick(index.get());
+                self.parts.transport.queues.kick(index.get());
                 is_kicked = true;
             }
         }
@@ -117,8 +115,8 @@ impl Commands {
 
     /// Returns the word in the slot of a queue; `None`: slots are not polled.
     fn slot(&self, index: QueueIndex) -> Option<u32> {
-        let offset = self.layout.polled_slot(index)?;
-        Some(self.bar.read32(offset))
+        let offset = self.parts.layout.polled_slot(index)?;
+        Some(self.parts.bar.read32(offset))
     }
 
     fn queue(&mut self, index: QueueIndex) -> Result<&mut Queue, CommandError> {
@@ -134,17 +132,20 @@ impl Commands {
         } = queue;
         let index = setup.queue().get();
         let (Some(ring), Some(size)) = (
-            self.transport.queues.get(index),
+            self.parts.transport.queues.get(index),
             QueueSize::new(setup.size().get()),
         ) else {
             return Err(CommandError::Failed);
         };
-        let memory =
-            RcMemory::map(&self.transport.windows, setup).map_err(|_| CommandError::NoResources)?;
-        let config = QueueConfig::new(size, self.transport.features()).start_at(*avail_index);
-        self.transport.interrupts.set_queue(index, setup.vector());
+        let memory = RcMemory::map(&self.parts.transport.windows, setup)
+            .map_err(|_| CommandError::NoResources)?;
+        let config = QueueConfig::new(size, self.parts.transport.features()).start_at(*avail_index);
+        self.parts
+            .transport
+            .interrupts
+            .set_queue(index, setup.vector());
         ring.activate(config, memory).map_err(|_| {
-            self.transport.interrupts.set_queue(index, None);
+            self.parts.transport.interrupts.set_queue(index, None);
             CommandError::Failed
         })
     }
@@ -153,41 +154,52 @@ impl Commands {
 impl CommandHandler for Commands {
     /// The bus stops the backend (Q1), then has the transport cancel and unmap (Q2, Q3).
     fn reset(&mut self) {
-        self.device.reset();
-        self.queues = [None; MAX_QUEUES];
+        self.parts.device.reset();
+        self.queues.iter_mut().for_each(|queue| *queue = None);
     }
 
     fn accepts_features(&mut self, negotiated: u64) -> bool {
-        self.transport.keep_features(negotiated);
-        self.device.driver_features(negotiated).is_ok()
+        self.parts.transport.keep_features(negotiated);
+        self.parts.device.driver_features(negotiated).is_ok()
     }
 
     fn driver_ok(&mut self) -> Result<(), CommandError> {
-        self.device.driver_ok().map_err(|_| CommandError::Failed)
+        self.parts
+            .device
+            .driver_ok()
+            .map_err(|_| CommandError::Failed)
     }
 
     fn status_changed(&mut self, status: DeviceStatus) {
         // The bus is stricter about the order of bits than the protocol. What it refuses is
         // made up for by `driver_ok`, which sets all bits in order.
-        let _ = self.device.driver_status(Status::from_bits(status.bits()));
+        let _ = self
+            .parts
+            .device
+            .driver_status(Status::from_bits(status.bits()));
     }
 
     fn needs_reset(&self) -> bool {
-        self.transport.status().contains(Status::DEVICE_NEEDS_RESET)
+        self.parts
+            .transport
+            .status()
+            .contains(Status::DEVICE_NEEDS_RESET)
     }
 
     fn set_interrupts(&mut self, interrupts: &Interrupts) -> Result<(), CommandError> {
         if !self.vectors.has(interrupts) {
             return Err(CommandError::BadArgument);
         }
-        self.transport
+        self.parts
+            .transport
             .interrupts
             .set_mode(interrupts.mode(), interrupts.config_vector());
         Ok(())
     }
 
     fn write_config(&mut self, offset: usize, from: &[u8]) -> Result<(), CommandError> {
-        self.device
+        self.parts
+            .device
             .config_written(offset, from)
             .map_err(|_| CommandError::BadArgument)
     }
@@ -209,14 +221,14 @@ impl CommandHandler for Commands {
         self.queue(index)?.slot = slot;
         // ORDERING: The slot is read before the available index (D5).
         barrier::rmb();
-        self.transport.queues.kick(index.get());
+        self.parts.transport.queues.kick(index.get());
         Ok(())
     }
 
     fn disable_queue(&mut self, index: QueueIndex) {
-        let ring = self.transport.queues.get(index.get());
+        let ring = self.parts.transport.queues.get(index.get());
         let stopped = ring.and_then(|ring| ring.deactivate());
-        self.transport.interrupts.set_queue(index.get(), None);
+        self.parts.transport.interrupts.set_queue(index.get(), None);
         if let Ok(queue) = self.queue(index) {
             queue.avail_index = stopped.unwrap_or(queue.avail_index);
             queue.slot = None;
@@ -234,7 +246,7 @@ impl CommandHandler for Commands {
 
     fn queue_state(&mut self, index: QueueIndex) -> Result<QueueState, CommandError> {
         let queue = *self.queue(index)?;
-        let ring = self.transport.queues.get(index.get());
+        let ring = self.parts.transport.queues.get(index.get());
         let running = ring.and_then(|ring| ring.avail_index());
         Ok(QueueState {
             available: running.unwrap_or(queue.avail_index),

@@ -18,10 +18,12 @@
 //! backend's requests. It is taken below `epf->lock` and above the locks of the bus.
 
 use crate::{
-    bar::RegisterBar,
-    commands::Commands,
-    pace::Pace,
-    vhost::Transport, //
+    commands::{
+        Commands,
+        Parts,
+        Vectors, //
+    },
+    pace::Pace, //
 };
 use concurrency::{
     random_u32,
@@ -45,23 +47,20 @@ use kernel::{
     },
 };
 use transport::{
+    time,
     Description,
     EndpointPort,
     Epoch,
-    Layout,
     QueueDescription,
     QueueSize,
     TransportFeatures,
     MAX_QUEUES, //
 };
-use vhost_bus::Device;
 
 /// What serves the RC; runs on a [`Worker`](concurrency::Worker).
 #[pin_data]
 pub(crate) struct Control {
-    device: Arc<Device>,
-    transport: Arc<Transport>,
-    bar: RegisterBar,
+    parts: Parts,
     /// The value that kicks each queue; empty for polled doorbells.
     doorbells: KVec<u32>,
     scan_ms: u64,
@@ -84,30 +83,28 @@ struct Session {
 }
 
 impl Control {
+    /// Makes it, and writes what the RC has to find before the register BAR becomes visible.
+    ///
+    /// `doorbells` are the values that kick the queues, `busy` is how long to go on without a pause.
     pub(crate) fn new(
-        device: Arc<Device>,
-        transport: Arc<Transport>,
-        bar: RegisterBar,
-        layout: Layout,
-        commands: Commands,
+        parts: Parts,
+        vectors: Vectors,
         doorbells: KVec<u32>,
         busy: Delta,
     ) -> Result<Arc<Self>> {
-        EndpointPort::announce(&bar);
+        EndpointPort::announce(&parts.bar);
         let session = Session {
-            port: EndpointPort::new(layout),
-            commands,
+            port: EndpointPort::new(parts.layout),
+            commands: Commands::new(parts.clone(), vectors)?,
             pace: Pace::new(busy, Instant::now()),
             is_started: false,
             last_epoch: None,
             next_scan_ms: 0,
         };
         let control = pin_init!(Self {
-            device,
-            transport,
-            bar,
+            scan_ms: parts.layout.doorbells().scan_ms.into(),
+            parts,
             doorbells,
-            scan_ms: layout.doorbells().scan_ms.into(),
             made: Instant::now(),
             epoch: Atomic::new(0),
             session <- new_mutex!(session, "pci_epf_vhost::Control::session"),
@@ -140,7 +137,7 @@ impl Control {
 
     /// Begins or ends the session, as it has to be; returns whether there is one.
     fn follow(&self, session: &mut Session) -> bool {
-        let is_wanted = session.is_started && self.transport.has_backend();
+        let is_wanted = session.is_started && self.parts.transport.has_backend();
         match (session.port.is_running(), is_wanted) {
             (false, true) => self.begin(session),
             (true, false) => self.end(session),
@@ -157,24 +154,31 @@ impl Control {
         }; MAX_QUEUES];
         let described = self.describe_queues(&mut queues);
         let description = Description {
-            device_id: self.device.id().get(),
-            vendor_id: self.device.vendor(),
-            device_features: self.device.device_features(),
+            device_id: self.parts.device.id().get(),
+            vendor_id: self.parts.device.vendor(),
+            device_features: self.parts.device.device_features(),
             transport_features: TransportFeatures::NONE,
             queues: described,
         };
-        self.transport.publish_again();
+        self.parts.transport.publish_again();
         let Some(epoch) = new_epoch(session.last_epoch) else {
             return;
         };
         let now_ms = self.now_ms();
-        match session.port.start(&self.bar, &description, epoch, now_ms) {
+        match session
+            .port
+            .start(&self.parts.bar, &description, epoch, now_ms)
+        {
             Ok(()) => {
                 session.last_epoch = Some(epoch);
                 self.epoch.store(epoch.get(), Relaxed);
             }
             Err(error) => {
-                dev_err!(self.device.dev(), "Session cannot start: {:?}\n", error);
+                dev_err!(
+                    self.parts.device.dev(),
+                    "Session cannot start: {:?}\n",
+                    error
+                );
                 session.is_started = false;
             }
         }
@@ -182,7 +186,7 @@ impl Control {
 
     /// Ends the session, if there is one (Z1, Z2).
     fn end(&self, session: &mut Session) {
-        session.port.stop(&self.bar, &mut session.commands);
+        session.port.stop(&self.parts.bar, &mut session.commands);
         self.epoch.store(0, Relaxed);
     }
 
@@ -193,7 +197,7 @@ impl Control {
     ) -> &'a [QueueDescription] {
         let mut count = 0;
         for (index, queue) in (0..).zip(queues.iter_mut()) {
-            let Some(ring) = self.transport.queues.get(index) else {
+            let Some(ring) = self.parts.transport.queues.get(index) else {
                 break;
             };
             // The largest power of two; a queue has at least one descriptor.
@@ -214,18 +218,21 @@ impl Control {
         let is_kicked = session.commands.look_at_slots();
         if self.scan_ms != 0 && now_ms >= session.next_scan_ms {
             session.next_scan_ms = now_ms.saturating_add(self.scan_ms);
-            self.transport.queues.kick_all();
+            self.parts.transport.queues.kick_all();
         }
-        let progress = session.port.poll(&self.bar, &mut session.commands, now_ms);
+        let progress = session
+            .port
+            .poll(&self.parts.bar, &mut session.commands, now_ms);
         if progress.needs_reset {
-            self.transport.interrupts.raise_config();
+            self.parts.transport.interrupts.raise_config();
         }
-        self.transport.interrupts.retry();
+        self.parts.transport.interrupts.retry();
         if progress.is_rc_silent {
             dev_warn!(
-                self.device.dev(),
-                "No heartbeat of the root complex, expected one every {} ms: starting again\n",
-                transport::time::BEAT_MS
+                self.parts.device.dev(),
+                "No heartbeat of the root complex for {} ms, expected one every {} ms: starting again\n",
+                time::RC_SILENT_MS,
+                time::BEAT_MS
             );
             self.end(session);
         }

@@ -205,22 +205,16 @@ impl Place {
     ///
     /// # Errors
     ///
-    /// `ENXIO`: they are not evenly spaced.
+    /// `ENXIO`: they are not in it, or not evenly spaced.
     fn of(bar: &DoorbellBar, count: u16) -> Result<Self> {
-        let offset = |index| Ok::<_, Error>(u32::try_from(bar.offset(index)?)?);
-        let first = offset(0)?;
-        let stride = match count {
-            0 | 1 => 0,
-            _ => offset(1)?.checked_sub(first).ok_or(ENXIO)?,
-        };
-        for index in 1..count {
-            if stride.checked_mul(index.into()) != offset(index)?.checked_sub(first) {
-                return Err(ENXIO);
-            }
+        let mut offsets = KVec::with_capacity(count.into(), GFP_KERNEL)?;
+        for index in 0..count {
+            offsets.push(u32::try_from(bar.offset(index)?)?, GFP_KERNEL)?;
         }
+        let (offset, stride) = spacing(&offsets).ok_or(ENXIO)?;
         Ok(Self {
             bar: bar.bar(),
-            offset: first,
+            offset,
             stride,
             count,
         })
@@ -239,5 +233,56 @@ impl Place {
             stride: self.stride,
             scan_ms: 0,
         }
+    }
+}
+
+/// Returns the first of some offsets and the distance between neighbours, if it is the same for all.
+fn spacing(offsets: &[u32]) -> Option<(u32, u32)> {
+    let (first, rest) = offsets.split_first()?;
+    let stride = match rest.first() {
+        Some(second) => second.checked_sub(*first)?,
+        None => 0,
+    };
+    let mut expected = *first;
+    for offset in rest {
+        expected = expected.checked_add(stride)?;
+        if *offset != expected {
+            return None;
+        }
+    }
+    Some((*first, stride))
+}
+
+#[kunit_tests(pci_epf_vhost_doorbell)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_evenly_spaced() {
+        assert_eq!(spacing(&[0x40]), Some((0x40, 0)));
+        // The interrupt controller's one register, told apart by the value.
+        assert_eq!(spacing(&[0x40, 0x40, 0x40]), Some((0x40, 0)));
+        assert_eq!(spacing(&[0x40, 0x44, 0x48]), Some((0x40, 4)));
+    }
+
+    #[test]
+    fn other_places_are_refused() {
+        assert_eq!(spacing(&[]), None);
+        assert_eq!(spacing(&[0x40, 0x44, 0x4c]), None);
+        assert_eq!(spacing(&[0x44, 0x40]), None);
+        assert_eq!(spacing(&[0, u32::MAX, u32::MAX]), None);
+    }
+
+    #[test]
+    fn the_region_ends_with_the_last_slot() {
+        let place = Place {
+            bar: BarNumber::Bar2,
+            offset: 0x40,
+            stride: 8,
+            count: 3,
+        };
+        let doorbells = place.describe(DoorbellKind::Msi);
+        assert_eq!(doorbells.bar, 2);
+        assert_eq!(doorbells.region.end(), 0x54);
     }
 }

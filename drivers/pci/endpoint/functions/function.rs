@@ -5,62 +5,29 @@
 //! Context: process, `epf->lock` held, except for `probe`. The settings' lock is held for moments.
 
 use crate::{
-    bar::{
-        self,
-        Contents,
-        RegisterBar, //
-    },
-    commands::{
-        Commands,
-        Vectors, //
-    },
+    bound::Bound,
     configfs,
     control::Control,
-    doorbell::{
-        self,
-        Interrupting, //
-    },
-    settings::{
-        DeviceType,
-        Settings, //
-    },
-    vhost::Transport, //
-};
-use concurrency::{
-    Queue as Workqueue,
-    Worker, //
+    settings::Settings, //
 };
 use kernel::{
     new_mutex,
     prelude::*,
-    str::CString,
     sync::{
         aref::ARef,
         Arc,
         Mutex, //
     },
-    time::Delta, //
 };
 use pci_ep::{
     configfs::Entry,
     function::Device,
-    BarNumber,
     Endpoint,
-    Features,
     Function,
     Header,
-    InterruptPin,
-    ProgrammedBar, //
+    InterruptPin, //
 };
-use transport::{
-    Layout,
-    LayoutError,
-    Placement, //
-};
-use vhost_bus::Registration;
-
-/// The most MSI vectors of a function (PCI Express Base Specification, 7.7.1).
-const MAX_MSI: u32 = 32;
+use transport::Layout;
 
 /// A function device, bound or not.
 #[pin_data]
@@ -137,143 +104,6 @@ impl VhostFunction {
     }
 }
 
-/// What the function holds while it is bound.
-pub(crate) struct Bound {
-    // Dropped in this order, after the session was ended: worker, backend, BARs, doorbells.
-    worker: Worker,
-    control: Arc<Control>,
-    _registration: Registration,
-    _attachment: Attachment,
-    programmed: Option<Programmed>,
-    endpoint: Endpoint,
-    vectors: Vectors,
-    layout: Layout,
-    bar: RegisterBar,
-    doorbells: Option<Interrupting>,
-}
-
-/// The transport's hold on the controller, which ends here whoever still has the transport.
-struct Attachment(Arc<Transport>);
-
-impl Drop for Attachment {
-    fn drop(&mut self) {
-        self.0.detach();
-    }
-}
-
-/// The BARs that the RC sees.
-struct Programmed {
-    registers: ProgrammedBar,
-    doorbells: Option<ProgrammedBar>,
-}
-
-impl Bound {
-    fn new(endpoint: Endpoint, settings: &Settings) -> Result<Self> {
-        let (device_type, instance) = identity(&endpoint, settings)?;
-        let features = *endpoint.features();
-        check_controller(&endpoint, &features)?;
-        let transport = Transport::new(&endpoint, settings)?;
-        let attachment = Attachment(transport.clone());
-        let registration = register(&endpoint, &transport, device_type, instance)?;
-        let contents = contents(&endpoint, &features, &transport)?;
-        let number = bar::choose(&features, &contents, settings.scan_ms)
-            .map_err(|error| explain(&endpoint, error))?;
-        let mut doorbells = doorbell::choose(
-            &endpoint,
-            settings.doorbell,
-            contents.num_queues,
-            number,
-            &transport.queues,
-        )?;
-        let layout = plan(&endpoint, settings, &contents, number, doorbells.as_ref())?;
-        let bar = RegisterBar::alloc(&endpoint, &layout).inspect_err(|error| {
-            let size = layout.register_bar_size();
-            dev_err!(
-                endpoint,
-                "No memory of {:#x} bytes for BAR {}: {:?}\n",
-                size,
-                number.index(),
-                error
-            );
-        })?;
-        transport.publish_in(&bar, &layout);
-        let vectors = vectors(&endpoint, &features, &contents);
-        let device = registration.device().clone();
-        let control = Control::new(
-            device.clone(),
-            transport.clone(),
-            bar.clone(),
-            layout,
-            Commands::new(device, transport, bar.clone(), layout, vectors),
-            doorbells
-                .as_mut()
-                .map_or(KVec::new(), Interrupting::take_values),
-            Delta::from_micros(settings.poll_us.into()),
-        )?;
-        let queue = Arc::new(Workqueue::new(c"pci_epf_vhost")?, GFP_KERNEL)?;
-        Ok(Self {
-            worker: Worker::new(c"pci_epf_vhost::Control", &queue, control.clone())?,
-            control,
-            _registration: registration,
-            _attachment: attachment,
-            programmed: None,
-            endpoint,
-            vectors,
-            layout,
-            bar,
-            doorbells,
-        })
-    }
-
-    /// Programs header, BARs and interrupts.
-    fn program(&mut self) -> Result {
-        self.endpoint.write_header()?;
-        self.program_bars()?;
-        if self.vectors.msi != 0 {
-            self.endpoint.set_msi(self.vectors.msi)?;
-        }
-        if let Some(msix) = self.layout.msix() {
-            let bar = BarNumber::try_from(i32::from(msix.bar))?;
-            self.endpoint
-                .set_msix(self.vectors.msix, bar, msix.region.offset)?;
-        }
-        Ok(())
-    }
-
-    fn program_bars(&mut self) -> Result {
-        match &self.programmed {
-            Some(programmed) => programmed.again(),
-            None => {
-                let doorbells = match &self.doorbells {
-                    Some(doorbells) => doorbells.program()?,
-                    None => None,
-                };
-                self.programmed = Some(Programmed {
-                    registers: self.bar.memory().program()?,
-                    doorbells,
-                });
-                Ok(())
-            }
-        }
-    }
-
-    /// Lets sessions run.
-    fn start(&self) {
-        self.control.start();
-        self.worker.wake();
-    }
-}
-
-impl Programmed {
-    fn again(&self) -> Result {
-        self.registers.program_again()?;
-        match &self.doorbells {
-            Some(bar) => bar.program_again(),
-            None => Ok(()),
-        }
-    }
-}
-
 #[vtable]
 impl Function for VhostFunction {
     const NAME: &'static CStr = c"pci_epf_vhost";
@@ -312,172 +142,37 @@ impl Function for VhostFunction {
     fn bind(this: &Arc<Self>, endpoint: Endpoint) -> Result<Bound> {
         let settings = this.take_settings()?;
         let bound = Bound::new(endpoint, &settings).inspect_err(|_| this.give_settings_back())?;
-        this.state.lock().control = Some((bound.control.clone(), bound.layout));
+        this.state.lock().control = Some((bound.control().clone(), *bound.layout()));
         Ok(bound)
     }
 
     fn unbind(this: &Arc<Self>, bound: Bound) {
-        bound.control.stop();
+        bound.stop();
         drop(bound);
         this.give_settings_back();
     }
 
     fn epc_init(_this: &Arc<Self>, bound: &mut Bound) -> Result {
-        bound.control.stop();
+        bound.stop();
         bound.program()?;
         bound.start();
         Ok(())
     }
 
     fn epc_deinit(_this: &Arc<Self>, bound: &mut Bound) -> Result {
-        bound.control.stop();
-        bound.programmed = None;
+        bound.stop();
+        bound.forget_programmed();
         Ok(())
     }
 
     /// Sessions run since the controller was ready, unless the link was down in between.
     fn link_up(_this: &Arc<Self>, bound: &mut Bound) -> Result {
-        if bound.programmed.is_some() {
-            bound.start();
-        }
+        bound.start();
         Ok(())
     }
 
     fn link_down(_this: &Arc<Self>, bound: &mut Bound) -> Result {
-        bound.control.stop();
+        bound.stop();
         Ok(())
     }
-}
-
-/// Returns what the user has to set.
-fn identity<'a>(endpoint: &Endpoint, settings: &'a Settings) -> Result<(DeviceType, &'a CString)> {
-    let Some(device) = settings.device else {
-        dev_err!(endpoint, "Attribute 'device' is not set, e.g. to 'net'\n");
-        return Err(EINVAL);
-    };
-    let Some(instance) = &settings.instance else {
-        dev_err!(
-            endpoint,
-            "Attribute 'instance' is not set to the name of a backend's instance\n"
-        );
-        return Err(EINVAL);
-    };
-    Ok((device, instance))
-}
-
-/// Refuses what no setting helps against.
-fn check_controller(endpoint: &Endpoint, features: &Features) -> Result {
-    if endpoint.is_virtual() {
-        dev_err!(
-            endpoint,
-            "Virtual functions are not supported: the framework tells them of no events\n"
-        );
-        return Err(EINVAL);
-    }
-    if !features.msi && !features.msix && !features.intx {
-        dev_err!(
-            endpoint,
-            "Controller can raise neither MSI-X nor MSI nor INTx\n"
-        );
-        return Err(ENXIO);
-    }
-    Ok(())
-}
-
-/// Puts the device on the vhost bus, where a backend has to be bound at once.
-fn register(
-    endpoint: &Endpoint,
-    transport: &Arc<Transport>,
-    device: DeviceType,
-    instance: &CStr,
-) -> Result<Registration> {
-    let registration = vhost_bus::Device::register(
-        transport.clone(),
-        device.0,
-        instance,
-        Some(endpoint.as_ref()),
-    )?;
-    if !transport.has_backend() {
-        dev_err!(
-            endpoint,
-            "No backend for '{}' took instance '{}': is its module loaded, and the instance made?\n",
-            device,
-            instance
-        );
-        return Err(ENODEV);
-    }
-    Ok(registration)
-}
-
-/// Returns what the register BAR has to have, as the backend wants it.
-fn contents(endpoint: &Endpoint, features: &Features, transport: &Transport) -> Result<Contents> {
-    let num_queues = transport.queues.count().try_into()?;
-    let msix_vectors = match endpoint.function().msix_interrupts() {
-        _ if !features.msix => 0,
-        // One for each queue, one for the config.
-        0 => num_queues + 1,
-        asked => asked,
-    };
-    Ok(Contents {
-        num_queues,
-        config_size: transport.config_size().try_into()?,
-        msix_vectors,
-    })
-}
-
-/// Returns how many interrupts to offer.
-fn vectors(endpoint: &Endpoint, features: &Features, contents: &Contents) -> Vectors {
-    let msi = match endpoint.function().msi_interrupts() {
-        _ if !features.msi => 0,
-        0 => (u32::from(contents.num_queues) + 1)
-            .next_power_of_two()
-            .min(MAX_MSI) as u8,
-        asked => asked,
-    };
-    Vectors {
-        intx: features.intx,
-        msi,
-        msix: contents.msix_vectors,
-    }
-}
-
-/// Lays out the register BAR.
-fn plan(
-    endpoint: &Endpoint,
-    settings: &Settings,
-    contents: &Contents,
-    number: BarNumber,
-    doorbells: Option<&Interrupting>,
-) -> Result<Layout> {
-    let placement = match doorbells {
-        Some(doorbells) => Placement::At(doorbells.place()),
-        None => bar::polled(settings.scan_ms),
-    };
-    let layout = contents
-        .plan(number, placement)
-        .map_err(|error| explain(endpoint, error))?;
-    let place = layout.doorbells();
-    dev_info!(
-        endpoint,
-        "{} queues, registers of {:#x} bytes in BAR {}, doorbells {} in BAR {}\n",
-        contents.num_queues,
-        layout.register_bar_size(),
-        number.index(),
-        doorbell::word(place.kind),
-        place.bar
-    );
-    Ok(layout)
-}
-
-/// Says why registers have no place.
-fn explain(endpoint: &Endpoint, error: LayoutError) -> Error {
-    if error == LayoutError::OutsideBar {
-        dev_err!(
-            endpoint,
-            "No BAR of the controller is large enough for the registers\n"
-        );
-        return ENOSPC;
-    }
-    dev_err!(endpoint, "Registers cannot be laid out: {:?}\n", error);
-    EINVAL
 }

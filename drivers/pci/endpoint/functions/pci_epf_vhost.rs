@@ -8,12 +8,14 @@
 //!
 //! ```text
 //!   configfs --> settings, configfs         what the user wants
-//!   framework --> function                  bind, start, stop, unbind
-//!                   |-- bar, doorbell       what the RC sees: registers, doorbells
-//!                   |-- control --> commands, pace   the worker that serves the RC
-//!                   `-- vhost               what the backend calls
-//!                         |-- queue, buffers, window   rings and buffers in RC memory
-//!                         `-- interrupt       to the RC
+//!   framework --> function                  made, bound, started, stopped, unbound
+//!                   `-- bound               what there is in between:
+//!                         |-- bar, doorbell       what the RC sees
+//!                         |-- control, pace       the worker that serves it
+//!                         |     `-- commands      what the RC wants
+//!                         `-- vhost               what the backend wants
+//!                               |-- queue, buffers, window   rings and buffers in RC memory
+//!                               `-- interrupt                to the RC
 //! ```
 //!
 //! Limits: split rings; payload is copied by the CPU; the first function of a controller gets
@@ -21,7 +23,7 @@
 //!
 //! Lock order, outermost first:
 //!
-//! 1. `epf->lock` of the framework, held in all callbacks of `function`;
+//! 1. `epf->lock` of the framework, held in all callbacks of `function`, hence in `bound`;
 //! 2. the session (`control`), held by the worker while it executes a command;
 //! 3. the vhost bus: state lock of the device, ring lock of a queue;
 //! 4. the window cache, then what a user remembers of it (`window`, `buffers`); the device config (`vhost`);
@@ -32,6 +34,7 @@
 //! queues. The worker never takes `epf->lock`, so callbacks may wait for it.
 
 mod bar;
+mod bound;
 mod buffers;
 mod commands;
 mod configfs;

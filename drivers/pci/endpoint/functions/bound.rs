@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a function has while it is bound to a controller, and how it comes about.
+//!
+//! The whole configuration is checked here, against backend and controller; each fault is told in
+//! one sentence.
+//!
+//! Context: process, `epf->lock` held.
+
+use crate::{
+    bar::{
+        self,
+        Contents,
+        RegisterBar, //
+    },
+    commands::{
+        Parts,
+        Vectors, //
+    },
+    control::Control,
+    doorbell::{
+        self,
+        Interrupting, //
+    },
+    settings::{
+        DeviceType,
+        Settings, //
+    },
+    vhost::Transport, //
+};
+use concurrency::{
+    Queue as Workqueue,
+    Worker, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc,
+    time::Delta, //
+};
+use pci_ep::{
+    BarNumber,
+    Endpoint,
+    ProgrammedBar, //
+};
+use transport::{
+    Layout,
+    LayoutError,
+    Placement, //
+};
+use vhost_bus::Registration;
+
+/// The most MSI vectors of a function (PCI Express Base Specification, 7.7.1).
+const MAX_MSI: u16 = 32;
+
+/// What the function holds while it is bound.
+pub(crate) struct Bound {
+    // Dropped in this order, after the session was ended: worker, backend, BARs, doorbells.
+    worker: Worker,
+    control: Arc<Control>,
+    _served: Served,
+    programmed: Option<Programmed>,
+    shown: Shown,
+    vectors: Vectors,
+    endpoint: Endpoint,
+}
+
+impl Bound {
+    /// # Errors
+    ///
+    /// Whatever is wrong with the configuration, or cannot be allocated.
+    pub(crate) fn new(endpoint: Endpoint, settings: &Settings) -> Result<Self> {
+        check_controller(&endpoint)?;
+        let served = Served::new(&endpoint, settings)?;
+        let contents = contents(&endpoint, &served.transport)?;
+        let mut shown = Shown::new(&endpoint, settings, &contents, &served.transport)?;
+        let vectors = vectors(&endpoint, &contents);
+        let parts = Parts {
+            device: served.registration.device().clone(),
+            transport: served.transport.clone(),
+            bar: shown.bar.clone(),
+            layout: shown.layout,
+        };
+        let busy = Delta::from_micros(settings.poll_us.into());
+        let control = Control::new(parts, vectors, shown.take_values(), busy)?;
+        let queue = Arc::new(Workqueue::new(c"pci_epf_vhost")?, GFP_KERNEL)?;
+        Ok(Self {
+            worker: Worker::new(c"pci_epf_vhost::Control", &queue, control.clone())?,
+            control,
+            _served: served,
+            programmed: None,
+            shown,
+            vectors,
+            endpoint,
+        })
+    }
+
+    pub(crate) fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.shown.layout
+    }
+
+    /// Programs header, BARs and interrupts.
+    pub(crate) fn program(&mut self) -> Result {
+        self.endpoint.write_header()?;
+        match &self.programmed {
+            Some(programmed) => programmed.again()?,
+            None => self.programmed = Some(self.shown.program()?),
+        }
+        if self.vectors.msi != 0 {
+            self.endpoint.set_msi(self.vectors.msi)?;
+        }
+        if let Some(msix) = self.layout().msix() {
+            let bar = BarNumber::try_from(i32::from(msix.bar))?;
+            self.endpoint
+                .set_msix(self.vectors.msix, bar, msix.region.offset)?;
+        }
+        Ok(())
+    }
+
+    /// The controller loses what was programmed.
+    pub(crate) fn forget_programmed(&mut self) {
+        self.programmed = None;
+    }
+
+    /// Lets sessions run, if the RC can see the registers.
+    pub(crate) fn start(&self) {
+        if self.programmed.is_some() {
+            self.control.start();
+            self.worker.wake();
+        }
+    }
+
+    /// Ends the session; on return nothing touches RC memory.
+    pub(crate) fn stop(&self) {
+        self.control.stop();
+    }
+}
+
+/// The device on the vhost bus, with its backend. Dropped in this order: the transport lets go of
+/// the controller last, whoever else still has the transport.
+struct Served {
+    registration: Registration,
+    transport: Attached,
+}
+
+/// A transport that lets go of the controller when this is dropped.
+struct Attached(Arc<Transport>);
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.0.detach();
+    }
+}
+
+impl core::ops::Deref for Attached {
+    type Target = Arc<Transport>;
+
+    fn deref(&self) -> &Arc<Transport> {
+        &self.0
+    }
+}
+
+impl Served {
+    /// Puts the device on the vhost bus, where a backend has to be bound at once.
+    fn new(endpoint: &Endpoint, settings: &Settings) -> Result<Self> {
+        let Some(DeviceType(id)) = settings.device else {
+            dev_err!(endpoint, "Attribute 'device' is not set, e.g. to 'net'\n");
+            return Err(EINVAL);
+        };
+        let Some(instance) = &settings.instance else {
+            dev_err!(
+                endpoint,
+                "Attribute 'instance' is not set to the name of a backend's instance\n"
+            );
+            return Err(EINVAL);
+        };
+        let transport = Attached(Transport::new(endpoint, settings)?);
+        let parent = Some(endpoint.as_ref());
+        let registration = vhost_bus::Device::register(transport.clone(), id, instance, parent)?;
+        if !transport.has_backend() {
+            dev_err!(
+                endpoint,
+                "No backend for '{}' took instance '{}': is its module loaded, and the instance made?\n",
+                DeviceType(id),
+                &**instance
+            );
+            return Err(ENODEV);
+        }
+        Ok(Self {
+            registration,
+            transport,
+        })
+    }
+}
+
+/// What the RC sees: registers and doorbells.
+struct Shown {
+    layout: Layout,
+    bar: RegisterBar,
+    doorbells: Option<Interrupting>,
+}
+
+impl Shown {
+    fn new(
+        endpoint: &Endpoint,
+        settings: &Settings,
+        contents: &Contents,
+        transport: &Transport,
+    ) -> Result<Self> {
+        let number = bar::choose(endpoint.features(), contents, settings.scan_ms)
+            .map_err(|error| explain(endpoint, error))?;
+        let doorbells = doorbell::choose(
+            endpoint,
+            settings.doorbell,
+            contents.num_queues,
+            number,
+            &transport.queues,
+        )?;
+        let placement = match &doorbells {
+            Some(doorbells) => Placement::At(doorbells.place()),
+            None => bar::polled(settings.scan_ms),
+        };
+        let layout = contents
+            .plan(number, placement)
+            .map_err(|error| explain(endpoint, error))?;
+        let bar = RegisterBar::alloc(endpoint, &layout).inspect_err(|error| {
+            dev_err!(
+                endpoint,
+                "No memory of {:#x} bytes for BAR {}: {:?}\n",
+                layout.register_bar_size(),
+                number.index(),
+                error
+            );
+        })?;
+        transport.publish_in(&bar, &layout);
+        report(endpoint, &layout);
+        Ok(Self {
+            layout,
+            bar,
+            doorbells,
+        })
+    }
+
+    /// Takes the values that kick the queues; none for polled doorbells.
+    fn take_values(&mut self) -> KVec<u32> {
+        match &mut self.doorbells {
+            Some(doorbells) => doorbells.take_values(),
+            None => KVec::new(),
+        }
+    }
+
+    fn program(&self) -> Result<Programmed> {
+        let doorbells = self.doorbells.as_ref().map(Interrupting::program);
+        Ok(Programmed {
+            doorbells: doorbells.transpose()?.flatten(),
+            registers: self.bar.memory().program()?,
+        })
+    }
+}
+
+/// The BARs that the RC sees.
+struct Programmed {
+    registers: ProgrammedBar,
+    doorbells: Option<ProgrammedBar>,
+}
+
+impl Programmed {
+    fn again(&self) -> Result {
+        self.registers.program_again()?;
+        match &self.doorbells {
+            Some(bar) => bar.program_again(),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Refuses what no setting helps against.
+fn check_controller(endpoint: &Endpoint) -> Result {
+    let features = endpoint.features();
+    if endpoint.is_virtual() {
+        dev_err!(
+            endpoint,
+            "Virtual functions are not supported: the framework tells them of no events\n"
+        );
+        return Err(EINVAL);
+    }
+    if !features.msi && !features.msix && !features.intx {
+        dev_err!(
+            endpoint,
+            "Controller can raise neither MSI-X nor MSI nor INTx\n"
+        );
+        return Err(ENXIO);
+    }
+    Ok(())
+}
+
+/// Returns what the register BAR has to have, as backend and user want it.
+fn contents(endpoint: &Endpoint, transport: &Transport) -> Result<Contents> {
+    let num_queues: u16 = transport.queues.count().try_into()?;
+    let msix_vectors = match endpoint.function().msix_interrupts() {
+        _ if !endpoint.features().msix => 0,
+        0 => all_vectors(num_queues),
+        asked => asked,
+    };
+    Ok(Contents {
+        num_queues,
+        config_size: transport.config_size().try_into()?,
+        msix_vectors,
+    })
+}
+
+/// Returns how many interrupts to offer.
+fn vectors(endpoint: &Endpoint, contents: &Contents) -> Vectors {
+    let features = endpoint.features();
+    let msi = match endpoint.function().msi_interrupts() {
+        _ if !features.msi => 0,
+        // CAST: At most `MAX_MSI`; a power of two, as the capability has it.
+        0 => all_vectors(contents.num_queues)
+            .next_power_of_two()
+            .min(MAX_MSI) as u8,
+        asked => asked,
+    };
+    Vectors {
+        intx: features.intx,
+        msi,
+        msix: contents.msix_vectors,
+    }
+}
+
+/// Returns one vector for each queue, of which there are at most 64, and one for the config.
+fn all_vectors(num_queues: u16) -> u16 {
+    num_queues.saturating_add(1)
+}
+
+/// Says where the RC finds what, once.
+fn report(endpoint: &Endpoint, layout: &Layout) {
+    let doorbells = layout.doorbells();
+    dev_info!(
+        endpoint,
+        "{} queues, registers of {:#x} bytes in BAR {}, doorbells {} in BAR {}\n",
+        layout.num_queues(),
+        layout.register_bar_size(),
+        layout.register_bar(),
+        doorbell::word(doorbells.kind),
+        doorbells.bar
+    );
+}
+
+/// Says why registers have no place.
+fn explain(endpoint: &Endpoint, error: LayoutError) -> Error {
+    if error == LayoutError::OutsideBar {
+        dev_err!(
+            endpoint,
+            "No BAR of the controller is large enough for the registers\n"
+        );
+        return ENOSPC;
+    }
+    dev_err!(endpoint, "Registers cannot be laid out: {:?}\n", error);
+    EINVAL
+}
