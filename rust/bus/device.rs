@@ -240,7 +240,14 @@ unsafe extern "C" fn release<B: Bus>(raw: *mut bindings::device) {
 pub(crate) unsafe extern "C" fn probe<B: Bus>(raw: *mut bindings::device) -> ffi::c_int {
     // SAFETY: By the requirement above.
     let (device, driver) = unsafe { (Node::<B>::payload(raw), driver::of_raw::<B>((*raw).driver)) };
-    from_result(|| B::probe(device.ok_or(ENODEV)?, driver).map(|()| 0))
+    from_result(|| {
+        // SAFETY: The driver is registered, and its module is not gone as long as it is.
+        let module = unsafe { DriverModule::pin(raw) }?;
+        B::probe(device.ok_or(ENODEV)?, driver)?;
+        // Undone in `remove`.
+        core::mem::forget(module);
+        Ok(0)
+    })
 }
 
 /// # Safety
@@ -250,5 +257,49 @@ pub(crate) unsafe extern "C" fn remove<B: Bus>(raw: *mut bindings::device) {
     // SAFETY: By the requirement above: a bound device is registered.
     if let Some(device) = unsafe { Node::<B>::payload(raw) } {
         B::remove(device);
+    }
+    // SAFETY: `probe` left the reference behind, and the driver core resets `driver` after this.
+    drop(unsafe { DriverModule::of(raw) });
+}
+
+/// A reference to the module of the driver of a device, while it is bound: nobody would serve the
+/// requests in flight if the module were unloaded.
+struct DriverModule(*mut bindings::module);
+
+impl DriverModule {
+    /// Takes a reference.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`: the module is being unloaded.
+    ///
+    /// # Safety
+    ///
+    /// `driver` of the device is set, and registered.
+    unsafe fn pin(raw: *mut bindings::device) -> Result<Self> {
+        // SAFETY: By the requirement above.
+        let module = unsafe { (*(*raw).driver).owner };
+        // SAFETY: A registered driver's module is there; null stands for the kernel itself.
+        match unsafe { bindings::bus_module_get(module) } {
+            true => Ok(Self(module)),
+            false => Err(ENODEV),
+        }
+    }
+
+    /// Returns the reference that was left behind.
+    ///
+    /// # Safety
+    ///
+    /// As for [`pin`](Self::pin), which succeeded for this device, and whose result was forgotten.
+    unsafe fn of(raw: *mut bindings::device) -> Self {
+        // SAFETY: By the requirement above.
+        Self(unsafe { (*(*raw).driver).owner })
+    }
+}
+
+impl Drop for DriverModule {
+    fn drop(&mut self) {
+        // SAFETY: `pin` took the reference.
+        unsafe { bindings::bus_module_put(self.0) }
     }
 }
