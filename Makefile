@@ -4,18 +4,20 @@
 # Where the kernel to build for lives; any kernel build directory with Rust metadata will do.
 KDIR ?= /lib/modules/$(shell uname -r)/build
 BUILD := $(CURDIR)/build
+# A kernel that signs all modules can only sign these where its key is.
+SIGNING := $(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=)
 ENTER := tools/build/enter.sh
 
 .DEFAULT_GOAL := help
 
 ##@ On the machine that will run them
 modules: ## Build the modules for the kernel in KDIR, into build/modules
-	tools/build/check-kdir.sh $(KDIR)
-	mkdir -p $(BUILD)/modules
+	@tools/build/check-kdir.sh $(KDIR)
+	@mkdir -p $(BUILD)/modules
 	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(BUILD)/modules $(TARGET)
 
 modules_install: ## Install what `make modules` built, for the kernel in KDIR
-	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(BUILD)/modules modules_install
+	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(BUILD)/modules $(SIGNING) modules_install
 
 ##@ The two-machine demonstration and the tests (as root, on Debian 12 or 13)
 demo: vms ## Boot an EP and an RC, run disk and network I/O between them
