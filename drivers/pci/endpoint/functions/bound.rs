@@ -50,7 +50,10 @@ use transport::{
 use vhost_bus::Registration;
 
 /// The most MSI vectors of a function (PCI Express Base Specification, 7.7.1).
-const MAX_MSI: u16 = 32;
+const MAX_MSI: u8 = 32;
+
+/// The most MSI-X vectors of a function (PCI Express Base Specification, 7.7.2).
+const MAX_MSIX: u16 = 2048;
 
 /// What the function holds while it is bound.
 pub(crate) struct Bound {
@@ -71,9 +74,9 @@ impl Bound {
     pub(crate) fn new(endpoint: Endpoint, settings: &Settings) -> Result<Self> {
         check_controller(&endpoint)?;
         let served = Served::new(&endpoint, settings)?;
-        let contents = contents(&endpoint, &served.transport)?;
+        let vectors = vectors(&endpoint, served.transport.queues.count())?;
+        let contents = contents(&served.transport, &vectors)?;
         let mut shown = Shown::new(&endpoint, settings, &contents, &served.transport)?;
-        let vectors = vectors(&endpoint, &contents);
         let parts = Parts {
             device: served.registration.device().clone(),
             transport: served.transport.clone(),
@@ -297,42 +300,63 @@ fn check_controller(endpoint: &Endpoint) -> Result {
     Ok(())
 }
 
-/// Returns what the register BAR has to have, as backend and user want it.
-fn contents(endpoint: &Endpoint, transport: &Transport) -> Result<Contents> {
-    let num_queues: u16 = transport.queues.count().try_into()?;
-    let msix_vectors = match endpoint.function().msix_interrupts() {
-        _ if !endpoint.features().msix => 0,
-        0 => all_vectors(num_queues),
-        asked => asked,
-    };
+/// Returns what the register BAR has to have, as the backend wants it.
+fn contents(transport: &Transport, vectors: &Vectors) -> Result<Contents> {
     Ok(Contents {
-        num_queues,
+        num_queues: transport.queues.count().try_into()?,
         config_size: transport.config_size().try_into()?,
-        msix_vectors,
+        msix_vectors: vectors.msix,
     })
 }
 
-/// Returns how many interrupts to offer.
-fn vectors(endpoint: &Endpoint, contents: &Contents) -> Vectors {
-    let features = endpoint.features();
-    let msi = match endpoint.function().msi_interrupts() {
-        _ if !features.msi => 0,
-        // CAST: At most `MAX_MSI`; a power of two, as the capability has it.
-        0 => all_vectors(contents.num_queues)
-            .next_power_of_two()
-            .min(MAX_MSI) as u8,
+/// Returns how many interrupts to offer: what the user asks for, or what suits `num_queues`.
+///
+/// # Errors
+///
+/// `EINVAL`: more than PCI allows, or what the controller has not got.
+fn vectors(endpoint: &Endpoint, num_queues: usize) -> Result<Vectors> {
+    let (features, function) = (endpoint.features(), endpoint.function());
+    let (msi, msix) = match (function.msi_interrupts(), function.msix_interrupts()) {
+        (0, 0) => default_vectors(num_queues),
         asked => asked,
     };
-    Vectors {
-        intx: features.intx,
-        msi,
-        msix: contents.msix_vectors,
+    let is_asked = function.msi_interrupts() != 0 || function.msix_interrupts() != 0;
+    if msi > MAX_MSI || msix > MAX_MSIX {
+        dev_err!(
+            endpoint,
+            "Expected at most {} MSI and {} MSI-X vectors, asked for {} and {}\n",
+            MAX_MSI,
+            MAX_MSIX,
+            msi,
+            msix
+        );
+        return Err(EINVAL);
     }
+    let is_missing = (msi != 0 && !features.msi) || (msix != 0 && !features.msix);
+    if is_asked && is_missing {
+        dev_err!(
+            endpoint,
+            "Asked for {} MSI and {} MSI-X vectors, controller can raise: MSI {}, MSI-X {}\n",
+            msi,
+            msix,
+            features.msi,
+            features.msix
+        );
+        return Err(EINVAL);
+    }
+    Ok(Vectors {
+        intx: features.intx,
+        msi: if features.msi { msi } else { 0 },
+        msix: if features.msix { msix } else { 0 },
+    })
 }
 
-/// Returns one vector for each queue, of which there are at most 64, and one for the config.
-fn all_vectors(num_queues: u16) -> u16 {
-    num_queues.saturating_add(1)
+/// Returns MSI and MSI-X vectors for each queue and the config.
+fn default_vectors(num_queues: usize) -> (u8, u16) {
+    let all = num_queues.saturating_add(1);
+    let msi = all.next_power_of_two().min(MAX_MSI.into());
+    // CAST: Both are limited to what fits.
+    (msi as u8, all.min(MAX_MSIX.into()) as u16)
 }
 
 /// Says where the RC finds what, once.

@@ -82,6 +82,8 @@ pub(crate) struct Commands {
     vectors: Vectors,
     /// By index; `None`: not set up.
     queues: KVec<Option<Queue>>,
+    /// A queue that could not be mapped was logged. Once is enough, as the RC can try at any rate.
+    is_failure_logged: bool,
 }
 
 impl Commands {
@@ -91,6 +93,7 @@ impl Commands {
             parts,
             vectors,
             queues: KVec::from_elem(None, num_queues.into(), GFP_KERNEL)?,
+            is_failure_logged: false,
         })
     }
 
@@ -125,27 +128,35 @@ impl Commands {
         queue.ok_or(CommandError::BadState)
     }
 
-    /// Maps a queue and gives it to the backend.
-    fn activate(&self, queue: &Queue) -> Result<(), CommandError> {
-        let Queue {
-            setup, avail_index, ..
-        } = queue;
+    /// Maps a queue.
+    fn map(&mut self, setup: &QueueSetup) -> Result<RcMemory, CommandError> {
+        let mapped = RcMemory::map(&self.parts.transport.windows, setup);
+        mapped.map_err(|error| {
+            if !core::mem::replace(&mut self.is_failure_logged, true) {
+                dev_warn!(
+                    self.parts.device.dev(),
+                    "Queue {} of {} descriptors cannot be mapped: {:?}\n",
+                    setup.queue().get(),
+                    setup.size().get(),
+                    error
+                );
+            }
+            CommandError::NoResources
+        })
+    }
+
+    /// Maps a queue and gives it to the backend, to go on from `avail_index`.
+    fn activate(&mut self, setup: &QueueSetup, avail_index: u16) -> Result<(), CommandError> {
         let index = setup.queue().get();
-        let (Some(ring), Some(size)) = (
-            self.parts.transport.queues.get(index),
-            QueueSize::new(setup.size().get()),
-        ) else {
-            return Err(CommandError::Failed);
-        };
-        let memory = RcMemory::map(&self.parts.transport.windows, setup)
-            .map_err(|_| CommandError::NoResources)?;
-        let config = QueueConfig::new(size, self.parts.transport.features()).start_at(*avail_index);
-        self.parts
-            .transport
-            .interrupts
-            .set_queue(index, setup.vector());
+        let size = QueueSize::new(setup.size().get()).ok_or(CommandError::Failed)?;
+        let ring = self.parts.transport.queues.get(index);
+        let ring = ring.ok_or(CommandError::Failed)?;
+        let memory = self.map(setup)?;
+        let transport = &self.parts.transport;
+        let config = QueueConfig::new(size, transport.features()).start_at(avail_index);
+        transport.interrupts.set_queue(index, setup.vector());
         ring.activate(config, memory).map_err(|_| {
-            self.parts.transport.interrupts.set_queue(index, None);
+            transport.interrupts.set_queue(index, None);
             CommandError::Failed
         })
     }
@@ -215,8 +226,10 @@ impl CommandHandler for Commands {
     }
 
     fn enable_queue(&mut self, index: QueueIndex) -> Result<(), CommandError> {
-        let queue = *self.queue(index)?;
-        self.activate(&queue)?;
+        let Queue {
+            setup, avail_index, ..
+        } = *self.queue(index)?;
+        self.activate(&setup, avail_index)?;
         let slot = self.slot(index).map(PolledSlot::new);
         self.queue(index)?.slot = slot;
         // ORDERING: The slot is read before the available index (D5).
