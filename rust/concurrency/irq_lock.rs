@@ -120,14 +120,15 @@ impl<T> Drop for IrqGuard<'_, T> {
     }
 }
 
-/// Returns an initialiser of an [`IrqLock`] with a lockdep class of its own: a value, and optionally a name.
+/// Returns an initialiser of an [`IrqLock`] with a lockdep class of its own: a value, and optionally a
+/// name.
+///
+/// The name is in a static, like the key: a function with this macro may be compiled into several
+/// crates, and lockdep wants one name for one key.
 #[macro_export]
 macro_rules! new_irq_lock {
-    ($value:expr $(, $name:literal)? $(,)?) => {
-        $crate::IrqLock::new(
-            $value,
-            ::kernel::optional_name!($($name)?),
-            ::kernel::static_lock_class!(),
-        )
-    };
+    ($value:expr $(, $name:literal)? $(,)?) => {{
+        static NAME: &::kernel::str::CStr = ::kernel::optional_name!($($name)?);
+        $crate::IrqLock::new($value, NAME, ::kernel::static_lock_class!())
+    }};
 }

@@ -24,8 +24,8 @@ use concurrency::{
 use core::fmt;
 use kernel::{
     prelude::*,
+    static_lock_class,
     sync::{
-        new_mutex,
         Arc,
         Mutex, //
     },
@@ -61,6 +61,12 @@ pub struct RingQueue<M: RingMemory, S> {
     #[pin]
     ring: Mutex<Ring<M>>,
 }
+
+/// The name of the lockdep class of ring locks.
+///
+/// A static like the key: [`RingQueue::new`] is compiled into every transport, and a literal would be
+/// another one in each, which lockdep takes for several classes with the same key.
+static RING_LOCK: &CStr = c"vhost_bus::RingQueue::ring";
 
 /// What is under the ring lock.
 ///
@@ -99,9 +105,10 @@ impl<M: RingMemory, S: Signal> RingQueue<M, S> {
             signal,
             kicked <- new_irq_lock!(Some(spec.kicked.clone()), "vhost_bus::RingQueue::kicked"),
             // INVARIANT: Neither ready nor broken, and no queue.
-            ring <- new_mutex!(
+            ring <- Mutex::new(
                 Ring { state: QueueState::Configured, queue: None },
-                "vhost_bus::RingQueue::ring"
+                RING_LOCK,
+                static_lock_class!(),
             ),
         });
         Arc::pin_init(queue, GFP_KERNEL)

@@ -296,6 +296,9 @@ impl ConfigOps for Transport {
 
 /// A driver whose backends note what they are asked for.
 pub(super) struct TestDriver {
+    /// One per registration: where the release of objects is delayed (CONFIG_DEBUG_KOBJECT_RELEASE), a
+    /// name stays taken for a while.
+    pub(super) name: &'static CStr,
     pub(super) journal: Arc<Journal>,
     pub(super) kicks: Counter,
     /// Whether backends refuse to start.
@@ -304,7 +307,7 @@ pub(super) struct TestDriver {
 
 impl Driver for TestDriver {
     fn name(&self) -> &'static CStr {
-        c"vhost_bus_test"
+        self.name
     }
 
     fn ids(&self) -> &[DeviceId] {

@@ -47,8 +47,9 @@ mod suite {
             Device::register(self.transport.clone(), TEST_ID, c"test", None)
         }
 
-        fn add_driver(&self, is_lame: bool) -> Result<DriverRegistration> {
+        fn add_driver(&self, name: &'static CStr, is_lame: bool) -> Result<DriverRegistration> {
             let driver = TestDriver {
+                name,
                 journal: self.journal.clone(),
                 kicks: Counter::new()?,
                 is_lame,
@@ -66,6 +67,7 @@ mod suite {
     fn matches_by_device_type() -> Result {
         let setup = Setup::new()?;
         let driver = TestDriver {
+            name: c"test_match",
             journal: setup.journal,
             kicks: Counter::new()?,
             is_lame: false,
@@ -92,7 +94,7 @@ mod suite {
         assert!(!device.device().has_backend());
         assert!(setup.journal.was(&[]));
 
-        let driver = setup.add_driver(false)?;
+        let driver = setup.add_driver(c"test_late", false)?;
         assert!(device.device().has_backend());
         assert!(setup.journal.was(&PROBED));
 
@@ -108,7 +110,7 @@ mod suite {
     #[test]
     fn driver_before_device() -> Result {
         let setup = Setup::new()?;
-        let driver = setup.add_driver(false)?;
+        let driver = setup.add_driver(c"test_early", false)?;
         let device = setup.add_device()?;
         assert!(device.device().has_backend());
         assert!(setup.journal.was(&PROBED));
@@ -117,7 +119,7 @@ mod suite {
         assert!(!device.device().has_backend());
         assert!(setup.journal.was(&REMOVED));
 
-        let driver = setup.add_driver(false)?;
+        let driver = setup.add_driver(c"test_again", false)?;
         assert!(setup.journal.was(&PROBED));
         drop(driver);
         assert!(setup.journal.was(&REMOVED));
@@ -142,7 +144,7 @@ mod suite {
     #[test]
     fn reset_stops_before_it_is_seen() -> Result {
         let setup = Setup::new()?;
-        let driver = setup.add_driver(false)?;
+        let driver = setup.add_driver(c"test_reset", false)?;
         let registration = setup.add_device()?;
         let device = registration.device();
         setup.start(device)?;
@@ -167,7 +169,7 @@ mod suite {
     #[test]
     fn veto_of_backend_is_seen() -> Result {
         let setup = Setup::new()?;
-        let _driver = setup.add_driver(false)?;
+        let _driver = setup.add_driver(c"test_veto", false)?;
         let registration = setup.add_device()?;
         let device = registration.device();
         let early = Status::ACKNOWLEDGE | Status::DRIVER;
@@ -183,7 +185,7 @@ mod suite {
     #[test]
     fn failed_start_needs_reset() -> Result {
         let setup = Setup::new()?;
-        let driver = setup.add_driver(true)?;
+        let driver = setup.add_driver(c"test_lame", true)?;
         let registration = setup.add_device()?;
         let device = registration.device();
         assert!(setup.start(device) == Err(EIO));

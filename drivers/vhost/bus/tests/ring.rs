@@ -49,11 +49,12 @@ mod suite {
     }
 
     impl Setup {
-        fn new() -> Result<Self> {
+        fn new(name: &'static CStr) -> Result<Self> {
             let journal = Journal::new()?;
             let transport = Transport::new(&journal)?;
             let kicks = Counter::new()?;
             let driver = TestDriver {
+                name,
                 journal,
                 kicks: kicks.clone(),
                 is_lame: false,
@@ -112,7 +113,7 @@ mod suite {
 
     #[test]
     fn request_and_answer() -> Result {
-        let setup = Setup::new()?;
+        let setup = Setup::new(c"test_request")?;
         let queue = &setup.queue;
         let mut batch = batch::new()?;
         assert!(queue.pop(&mut batch) == Ok(0));
@@ -139,7 +140,7 @@ mod suite {
 
     #[test]
     fn one_signal_if_wanted() -> Result {
-        let setup = Setup::new()?;
+        let setup = Setup::new(c"test_signal")?;
         let mut batch = batch::new()?;
         setup.request(0)?;
         setup.queue.pop(&mut batch)?;
@@ -153,7 +154,7 @@ mod suite {
 
     #[test]
     fn what_was_not_taken_cannot_be_given_back() -> Result {
-        let setup = Setup::new()?;
+        let setup = Setup::new(c"test_taken")?;
         let mut batch = batch::new()?;
         setup.request(0)?;
         setup.queue.pop(&mut batch)?;
@@ -166,7 +167,7 @@ mod suite {
 
     #[test]
     fn kicks_are_asked_for() -> Result {
-        let setup = Setup::new()?;
+        let setup = Setup::new(c"test_kicks")?;
         assert!(setup.queue.disable_notification() == Ok(()));
         // VIRTQ_USED_F_NO_NOTIFY
         assert_eq!(setup.get(Area::Device, 0)?, 1);
@@ -178,7 +179,7 @@ mod suite {
 
     #[test]
     fn broken_rule_needs_reset() -> Result {
-        let setup = Setup::new()?;
+        let setup = Setup::new(c"test_rule")?;
         let device = setup.device.device();
         let mut batch = batch::new()?;
         setup.request(77)?;
@@ -197,7 +198,7 @@ mod suite {
 
     #[test]
     fn backend_can_break_it() -> Result {
-        let setup = Setup::new()?;
+        let setup = Setup::new(c"test_fail")?;
         setup
             .queue
             .fail(fmt!("request of {} bytes, expected 16", 3));
@@ -210,7 +211,7 @@ mod suite {
 
     #[test]
     fn nothing_after_deactivation() -> Result {
-        let setup = Setup::new()?;
+        let setup = Setup::new(c"test_deactivate")?;
         let mut batch = batch::new()?;
         setup.request(0)?;
         setup.queue.pop(&mut batch)?;
@@ -227,7 +228,7 @@ mod suite {
 
     #[test]
     fn no_kick_once_retired() -> Result {
-        let setup = Setup::new()?;
+        let setup = Setup::new(c"test_retire")?;
         let queue = setup.queue.clone();
         let kicks = setup.kicks.clone();
         queue.kick();
