@@ -183,7 +183,7 @@ impl Served {
         let transport = Attached(Transport::new(endpoint, settings)?);
         let parent = Some(endpoint.as_ref());
         let registration = vhost_bus::Device::register(transport.clone(), id, instance, parent)?;
-        if !transport.has_backend() {
+        if transport.backend().is_none() {
             dev_err!(
                 endpoint,
                 "No backend for '{}' took instance '{}': is its module loaded, and the instance made?\n",

@@ -78,6 +78,8 @@ struct Session {
     pace: Pace,
     /// The controller is ready.
     is_started: bool,
+    /// The backend that the session is with.
+    backend: Option<u32>,
     last_epoch: Option<Epoch>,
     next_scan_ms: u64,
 }
@@ -86,6 +88,8 @@ impl Control {
     /// Makes it, and writes what the RC has to find before the register BAR becomes visible.
     ///
     /// `doorbells` are the values that kick the queues, `busy` is how long to go on without a pause.
+    // Not inlined: a session passes through the stack, which the caller needs for a backend's probe.
+    #[inline(never)]
     pub(crate) fn new(
         parts: Parts,
         vectors: Vectors,
@@ -98,6 +102,7 @@ impl Control {
             commands: Commands::new(parts.clone(), vectors)?,
             pace: Pace::new(busy, Instant::now()),
             is_started: false,
+            backend: None,
             last_epoch: None,
             next_scan_ms: 0,
         };
@@ -137,11 +142,14 @@ impl Control {
 
     /// Begins or ends the session, as it has to be; returns whether there is one.
     fn follow(&self, session: &mut Session) -> bool {
-        let is_wanted = session.is_started && self.parts.transport.has_backend();
-        match (session.port.is_running(), is_wanted) {
-            (false, true) => self.begin(session),
-            (true, false) => self.end(session),
-            _ => {}
+        let backend = self.parts.transport.backend();
+        let wanted = backend.filter(|_| session.is_started);
+        if session.port.is_running() && session.backend != wanted {
+            self.end(session);
+        }
+        if !session.port.is_running() && wanted.is_some() {
+            session.backend = wanted;
+            self.begin(session);
         }
         session.port.is_running()
     }

@@ -75,6 +75,8 @@ fn interrupt(mode: InterruptMode, vector: u16) -> Option<Interrupt> {
 }
 
 impl Interrupts {
+    // Not inlined: the state passes through the stack, which the caller needs for a backend's probe.
+    #[inline(never)]
     pub(crate) fn new(endpoint: &Endpoint) -> Result<Arc<Self>> {
         let state = State {
             endpoint: Some(endpoint.clone()),

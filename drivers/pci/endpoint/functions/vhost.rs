@@ -62,7 +62,8 @@ pub(crate) struct Transport {
     /// The most queues; once the layout is made, those in it.
     max_queues: Atomic<u32>,
     queue_size: u16,
-    has_backend: Atomic<bool>,
+    /// Counts the comings and goings of backends; odd while there is one.
+    backends: Atomic<u32>,
     status: Atomic<u32>,
     features: Atomic<u64>,
     #[pin]
@@ -116,7 +117,7 @@ impl Transport {
             windows,
             max_queues: Atomic::new(settings.num_queues),
             queue_size: settings.queue_size.try_into()?,
-            has_backend: Atomic::new(false),
+            backends: Atomic::new(0),
             status: Atomic::new(0),
             features: Atomic::new(0),
             config <- new_mutex!(config, "pci_epf_vhost::Transport::config"),
@@ -130,9 +131,11 @@ impl Transport {
         self.windows.detach();
     }
 
-    /// Returns whether a backend is there with all its queues. Context: any.
-    pub(crate) fn has_backend(&self) -> bool {
-        self.has_backend.load(Acquire)
+    /// Returns the number of the backend that is there with all its queues, another one for each.
+    /// Context: any.
+    pub(crate) fn backend(&self) -> Option<u32> {
+        let count = self.backends.load(Acquire);
+        (count & 1 == 1).then_some(count)
     }
 
     /// Returns the size of the device config in bytes.
@@ -177,6 +180,14 @@ impl Transport {
         Status::from_bits(self.status.load(Relaxed) as u8)
     }
 
+    /// Notes that a backend came or left. The bus tells one thing at a time, and may tell again.
+    fn set_backend(&self, is_there: bool) {
+        if self.backend().is_some() != is_there {
+            let next = self.backends.load(Relaxed).wrapping_add(1);
+            self.backends.store(next, Release);
+        }
+    }
+
     /// Does Q2 and Q3; the bus has done Q1.
     fn cancel(&self) {
         // CAST: A legal layout has at most 64 queues.
@@ -214,7 +225,7 @@ impl ConfigOps for Transport {
 
     /// The session, if there is one, is ended by the worker.
     fn del_vqs(&self) {
-        self.has_backend.store(false, Release);
+        self.set_backend(false);
         for ring in &self.queues.replace(KVec::new()) {
             ring.retire();
         }
@@ -265,6 +276,6 @@ impl ConfigOps for Transport {
     }
 
     fn backend_bound(&self) {
-        self.has_backend.store(true, Release);
+        self.set_backend(true);
     }
 }
