@@ -54,7 +54,10 @@ pub fn run() -> Result<ExitCode> {
     let layout = Layout::from_environment(arguments.build)?;
     interrupt::listen()?;
     match arguments.action {
-        Action::Demo => demo::run(&layout),
+        Action::Demo => {
+            let _lock = layout.lock()?;
+            demo::run(&layout)
+        }
         Action::Test {
             suites,
             filter,
@@ -65,9 +68,13 @@ pub fn run() -> Result<ExitCode> {
                 print_list(&chosen, &filter);
                 return Ok(ExitCode::SUCCESS);
             }
+            let _lock = layout.lock()?;
             test(&layout, &chosen, &filter)
         }
-        Action::Shell { machines } => shell::run(&layout, machines).map(|()| ExitCode::SUCCESS),
+        Action::Shell { machines } => {
+            let _lock = layout.lock()?;
+            shell::run(&layout, machines).map(|()| ExitCode::SUCCESS)
+        }
     }
 }
 

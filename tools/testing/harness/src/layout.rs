@@ -3,10 +3,11 @@
 
 use std::env;
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{ensure, Context, Result};
+use rustix::fs::{flock, FlockOperation};
 
 /// One of the two machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +96,19 @@ impl Layout {
     /// A directory for sockets and logs of the machines; made when missing.
     pub fn run(&self) -> Result<PathBuf> {
         made(self.build.join("run"))
+    }
+
+    /// Takes the directory for sockets and logs for this process alone, as long as the returned file
+    /// is open.
+    pub fn lock(&self) -> Result<File> {
+        let path = self.run()?.join("lock");
+        let file =
+            File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive).with_context(|| {
+            let build = self.build.display();
+            format!("another run uses {build}; wait for its end, or name another directory with --build")
+        })?;
+        Ok(file)
     }
 
     /// A directory for the results of the tests; made when missing.

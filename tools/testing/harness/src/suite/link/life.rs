@@ -6,19 +6,13 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{DISK, NIC};
-use crate::census::Census;
+use crate::census::leaves_nothing;
 use crate::commands::served::{Instance, Served};
 use crate::commands::vdpa::VdpaDevice;
 use crate::commands::{endpoint, modules};
 use crate::link::Link;
 use crate::runner::{Case, Record};
 use crate::workload::disk::{self, Pattern};
-
-/// How often something is made and taken away.
-const CYCLES: u32 = 50;
-
-/// Cycles before the first count, which fill the caches of allocators.
-const WARM_UP: u32 = 5;
 
 /// For a load to end with errors once its endpoint is gone.
 const END_BOUND: Duration = Duration::from_secs(60);
@@ -70,21 +64,11 @@ fn disk_is_deleted_under_load(link: &mut Link, _: &mut Record) -> Result<()> {
     disk_works(link)
 }
 
-/// Repeats something, and compares what both sides hold before and after.
-fn repeat(link: &mut Link, mut cycle: impl FnMut(&mut Link) -> Result<()>) -> Result<()> {
-    (0..WARM_UP).try_for_each(|_| cycle(link))?;
-    let ep = Census::take(&mut link.ep)?;
-    let rc = Census::take(&mut link.rc)?;
-    (0..CYCLES).try_for_each(|_| cycle(link))?;
-    ep.compare(&mut link.ep)?;
-    rc.compare(&mut link.rc)
-}
-
 fn vdpa_cycles(link: &mut Link, _: &mut Record) -> Result<()> {
     let function = DISK.create(&mut link.ep)?;
     function.bind(&mut link.ep)?;
     let mgmtdev = format!("pci/{}", endpoint::start(link)?);
-    repeat(link, |link| {
+    leaves_nothing(link, |link| {
         let device = VdpaDevice::add(&mut link.rc, "vdpa0", &mgmtdev)?;
         let path = device.disk(&mut link.rc)?;
         link.rc.sh(&format!(
@@ -98,7 +82,7 @@ fn vdpa_cycles(link: &mut Link, _: &mut Record) -> Result<()> {
 }
 
 fn start_stop_cycles(link: &mut Link, instance: Instance) -> Result<()> {
-    repeat(link, |link| Served::start(link, instance)?.stop(link))
+    leaves_nothing(link, |link| Served::start(link, instance)?.stop(link))
 }
 
 fn modules_in_any_order(link: &mut Link, _: &mut Record) -> Result<()> {
