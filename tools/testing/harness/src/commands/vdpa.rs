@@ -35,13 +35,17 @@ const VIRTIO_DEVICES: &str = "/sys/bus/virtio/devices";
 impl VdpaDevice {
     /// Adds a device to a management device, e.g. "pci/0000:01:00.0".
     pub fn add(guest: &mut Guest, name: &str, mgmtdev: &str) -> Result<Self> {
-        let present = format!("vdpa mgmtdev show {mgmtdev} >/dev/null 2>&1");
-        guest.wait_until(PROBE_BOUND, &present)?;
-        let before = guest.sh(&format!("ls {VIRTIO_DEVICES}"))?;
-        guest.sh(&format!("vdpa dev add name {name} mgmtdev {mgmtdev}"))?;
-        let after = guest.sh(&format!("ls {VIRTIO_DEVICES}"))?;
+        let listings = guest.sh_within(
+            PROBE_BOUND,
+            &format!(
+                "until vdpa mgmtdev show {mgmtdev} >/dev/null 2>&1; do sleep 0.05; done
+                 ls {VIRTIO_DEVICES}; echo --
+                 vdpa dev add name {name} mgmtdev {mgmtdev} && ls {VIRTIO_DEVICES}"
+            ),
+        )?;
+        let (before, after) = listings.split_once("--").unwrap_or_default();
         let is_new = |found: &&str| !before.lines().any(|old| old == *found);
-        let virtio = after.lines().find(is_new);
+        let virtio = after.trim().lines().find(is_new);
         Ok(Self {
             name: name.to_owned(),
             virtio: virtio
@@ -74,8 +78,8 @@ impl VdpaDevice {
 
     fn child(&self, guest: &mut Guest, class: &str) -> Result<String> {
         let directory = format!("{VIRTIO_DEVICES}/{}/{class}", self.virtio);
-        guest.wait_until(PROBE_BOUND, &format!("[ -d {directory} ]"))?;
-        let found = guest.sh(&format!("ls {directory}"))?;
+        let script = format!("until [ -d {directory} ]; do sleep 0.05; done; ls {directory}");
+        let found = guest.sh_within(PROBE_BOUND, &script)?;
         ensure!(
             found.lines().count() == 1,
             "expected one {class} device, found '{found}'"
