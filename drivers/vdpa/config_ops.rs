@@ -13,7 +13,8 @@ use crate::{
         Signals, //
     },
     link::Link,
-    queue::QueueSetup, //
+    queue::QueueSetup,
+    takeover::Takeover, //
 };
 use kernel::{
     new_mutex,
@@ -48,6 +49,7 @@ pub(crate) struct EpfDevice {
     link: Arc<Link>,
     signals: Arc<Signals>,
     interrupts: Arc<Interrupts>,
+    takeover: Arc<Takeover>,
     /// What the device offers: all that the endpoint has, or what the user chose of it.
     offered: u64,
     #[pin]
@@ -68,6 +70,7 @@ impl EpfDevice {
         link: Arc<Link>,
         signals: Arc<Signals>,
         interrupts: Arc<Interrupts>,
+        takeover: Arc<Takeover>,
         offered: u64,
     ) -> impl PinInit<Self, Error> {
         let num_queues = usize::from(link.identity().num_queues());
@@ -75,6 +78,7 @@ impl EpfDevice {
             link,
             signals,
             interrupts,
+            takeover,
             offered,
             state <- new_mutex!(State::new(num_queues)?, "epf_vdpa::EpfDevice::state"),
         })
@@ -93,36 +97,62 @@ impl EpfDevice {
     }
 
     /// Sets the queue up on the endpoint and starts it.
+    ///
+    /// The driver side will use the queue even if that fails, as it cannot be told. Then the endpoint
+    /// is lost, and what is put into the queue comes back with an error.
     fn start_queue(&self, vq: u16) -> Result {
-        let setup = *self
-            .state
-            .lock()
-            .queues
-            .get(usize::from(vq))
-            .ok_or(EINVAL)?;
+        let (setup, features) = self.set_up_as(vq)?;
         let signal = self.signal(vq)?;
+        // Before the endpoint may signal.
+        signal.set_ready(true);
+        let started = self.start_on_endpoint(vq, &setup);
+        if started.is_err() {
+            self.link.give_up();
+        }
+        self.takeover.queue_started(vq, setup, features);
+        started
+    }
+
+    fn set_up_as(&self, vq: u16) -> Result<(QueueSetup, u64)> {
+        let state = self.state.lock();
+        let setup = state.queues.get(usize::from(vq)).ok_or(EINVAL)?;
+        Ok((*setup, state.driver_features))
+    }
+
+    fn start_on_endpoint(&self, vq: u16, setup: &QueueSetup) -> Result {
         let request = setup.request(vq, self.interrupts.queue_vector(vq));
         self.link.command(&Command::SetupQueue(request))?;
         self.link
             .command(&Command::SetQueueState(vq.into(), setup.state()))?;
-        // Before the endpoint may signal.
-        signal.set_ready(true);
         self.link
             .command(&Command::EnableQueue(vq.into()))
-            .inspect_err(|_| signal.set_ready(false))?;
-        Ok(())
+            .map(drop)
     }
 
-    /// Stops the queue; the endpoint does not touch it any more when this returns without error.
+    /// Stops the queue; nothing touches it any more when this returns, error or not.
     fn stop_queue(&self, vq: u16) -> Result {
         let signal = self.signal(vq)?;
         if !signal.is_ready() {
             return Ok(());
         }
-        let stopped = self.link.command(&Command::DisableQueue(vq.into()));
+        let stopped = self.stop_on_endpoint(vq);
+        if stopped.is_err() {
+            self.link.give_up();
+        }
         signal.set_ready(false);
         self.interrupts.synchronize();
-        stopped.map(drop)
+        self.takeover.queue_stopped(vq);
+        stopped
+    }
+
+    fn stop_on_endpoint(&self, vq: u16) -> Result {
+        match self.link.is_lost() {
+            true => Ok(()),
+            false => self
+                .link
+                .command(&Command::DisableQueue(vq.into()))
+                .map(drop),
+        }
     }
 
     fn stop_signals(&self) {
@@ -130,13 +160,25 @@ impl EpfDevice {
             if let Some(signal) = self.signals.queue(vq) {
                 signal.set_ready(false);
             }
+            self.takeover.queue_stopped(vq);
         }
         self.signals.config.clear();
         self.interrupts.synchronize();
     }
 
-    /// Sends the driver features when the driver side is through with them, then the status.
+    /// Sets the status; a device that cannot be started is lost, as the driver side uses it from then
+    /// on without another look at the status.
     fn write_status(&self, status: u8) -> Result {
+        let written = self.send_status(status);
+        let is_start = DeviceStatus::from_bits(status).contains(DeviceStatus::DRIVER_OK);
+        if written.is_err() && is_start {
+            self.link.give_up();
+        }
+        written
+    }
+
+    /// Sends the driver features when the driver side is through with them, then the status.
+    fn send_status(&self, status: u8) -> Result {
         let new = DeviceStatus::from_bits(status);
         let (before, features) = {
             let state = self.state.lock();
@@ -198,7 +240,10 @@ impl ConfigOps for EpfDevice {
     }
 
     fn kick_vq(&self, vq: u16) {
-        self.link.kick(vq);
+        match self.link.is_lost() {
+            true => self.takeover.wake(),
+            false => self.link.kick(vq),
+        }
     }
 
     fn set_vq_cb(&self, vq: u16, callback: Option<Callback>) {
@@ -274,10 +319,11 @@ impl ConfigOps for EpfDevice {
     }
 
     fn get_status(&self) -> u8 {
-        match (self.link.device_status(), self.state.lock().status) {
-            (Some(status), _) => status.bits(),
-            (None, 0) => 0,
-            (None, status) => status | DeviceStatus::NEEDS_RESET.bits(),
+        let on_endpoint = self.link.device_status().map(DeviceStatus::bits);
+        let status = on_endpoint.unwrap_or(self.state.lock().status);
+        match self.link.is_lost() || on_endpoint.is_none() {
+            true if status != 0 => status | DeviceStatus::NEEDS_RESET.bits(),
+            _ => status,
         }
     }
 

@@ -9,8 +9,10 @@ use crate::{
     },
     link::Link,
     mgmtdev::EpfManagement,
-    monitor::Monitor, //
+    monitor::Monitor,
+    takeover::Takeover, //
 };
+use concurrency::Queue;
 use kernel::{
     device::Core,
     pci,
@@ -77,9 +79,11 @@ impl Bound {
             identity.version().minor,
             identity.layout().doorbells().kind
         );
+        let queue = Arc::new(Queue::new(c"epf_vdpa")?, GFP_KERNEL)?;
+        let takeover = Takeover::new(&queue, &link, &signals)?;
         Ok(Self {
-            _monitor: Monitor::new(&link, &signals)?,
-            _management: EpfManagement::register(pdev, &link, &signals, &interrupts)?,
+            _monitor: Monitor::new(&queue, &link, &signals, &takeover)?,
+            _management: EpfManagement::register(pdev, &link, &signals, &interrupts, &takeover)?,
         })
     }
 }

@@ -4,7 +4,8 @@
 //!
 //! `driver` binds to the PCI function, `hw` is the only part that touches its BARs, `link` speaks
 //! the protocol of `Documentation/transport.rst`, `config_ops` translates the operations of a vDPA
-//! device to it, and `mgmtdev` lets the user add and delete that device.
+//! device to it, and `mgmtdev` lets the user add and delete that device. `monitor` notices when the
+//! endpoint is gone, and `takeover` then finishes what it left.
 //!
 //! Limits: one vDPA device per function; MSI-X or MSI, not INTx; split virtqueues.
 
@@ -15,7 +16,9 @@ mod interrupt;
 mod link;
 mod mgmtdev;
 mod monitor;
+mod orphan;
 mod queue;
+mod takeover;
 
 kernel::module_pci_driver! {
     type: driver::EpfVdpa,

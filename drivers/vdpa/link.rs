@@ -2,9 +2,12 @@
 
 //! The protocol with the endpoint: one command at a time, and what becomes of the session.
 //!
+//! An endpoint that is gone, or that gave up, is *lost*: it is cut off from memory at once, and stays
+//! so until a reset succeeds, whatever it does meanwhile. `takeover` finishes what it left.
+//!
 //! Locks: `port`, a mutex, is held while a command is outstanding, so for as long as its bound in
-//! "Time bounds" of `Documentation/transport.rst`. It is taken inside `vdpa_dev_lock` and `cf_lock`;
-//! nothing is taken inside it. Kicks take no lock.
+//! "Time bounds" of `Documentation/transport.rst`, and while `is_lost` changes. It is taken inside
+//! `vdpa_dev_lock` and `cf_lock`; nothing is taken inside it. Kicks take no lock.
 //!
 //! Context: process, unless stated.
 
@@ -20,6 +23,12 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
+        atomic::{
+            Acquire,
+            Atomic,
+            Full,
+            Release, //
+        },
         Mutex,
         MutexGuard, //
     },
@@ -66,8 +75,24 @@ pub(crate) struct Link {
     /// What the endpoint was when the driver took it over; only its epoch may change.
     identity: Identity,
     doorbells: KVec<Doorbell>,
+    is_lost: Atomic<bool>,
     #[pin]
     port: Mutex<RootComplexPort>,
+}
+
+/// Why an endpoint is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// It has shown no heartbeat for too long.
+    Silent,
+    /// The link is dead.
+    LinkDead,
+    /// It is in another session.
+    Restarted,
+    /// It shows `DEVICE_NEEDS_RESET`.
+    NeedsReset,
+    /// It did not do what cannot go without.
+    Failed,
 }
 
 impl Link {
@@ -92,6 +117,7 @@ impl Link {
             bars,
             identity,
             doorbells,
+            is_lost: Atomic::new(false),
             port <- new_mutex!(port, "epf_vdpa::Link::port"),
         }))
     }
@@ -193,20 +219,64 @@ impl Link {
 
     /// Resets the device; takes the endpoint over again if it restarted meanwhile.
     ///
+    /// The endpoint is lost if this fails, and no longer if it succeeds.
+    ///
     /// # Errors
     ///
     /// Those of [`Link::command`]; `ENODEV`: the endpoint came back as another device, and the
     /// driver has to be bound again.
     pub(crate) fn reset(&self) -> Result {
         let mut port = self.port.lock();
-        match self.execute(&mut port, &Command::Reset) {
-            Err(error) if error == errno::not_connected() => self.reconnect(&mut port)?,
+        let reset = self.reset_port(&mut port);
+        match reset {
+            Ok(()) => self.find(&mut port),
+            Err(_) => self.lose(&mut port, Loss::Failed),
+        }
+        reset
+    }
+
+    fn reset_port(&self, port: &mut MutexGuard<'_, RootComplexPort>) -> Result {
+        match self.execute(port, &Command::Reset) {
+            Err(error) if error == errno::not_connected() => self.reconnect(port)?,
             // The number used last, which a former driver left, was one that the endpoint had not
             // seen; the next one is newer (I6).
             Err(error) if error == errno::protocol() => {}
             result => return result.map(drop),
         }
-        self.execute(&mut port, &Command::Reset).map(drop)
+        self.execute(port, &Command::Reset).map(drop)
+    }
+
+    /// Whether the endpoint is lost. Context: any.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.is_lost.load(Acquire)
+    }
+
+    /// Gives the endpoint up, as it did not do what the device cannot go without.
+    pub(crate) fn give_up(&self) {
+        self.lose(&mut self.port.lock(), Loss::Failed);
+    }
+
+    /// Cuts the endpoint off, unless that is done (H2).
+    fn lose(&self, _port: &mut MutexGuard<'_, RootComplexPort>, why: Loss) {
+        if self.is_lost() {
+            return;
+        }
+        pci_host::set_bus_master(&self.pdev, false);
+        // After the endpoint is cut off: whoever sees it may use the rings.
+        self.is_lost.store(true, Release);
+        dev_err!(
+            self.dev(),
+            "Endpoint lost ({:?}); the device needs a reset\n",
+            why
+        );
+    }
+
+    /// Lets the endpoint access memory again, which after a reset it does only when told to.
+    fn find(&self, _port: &mut MutexGuard<'_, RootComplexPort>) {
+        if self.is_lost.xchg(false, Full) {
+            pci_host::set_bus_master(&self.pdev, true);
+            dev_info!(self.dev(), "Endpoint is back\n");
+        }
     }
 
     /// Takes over the endpoint's new session (I1 to I6).
@@ -290,9 +360,22 @@ impl Link {
             .read32(transport::offset::CONFIG_GENERATION)
     }
 
-    /// Shows the endpoint that the RC is alive, and looks whether the endpoint is (H1, H2).
-    pub(crate) fn watch(&self) -> Health {
-        self.port.lock().watch(self.bars.registers(), self.now_ms())
+    /// Shows the endpoint that the RC is alive, and loses it if it is not (H1, H2).
+    pub(crate) fn watch(&self) {
+        let mut port = self.port.lock();
+        let regs = self.bars.registers();
+        let loss = match port.watch(regs, self.now_ms()) {
+            Health::Alive => port
+                .device_status(regs)
+                .filter(|status| status.contains(DeviceStatus::NEEDS_RESET))
+                .map(|_| Loss::NeedsReset),
+            Health::Silent => Some(Loss::Silent),
+            Health::LinkDead => Some(Loss::LinkDead),
+            Health::Restarted => Some(Loss::Restarted),
+        };
+        if let Some(loss) = loss {
+            self.lose(&mut port, loss);
+        }
     }
 
     fn now_ms(&self) -> u64 {

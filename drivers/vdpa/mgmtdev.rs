@@ -10,7 +10,8 @@ use crate::{
         Interrupts,
         Signals, //
     },
-    link::Link, //
+    link::Link,
+    takeover::Takeover, //
 };
 use kernel::{
     pci,
@@ -43,6 +44,7 @@ pub(crate) struct EpfManagement {
     link: Arc<Link>,
     signals: Arc<Signals>,
     interrupts: Arc<Interrupts>,
+    takeover: Arc<Takeover>,
     is_added: Atomic<bool>,
 }
 
@@ -53,6 +55,7 @@ impl EpfManagement {
         link: &Arc<Link>,
         signals: &Arc<Signals>,
         interrupts: &Arc<Interrupts>,
+        takeover: &Arc<Takeover>,
     ) -> Result<Pin<KBox<ManagementRegistration<Self>>>> {
         let identity = link.identity();
         let capabilities = Capabilities {
@@ -66,6 +69,7 @@ impl EpfManagement {
             link: link.clone(),
             signals: signals.clone(),
             interrupts: interrupts.clone(),
+            takeover: takeover.clone(),
             is_added: Atomic::new(false),
         };
         KBox::pin_init(
@@ -103,6 +107,7 @@ impl EpfManagement {
             self.link.clone(),
             self.signals.clone(),
             self.interrupts.clone(),
+            self.takeover.clone(),
             offered,
         );
         Unregistered::new(&options, device)

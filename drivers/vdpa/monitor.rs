@@ -2,14 +2,15 @@
 
 //! Looks after the endpoint's life, once per beat (H1, H2).
 //!
-//! When the endpoint is gone, the device status reads `DEVICE_NEEDS_RESET`, and the driver side is
-//! told to look. Outstanding requests are not completed here.
+//! When the endpoint is lost, the device status reads `DEVICE_NEEDS_RESET`, the driver side is told to
+//! look, and what is outstanding is finished by `takeover`.
 //!
 //! Context: process, on a workqueue of its own. Takes the port lock of the link.
 
 use crate::{
     interrupt::Signals,
-    link::Link, //
+    link::Link,
+    takeover::Takeover, //
 };
 use concurrency::{
     Queue,
@@ -27,10 +28,7 @@ use kernel::{
     },
     time::Delta, //
 };
-use transport::{
-    time,
-    Health, //
-};
+use transport::time;
 
 /// Watches an endpoint until it is dropped.
 pub(crate) struct Monitor {
@@ -43,15 +41,20 @@ impl Monitor {
     /// # Errors
     ///
     /// `ENOMEM`: no memory.
-    pub(crate) fn new(link: &Arc<Link>, signals: &Arc<Signals>) -> Result<Self> {
+    pub(crate) fn new(
+        queue: &Arc<Queue>,
+        link: &Arc<Link>,
+        signals: &Arc<Signals>,
+        takeover: &Arc<Takeover>,
+    ) -> Result<Self> {
         let watch = Watch {
             link: link.clone(),
             signals: signals.clone(),
-            is_alive: Atomic::new(true),
+            takeover: takeover.clone(),
+            was_lost: Atomic::new(false),
         };
-        let queue = Arc::new(Queue::new(c"epf_vdpa")?, GFP_KERNEL)?;
         let watch = Arc::new(watch, GFP_KERNEL)?;
-        let worker = Worker::new(c"epf_vdpa::Monitor", &queue, watch)?;
+        let worker = Worker::new(c"epf_vdpa::Monitor", queue, watch)?;
         worker.wake();
         Ok(Self { _worker: worker })
     }
@@ -60,27 +63,22 @@ impl Monitor {
 struct Watch {
     link: Arc<Link>,
     signals: Arc<Signals>,
-    /// Whether the endpoint was alive at the last look, so that each change is told once.
-    is_alive: Atomic<bool>,
+    takeover: Arc<Takeover>,
+    /// Whether the endpoint was lost at the last look, so that each loss is told once.
+    was_lost: Atomic<bool>,
 }
 
 impl Run for Watch {
     fn run(&self) {
-        let health = self.link.watch();
-        let is_alive = health == Health::Alive;
-        let was_alive = self.is_alive.xchg(is_alive, Relaxed);
-        match (was_alive, is_alive) {
-            (true, false) => {
-                dev_err!(
-                    self.link.dev(),
-                    "Endpoint lost ({:?}); the device needs a reset\n",
-                    health
-                );
-                self.signals.config.call_from_process();
-            }
-            (false, true) => dev_info!(self.link.dev(), "Endpoint is back\n"),
-            _ => {}
+        self.link.watch();
+        let is_lost = self.link.is_lost();
+        if is_lost {
+            self.takeover.wake();
         }
+        if is_lost && !self.was_lost.xchg(is_lost, Relaxed) {
+            self.signals.config.call_from_process();
+        }
+        self.was_lost.store(is_lost, Relaxed);
     }
 
     fn again(&self) -> Option<Delta> {

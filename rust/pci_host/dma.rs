@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What addresses a device can reach.
+//! What memory a device can reach, and whether it may.
 
+use crate::{
+    bindings,
+    vectors::as_raw, //
+};
 use kernel::{
     device::Core,
     dma::{
@@ -23,4 +27,20 @@ use kernel::{
 pub fn reach_64_bits(pdev: &pci::Device<Core<'_>>) -> Result {
     // SAFETY: Called in probe, as `Core` shows: nothing is mapped for the device yet.
     unsafe { pdev.dma_set_mask_and_coherent(DmaMask::new::<64>()) }
+}
+
+/// Lets `pdev` access memory and raise message signalled interrupts, or cuts it off.
+///
+/// Once it is cut off, nothing that it wrote before is under way any more.
+///
+/// Context: process; one caller at a time for a device.
+pub fn set_bus_master(pdev: &pci::Device, may: bool) {
+    // SAFETY: The device is a reference-counted, enabled PCI device; the functions read and write its
+    // command register. The read of its configuration space pushes what it wrote ahead of itself.
+    unsafe {
+        match may {
+            true => bindings::pci_set_master(as_raw(pdev)),
+            false => bindings::pci_clear_master(as_raw(pdev)),
+        }
+    }
 }

@@ -15,7 +15,10 @@ pub mod errno;
 pub mod irq;
 
 pub use self::{
-    dma::reach_64_bits,
+    dma::{
+        reach_64_bits,
+        set_bus_master, //
+    },
     id::device_id,
     irq::IrqHandler,
     vectors::{

@@ -272,7 +272,9 @@ impl Drop for Release {
     }
 }
 
-fn as_raw<Ctx: kernel::device::DeviceContext>(pdev: &pci::Device<Ctx>) -> *mut bindings::pci_dev {
+pub(crate) fn as_raw<Ctx: kernel::device::DeviceContext>(
+    pdev: &pci::Device<Ctx>,
+) -> *mut bindings::pci_dev {
     // CAST: `pci::Device` is a transparent wrapper of `Opaque<pci_dev>`.
     Opaque::cast_into(core::ptr::from_ref(pdev).cast())
 }

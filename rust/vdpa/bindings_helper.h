@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 #include <linux/bottom_half.h>
+#include <linux/device.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/vdpa.h>
 #include <linux/vhost_iotlb.h>
 #include <linux/virtio_config.h>
+#include <linux/vmalloc.h>
 #include <uapi/linux/vdpa.h>
 
 /* Inlines and macros, defined in helpers.c. */
@@ -14,3 +16,6 @@ void *vdpa_page_address(const struct page *page);
 /* Null if there is no memory that has kernel addresses. */
 void *vdpa_phys_to_virt(phys_addr_t first, u64 size);
 void *vdpa_alloc_pages_exact(size_t size, gfp_t gfp);
+/* Null if the DMA API has mapped no memory at this address for kernel drivers. */
+struct page *vdpa_dma_page(struct device *dev, dma_addr_t address);
+void *vdpa_map_pages(struct device *dev, struct page **pages, size_t count);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Functions for what bindgen cannot see: static inlines and macros. */
+#include <linux/dma-direct.h>
+#include <linux/dma-map-ops.h>
+#include <linux/iommu.h>
 #include "bindings_helper.h"
 
 void vdpa_local_bh_disable(void)
@@ -29,4 +32,34 @@ void *vdpa_phys_to_virt(phys_addr_t first, u64 size)
 	if (last < first || !pfn_valid(PHYS_PFN(first)) || !pfn_valid(PHYS_PFN(last)))
 		return NULL;
 	return phys_to_virt(first);
+}
+
+/* The physical address, or the highest one if there is none for kernel drivers. */
+static phys_addr_t dma_physical(struct device *dev, dma_addr_t address)
+{
+#if IS_ENABLED(CONFIG_IOMMU_API)
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+
+	if (domain && iommu_is_dma_domain(domain))
+		return iommu_iova_to_phys(domain, address);
+	if (domain && domain->type != IOMMU_DOMAIN_IDENTITY)
+		return PHYS_ADDR_MAX; /* A process's: it sees by itself that the device is gone. */
+#endif
+	return dma_to_phys(dev, address);
+}
+
+struct page *vdpa_dma_page(struct device *dev, dma_addr_t address)
+{
+	phys_addr_t first = dma_physical(dev, address);
+
+	return pfn_valid(PHYS_PFN(first)) ? phys_to_page(first) : NULL;
+}
+
+void *vdpa_map_pages(struct device *dev, struct page **pages, size_t count)
+{
+	/* As the DMA API maps coherent memory, for a device that does not see the caches. */
+	bool coherent = dev_is_dma_coherent(dev);
+	pgprot_t prot = coherent ? PAGE_KERNEL : pgprot_dmacoherent(PAGE_KERNEL);
+
+	return vmap(pages, count, VM_MAP, prot);
 }

@@ -17,6 +17,7 @@ mod bindings;
 mod callback;
 mod config_ops;
 mod device;
+mod dma;
 mod map;
 mod mgmtdev;
 mod vtable;
@@ -41,6 +42,7 @@ pub use self::{
         Registration,
         Unregistered, //
     },
+    dma::DmaMemory,
     map::KernelMap,
     mgmtdev::{
         Attributes,

@@ -25,6 +25,7 @@ mod error;
 mod memory;
 mod notification;
 mod queue;
+mod takeover;
 mod used;
 mod walk;
 

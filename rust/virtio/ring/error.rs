@@ -86,6 +86,11 @@ pub enum RingError<E> {
         /// The length in bytes.
         len: u32,
     },
+    /// A chain was used before one that was made available earlier, by the device side before.
+    UsedOutOfOrder {
+        /// The used index.
+        index: u16,
+    },
     /// The device pushes more chains than it popped; nothing was written.
     UsedTooMany {
         /// How many chains were pushed.
@@ -171,6 +176,10 @@ impl<E: fmt::Debug> fmt::Display for RingError<E> {
                     "indirect table of {len:#x} bytes, expected a multiple of 16, not zero"
                 )
             }
+            Self::UsedOutOfOrder { index } => write!(
+                f,
+                "chain used at {index:#x} is not the one made available there"
+            ),
             Self::UsedTooMany { count, in_flight } => {
                 write!(f, "{count} chains pushed while {in_flight} are in flight")
             }

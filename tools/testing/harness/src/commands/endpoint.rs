@@ -173,8 +173,18 @@ pub fn start(link: &mut Link) -> Result<String> {
 
 /// Stops the link, and waits until the RC let go of the function.
 pub fn stop(link: &mut Link) -> Result<()> {
+    begin_stop(link)?;
+    finish_stop(link)
+}
+
+/// Stops the link, and does not wait for the RC.
+pub fn begin_stop(link: &mut Link) -> Result<()> {
     let controller = controller(&mut link.ep)?;
-    link.ep.sh(&format!("echo 0 >{controller}/start"))?;
+    link.ep.sh(&format!("echo 0 >{controller}/start")).map(drop)
+}
+
+/// Waits until the RC let go of the function.
+pub fn finish_stop(link: &mut Link) -> Result<()> {
     link.rc
         .wait_until(HOT_PLUG_BOUND, &format!("[ ! -d {FUNCTIONS} ]"))
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-//! A queue that is stopped and resumes elsewhere.
+//! A queue that is stopped and resumes elsewhere, or that somebody else takes over.
 
-use virtio::ring::{Batch, QueueConfig, RingError};
+use proptest::prelude::*;
+use virtio::ring::{Area, Batch, QueueConfig, RingError, Used};
 
 use crate::{
     driver::{Desc, DriverSide, BUFFERS},
-    link::Link,
+    link::{Fault, Link},
 };
 
 fn heads(batch: &Batch) -> Vec<u16> {
@@ -59,4 +60,92 @@ fn chains_given_back_are_popped_again() {
     assert_eq!(queue.unpop(2), Ok(()));
     assert_eq!(queue.pop(&mut batch), Ok(2));
     assert_eq!(heads(&batch), [3, 1]);
+}
+
+/// A driver side with single chains, the first `used` of `available` of which were used in order.
+fn left_behind(size: u16, start: u16, available: u16, used: u16) -> DriverSide {
+    let mut driver = DriverSide::starting_at(size, start);
+    let config = QueueConfig::new(driver.size, 0).start_at(start);
+    let mut queue = config.start(Link(driver.clone()));
+    let mut batch = Batch::new();
+    for head in 0..size {
+        driver.describe(head, Desc::new(BUFFERS, 1, 0, 0));
+    }
+    // Heads that differ from positions, and come again when they were used.
+    for number in 0..used {
+        driver.offer(number.wrapping_mul(3) % size);
+        assert_eq!(queue.pop(&mut batch), Ok(1));
+        let used: Vec<_> = batch.iter().map(|chain| chain.used(0)).collect();
+        queue.push(&used).unwrap();
+    }
+    for number in used..available {
+        driver.offer(number.wrapping_mul(3) % size);
+    }
+    driver
+}
+
+fn take_over(driver: &DriverSide) -> Result<Vec<u16>, RingError<Fault>> {
+    let config = QueueConfig::new(driver.size, 0);
+    let mut queue = config.take_over(Link(driver.clone()))?;
+    let mut batch = Batch::new();
+    let mut found = Vec::new();
+    while queue.pop(&mut batch)? != 0 {
+        found.extend(heads(&batch));
+        let used: Vec<_> = batch.iter().map(|chain| chain.used(0)).collect();
+        queue.push(&used)?;
+    }
+    Ok(found)
+}
+
+proptest! {
+    #[test]
+    fn what_was_left_is_found(
+        (size, used, left) in (0u32..6).prop_flat_map(|log| (Just(1u16 << log), 0u16..100, 0..=1u16 << log)),
+        start in any::<u16>(),
+    ) {
+        let driver = left_behind(size, start, used + left, used);
+        let expected: Vec<_> = (used..used + left).map(|number| number.wrapping_mul(3) % size).collect();
+        prop_assert_eq!(take_over(&driver).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_queue_used_out_of_order_is_not_taken_over() {
+    let mut driver = DriverSide::new(4);
+    let mut queue = QueueConfig::new(driver.size, 0).start(Link(driver.clone()));
+    let mut batch = Batch::new();
+    for head in 0..3 {
+        driver.describe(head, Desc::new(BUFFERS, 1, 0, 0));
+        driver.offer(head);
+    }
+    assert_eq!(queue.pop(&mut batch), Ok(3));
+    queue.push(&[Used { head: 1, len: 0 }]).unwrap();
+    let error = take_over(&driver).err();
+    assert!(
+        matches!(error, Some(RingError::UsedOutOfOrder { index: 0 })),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn entries_that_the_driver_side_wrote_over_tell_nothing() {
+    // The oldest known entry gives way to the next one before that is published.
+    let mut driver = left_behind(4, 0, 6, 5);
+    driver.enter(0);
+    assert_eq!(driver.load(Area::Driver, 2), 6);
+    assert_eq!(take_over(&driver).unwrap(), [15 % 4]);
+}
+
+#[test]
+fn indexes_too_far_apart_are_not_taken_over() {
+    let driver = DriverSide::new(4);
+    driver.store(Area::Driver, 2, 5);
+    assert!(matches!(
+        take_over(&driver),
+        Err(RingError::AvailableIndex {
+            index: 5,
+            used: 0,
+            ..
+        })
+    ));
 }

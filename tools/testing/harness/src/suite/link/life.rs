@@ -25,6 +25,16 @@ pub fn cases() -> Vec<Case<Link>> {
             run: disk_is_deleted_under_load,
         },
         Case {
+            name: "link_stops_under_load",
+            about: "requests end with errors when the link goes down, and the disk can return",
+            run: link_stops_under_load,
+        },
+        Case {
+            name: "function_is_unbound_under_load",
+            about: "the EP may unbind the function before the RC let go of it",
+            run: function_is_unbound_under_load,
+        },
+        Case {
             name: "vdpa_cycles",
             about: "50 vDPA devices, one after the other, leave nothing behind on either side",
             run: vdpa_cycles,
@@ -61,6 +71,29 @@ fn disk_is_deleted_under_load(link: &mut Link, _: &mut Record) -> Result<()> {
     disk::start_load(&mut link.rc, &path)?;
     served.stop(link)?;
     disk::wait_for_end_of_load(&mut link.rc, END_BOUND)?;
+    disk_works(link)
+}
+
+fn link_stops_under_load(link: &mut Link, _: &mut Record) -> Result<()> {
+    let served = Served::start(link, DISK)?;
+    let path = served.vdpa.disk(&mut link.rc)?;
+    disk::start_load(&mut link.rc, &path)?;
+    endpoint::stop(link)?;
+    disk::wait_for_end_of_load(&mut link.rc, END_BOUND)?;
+    served.function.unbind(&mut link.ep)?;
+    DISK.remove(&mut link.ep, &served.function)?;
+    disk_works(link)
+}
+
+fn function_is_unbound_under_load(link: &mut Link, _: &mut Record) -> Result<()> {
+    let served = Served::start(link, DISK)?;
+    let path = served.vdpa.disk(&mut link.rc)?;
+    disk::start_load(&mut link.rc, &path)?;
+    endpoint::begin_stop(link)?;
+    served.function.unbind(&mut link.ep)?;
+    endpoint::finish_stop(link)?;
+    disk::wait_for_end_of_load(&mut link.rc, END_BOUND)?;
+    DISK.remove(&mut link.ep, &served.function)?;
     disk_works(link)
 }
 

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A queue whose endpoint is gone, and how its chains are handed back.
+//!
+//! Context: process, may sleep. No lock is taken; `takeover` has one around each queue.
+
+use crate::queue::QueueSetup;
+use concurrency::barrier;
+use kernel::{
+    device::Device,
+    prelude::*,
+    sync::aref::ARef, //
+};
+use vdpa::DmaMemory;
+use virtio::{
+    ids::DeviceId,
+    ring::{
+        Area,
+        Batch,
+        Chain,
+        QueueConfig,
+        QueueSize,
+        RingError,
+        RingMemory,
+        SplitQueue,
+        Used,
+        BATCH_CHAINS, //
+    },
+};
+
+/// What block requests and commands of network devices end with when they failed: `VIRTIO_BLK_S_IOERR`
+/// and `VIRTIO_NET_ERR` (VIRTIO 1.2, sections 5.2.6 and 5.1.6.5) are the same last byte.
+const FAILED: u8 = 1;
+
+/// The device side of a queue, in place of the endpoint.
+pub(crate) struct Orphan {
+    queue: SplitQueue<DriverMemory>,
+    has_status: bool,
+}
+
+impl Orphan {
+    /// Takes over a queue, which the endpoint does not touch any more.
+    ///
+    /// # Errors
+    ///
+    /// The rings cannot be reached, or do not tell what is outstanding.
+    pub(crate) fn new(
+        dma: &Device,
+        device_id: DeviceId,
+        setup: &QueueSetup,
+        features: u64,
+    ) -> Result<Self, RingError<Error>> {
+        let size = u16::try_from(setup.size).ok().and_then(QueueSize::new);
+        let size = size.ok_or(EINVAL)?;
+        let memory = DriverMemory::new(dma, setup, size)?;
+        Ok(Self {
+            queue: QueueConfig::new(size, features).take_over(memory)?,
+            has_status: matches!(device_id, DeviceId::BLOCK | DeviceId::NET),
+        })
+    }
+
+    /// Hands back what is available and returns whether the driver side wants to be told.
+    ///
+    /// Chains that the device was only to write to stay where they are: nobody waits for those, and a
+    /// network driver would put each back at once.
+    ///
+    /// # Errors
+    ///
+    /// The driver side broke a rule, or its memory cannot be reached.
+    pub(crate) fn hand_back(&mut self, batch: &mut Batch) -> Result<bool, RingError<Error>> {
+        let mut signal = false;
+        // Bounded by the queue size: the driver side gets no descriptor back before it is told.
+        for _ in 0..=self.queue.size().get() {
+            if self.queue.pop(batch)? == 0 && !self.queue.enable_notification()? {
+                break;
+            }
+            signal |= self.fail(batch)?;
+        }
+        Ok(signal)
+    }
+
+    /// Hands the requests in `batch` back as failed, and packets as if they were sent.
+    fn fail(&mut self, batch: &Batch) -> Result<bool, RingError<Error>> {
+        let mut used = [Used::default(); BATCH_CHAINS];
+        let mut count = 0;
+        let requests = batch.iter().filter(|chain| chain.readable_len() != 0);
+        for (used, chain) in used.iter_mut().zip(requests) {
+            self.set_status(&chain)?;
+            *used = chain.used(0);
+            count += 1;
+        }
+        self.queue.push(used.get(..count).unwrap_or_default())
+    }
+
+    fn set_status(&self, chain: &Chain<'_>) -> Result {
+        match (chain.writable_len() as usize).checked_sub(1) {
+            Some(last) if self.has_status => {
+                chain.write(self.queue.memory(), last, &[FAILED]).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Rings and buffers of the driver side, by their DMA addresses.
+struct DriverMemory {
+    dma: ARef<Device>,
+    descriptor_area: DmaMemory,
+    driver_area: DmaMemory,
+    device_area: DmaMemory,
+}
+
+impl DriverMemory {
+    fn new(dma: &Device, setup: &QueueSetup, size: QueueSize) -> Result<Self> {
+        let map = |address, area: Area| DmaMemory::new(dma, address, area.len(size));
+        Ok(Self {
+            dma: dma.into(),
+            descriptor_area: map(setup.address.descriptor_area, Area::Descriptor)?,
+            driver_area: map(setup.address.driver_area, Area::Driver)?,
+            device_area: map(setup.address.device_area, Area::Device)?,
+        })
+    }
+
+    fn area(&self, area: Area) -> &DmaMemory {
+        match area {
+            Area::Descriptor => &self.descriptor_area,
+            Area::Driver => &self.driver_area,
+            Area::Device => &self.device_area,
+        }
+    }
+}
+
+impl RingMemory for DriverMemory {
+    type Error = Error;
+
+    fn read(&self, area: Area, offset: usize, to: &mut [u8]) -> Result {
+        self.area(area).read(offset, to)
+    }
+
+    fn write(&self, area: Area, offset: usize, from: &[u8]) -> Result {
+        self.area(area).write(offset, from)
+    }
+
+    fn load_u16(&self, area: Area, offset: usize) -> Result<u16> {
+        self.area(area).load_u16(offset).map(u16::from_le)
+    }
+
+    fn store_u16(&self, area: Area, offset: usize, value: u16) -> Result {
+        self.area(area).store_u16(offset, value.to_le())
+    }
+
+    fn read_buffer(&self, addr: u64, to: &mut [u8]) -> Result {
+        DmaMemory::new(&self.dma, addr, to.len())?.read(0, to)
+    }
+
+    fn write_buffer(&self, addr: u64, from: &[u8]) -> Result {
+        DmaMemory::new(&self.dma, addr, from.len())?.write(0, from)
+    }
+
+    fn read_barrier(&self) {
+        barrier::dma_rmb();
+    }
+
+    fn write_barrier(&self) {
+        barrier::dma_wmb();
+    }
+
+    fn full_barrier(&self) {
+        barrier::mb();
+    }
+}

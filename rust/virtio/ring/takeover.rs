@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Going on where a device side that is gone left off.
+
+use super::{
+    config::QueueConfig,
+    error::RingError,
+    memory::{Area, AVAILABLE_ENTRY, INDEX, RING, USED_ENTRY},
+    queue::SplitQueue,
+    RingMemory, //
+};
+
+impl QueueConfig {
+    /// Starts the queue in place of a device side that does not touch it any more.
+    ///
+    /// What is outstanding can be known only if that used the chains in the order in which they were
+    /// made available: then it is what lies between the two indexes. The rings hold the entries of the
+    /// last chains used, so this is checked as far back as they tell.
+    ///
+    /// # Errors
+    ///
+    /// [`RingError::UsedOutOfOrder`]: chains were not used in order, so nobody knows which are
+    /// outstanding; [`RingError::AvailableIndex`]: the indexes are too far apart; and those of the memory.
+    pub fn take_over<M: RingMemory>(self, memory: M) -> Result<SplitQueue<M>, RingError<M::Error>> {
+        let used = memory.load_u16(Area::Device, INDEX)?;
+        let outstanding = self.outstanding(&memory, used)?;
+        let known = self.size.get().wrapping_sub(outstanding);
+        // Bounded by the queue size. The driver side may go on, and write over the oldest entries first.
+        for back in 1..=known {
+            let index = used.wrapping_sub(back);
+            if self.is_in_order(&memory, index)? {
+                continue;
+            }
+            let ahead = memory.load_u16(Area::Driver, INDEX)?.wrapping_sub(index);
+            if ahead >= self.size.get() {
+                break;
+            }
+            return Err(RingError::UsedOutOfOrder { index });
+        }
+        Ok(self.start_at(used).start(memory))
+    }
+
+    /// Returns how many chains were made available and not used.
+    fn outstanding<M: RingMemory>(
+        &self,
+        memory: &M,
+        used: u16,
+    ) -> Result<u16, RingError<M::Error>> {
+        let index = memory.load_u16(Area::Driver, INDEX)?;
+        // ORDERING: the index before the entries that it makes available (section 2.7.13.3).
+        memory.read_barrier();
+        let (outstanding, size) = (index.wrapping_sub(used), self.size.get());
+        if outstanding > size {
+            return Err(RingError::AvailableIndex {
+                index,
+                seen: used,
+                used,
+                size,
+            });
+        }
+        Ok(outstanding)
+    }
+
+    /// Returns whether the chain used at an index is the one made available at it.
+    fn is_in_order<M: RingMemory>(&self, memory: &M, index: u16) -> Result<bool, M::Error> {
+        let slot = self.size.slot(index);
+        let mut head = [0; AVAILABLE_ENTRY];
+        let at = RING.wrapping_add(slot.wrapping_mul(AVAILABLE_ENTRY));
+        memory.read(Area::Driver, at, &mut head)?;
+        let mut id = [0; 4];
+        let at = RING.wrapping_add(slot.wrapping_mul(USED_ENTRY));
+        memory.read(Area::Device, at, &mut id)?;
+        Ok(u32::from_le_bytes(id) == u32::from(u16::from_le_bytes(head)))
+    }
+}
