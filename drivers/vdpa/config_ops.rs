@@ -60,7 +60,7 @@ pub(crate) struct EpfDevice {
 struct State {
     queues: KVec<QueueSetup>,
     driver_features: u64,
-    /// The status written last, shown once the endpoint does not answer any more.
+    /// The status written last, shown once the endpoint is lost.
     status: u8,
 }
 
@@ -319,11 +319,15 @@ impl ConfigOps for EpfDevice {
     }
 
     fn get_status(&self) -> u8 {
-        let on_endpoint = self.link.device_status().map(DeviceStatus::bits);
-        let status = on_endpoint.unwrap_or(self.state.lock().status);
-        match self.link.is_lost() || on_endpoint.is_none() {
-            true if status != 0 => status | DeviceStatus::NEEDS_RESET.bits(),
-            _ => status,
+        let on_endpoint = match self.link.is_lost() {
+            true => None,
+            false => self.link.device_status(),
+        };
+        match (on_endpoint, self.state.lock().status) {
+            (Some(status), _) => status.bits(),
+            // Reset, as far as the driver side is concerned: the endpoint is cut off.
+            (None, 0) => 0,
+            (None, status) => status | DeviceStatus::NEEDS_RESET.bits(),
         }
     }
 

@@ -86,6 +86,14 @@ impl Served {
         })
     }
 
+    /// Deletes the vDPA device and adds it again.
+    pub fn replace_vdpa(self, link: &mut Link) -> Result<Self> {
+        self.vdpa.delete(&mut link.rc)?;
+        let management = format!("pci/{}", self.address);
+        let vdpa = VdpaDevice::add(&mut link.rc, VDPA_NAME, &management)?;
+        Ok(Self { vdpa, ..self })
+    }
+
     /// Takes it down in the order in which a careful user does.
     pub fn stop(self, link: &mut Link) -> Result<()> {
         self.vdpa.delete(&mut link.rc)?;
