@@ -30,6 +30,7 @@ need_debian
 need_package_lists
 need_command mmdebstrap mmdebstrap
 need_command unshare util-linux
+need_command mount mount
 
 echo "Set-up (cache: $CACHE)"
 "$TOP/tools/build/sysroot.sh"
