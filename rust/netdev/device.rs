@@ -44,7 +44,8 @@ pub struct Config<'a> {
     pub parent: Option<&'a device::Device>,
 }
 
-/// The name of an interface, as users see it.
+/// The name of an interface, as users see it; empty by default.
+#[derive(Default)]
 pub struct InterfaceName([u8; bindings::IFNAMSIZ as usize]);
 
 impl fmt::Display for InterfaceName {

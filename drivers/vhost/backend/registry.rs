@@ -22,7 +22,7 @@ use kernel::{
 
 /// All instances of a backend, by name.
 #[pin_data]
-pub struct Registry<S> {
+pub(crate) struct Registry<S> {
     #[pin]
     instances: Mutex<KVec<Arc<Instance<S>>>>,
 }
@@ -33,7 +33,7 @@ impl<S: Unpin> Registry<S> {
     /// # Errors
     ///
     /// `ENOMEM`: no memory.
-    pub fn new() -> Result<Arc<Self>> {
+    pub(crate) fn new() -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
                 instances <- new_mutex!(KVec::new()),
@@ -47,7 +47,7 @@ impl<S: Unpin> Registry<S> {
     /// # Errors
     ///
     /// `EEXIST`: there is one of that name; `ENOMEM`: no memory.
-    pub fn add(self: &Arc<Self>, name: &CStr, settings: S) -> Result<Entry<S>> {
+    pub(crate) fn add(self: &Arc<Self>, name: &CStr, settings: S) -> Result<Entry<S>> {
         let instance = Instance::new(name, settings)?;
         let mut instances = self.instances.lock();
         if find(&instances, name).is_some() {
@@ -66,7 +66,7 @@ impl<S: Unpin> Registry<S> {
     /// # Errors
     ///
     /// `ENOENT`: there is none of that name; `EBUSY`: another device has claimed it.
-    pub fn claim(&self, name: &CStr) -> Result<Claim<S>> {
+    pub(crate) fn claim(&self, name: &CStr) -> Result<Claim<S>> {
         let instance = find(&self.instances.lock(), name).ok_or(ENOENT)?;
         instance.claim()
     }
@@ -80,14 +80,14 @@ fn find<S>(instances: &[Arc<Instance<S>>], name: &CStr) -> Option<Arc<Instance<S
 }
 
 /// An instance's place in its registry. Dropping it removes the instance.
-pub struct Entry<S> {
+pub(crate) struct Entry<S> {
     registry: Arc<Registry<S>>,
     instance: Arc<Instance<S>>,
 }
 
 impl<S: Unpin> Entry<S> {
     /// Returns the instance.
-    pub fn instance(&self) -> &Instance<S> {
+    pub(crate) fn instance(&self) -> &Instance<S> {
         &self.instance
     }
 }
@@ -101,7 +101,7 @@ impl<S> Drop for Entry<S> {
 
 /// A configuration of the backend with settings `S`.
 #[pin_data]
-pub struct Instance<S> {
+pub(crate) struct Instance<S> {
     name: CString,
     #[pin]
     state: Mutex<State<S>>,
@@ -128,7 +128,7 @@ impl<S: Unpin> Instance<S> {
     }
 
     /// Returns what `look` finds in the settings.
-    pub fn with<R>(&self, look: impl FnOnce(&S) -> R) -> R {
+    pub(crate) fn with<R>(&self, look: impl FnOnce(&S) -> R) -> R {
         look(&self.state.lock().settings)
     }
 
@@ -137,7 +137,7 @@ impl<S: Unpin> Instance<S> {
     /// # Errors
     ///
     /// `EBUSY`: a device uses the instance; others as `change` returns.
-    pub fn change(&self, change: impl FnOnce(&mut S) -> Result) -> Result {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut S) -> Result) -> Result {
         let mut state = self.state.lock();
         if state.claimed {
             return Err(EBUSY);

@@ -21,7 +21,7 @@ use kernel::{
 /// # Errors
 ///
 /// `EINVAL`: the text is longer than a page.
-pub fn show(page: &mut [u8; PAGE_SIZE], value: impl Display) -> Result<usize> {
+pub(crate) fn show(page: &mut [u8; PAGE_SIZE], value: impl Display) -> Result<usize> {
     let mut text = Formatter::new(page);
     text.write_fmt(fmt!("{value}\n"))?;
     Ok(text.bytes_written())
@@ -32,7 +32,7 @@ pub fn show(page: &mut [u8; PAGE_SIZE], value: impl Display) -> Result<usize> {
 /// # Errors
 ///
 /// `EINVAL`: it is not UTF-8.
-pub fn trimmed(page: &[u8]) -> Result<&str> {
+pub(crate) fn trimmed(page: &[u8]) -> Result<&str> {
     Ok(core::str::from_utf8(page)?.trim())
 }
 
@@ -41,17 +41,17 @@ pub fn trimmed(page: &[u8]) -> Result<&str> {
 /// # Errors
 ///
 /// `EINVAL`: it is not such a value.
-pub fn parse<T: FromStr>(page: &[u8]) -> Result<T> {
-    trimmed(page)?.parse().map_err(|_| EINVAL)
+pub fn parse<T: FromStr>(text: &str) -> Result<T> {
+    text.parse().map_err(|_| EINVAL)
 }
 
 /// Returns the string that was stored, or `None` for an empty line.
 ///
 /// # Errors
 ///
-/// `EINVAL`: it is not UTF-8 or has a zero byte; `ENOMEM`: no memory.
-pub fn string(page: &[u8]) -> Result<Option<CString>> {
-    match trimmed(page)? {
+/// `EINVAL`: it has a zero byte; `ENOMEM`: no memory.
+pub fn string(text: &str) -> Result<Option<CString>> {
+    match text {
         "" => Ok(None),
         text => CString::try_from_fmt(fmt!("{text}")).map(Some),
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The driver on the vhost bus, and the backend of one device.
+//! The backend of one device.
 
 use crate::{
     config::{
@@ -22,13 +22,12 @@ use kernel::{
 };
 use vhost_backend::{
     Claim,
-    QueueWorker,
-    Registry, //
+    InstanceBackend,
+    QueueWorker, //
 };
 use vhost_bus::{
     Backend,
     Device,
-    Driver,
     VqSpec, //
 };
 use virtio::{
@@ -36,53 +35,18 @@ use virtio::{
     ids::DeviceId, //
 };
 
-/// Serves block devices, each from the instance that it names.
-pub(crate) struct BlkDriver {
-    instances: Arc<Registry<Settings>>,
-}
-
-impl BlkDriver {
-    pub(crate) fn new(instances: Arc<Registry<Settings>>) -> Self {
-        Self { instances }
-    }
-
-    fn claim(&self, device: &Device) -> Result<Claim<Settings>> {
-        self.instances
-            .claim(device.instance())
-            .inspect_err(|error| {
-                dev_err!(
-                    device.dev(),
-                    "Instance {} in configfs vhost_blk cannot be used: {:?}\n",
-                    device.instance(),
-                    error
-                );
-            })
-    }
-}
-
-impl Driver for BlkDriver {
-    fn name(&self) -> &'static CStr {
-        c"vhost_bus_blk"
-    }
-
-    fn ids(&self) -> &[DeviceId] {
-        &[DeviceId::BLOCK]
-    }
-
-    fn probe(&self, device: &Arc<Device>) -> Result<Arc<dyn Backend>> {
-        let claim = self.claim(device)?;
-        let backend = BlkBackend::new(device, claim)?;
-        Ok(Arc::new(backend, GFP_KERNEL)?)
-    }
-}
-
 /// The device side of one disk.
-struct BlkBackend {
+pub(crate) struct BlkBackend {
     workers: KVec<QueueWorker<RequestQueue>>,
     _claim: Claim<Settings>,
 }
 
-impl BlkBackend {
+impl InstanceBackend for BlkBackend {
+    type Settings = Settings;
+
+    const DRIVER: &'static CStr = c"vhost_bus_blk";
+    const ID: DeviceId = DeviceId::BLOCK;
+
     fn new(device: &Arc<Device>, claim: Claim<Settings>) -> Result<Self> {
         let disk = Arc::new(open_disk(device, &claim)?, GFP_KERNEL)?;
         let num_queues = claim.with(|settings| settings.num_queues);
@@ -93,7 +57,9 @@ impl BlkBackend {
         backend.publish(device, disk)?;
         Ok(backend)
     }
+}
 
+impl BlkBackend {
     /// Creates the queues and shows what the disk is.
     fn publish(&self, device: &Arc<Device>, disk: Arc<Disk>) -> Result {
         let mut specs = KVec::with_capacity(self.workers.len(), GFP_KERNEL)?;

@@ -10,29 +10,19 @@ use crate::{
     THIS_MODULE, //
 };
 use kernel::{
-    configfs::{
-        self,
-        AttributeOperations, //
-    },
-    configfs_attrs,
-    page::PAGE_SIZE,
+    fmt::Display,
     prelude::*,
     str::{
         kstrtobool_bytes,
         CString, //
     },
-    sync::Arc, //
 };
 use storage::Access;
 use vhost_backend::{
     text,
-    Entry,
-    Registry, //
+    Attribute, //
 };
 use virtio::blk::ID_LEN;
-
-/// The directory of the module in configfs.
-pub(crate) type Subsystem = configfs::Subsystem<Directory>;
 
 /// What an instance is made of.
 pub(crate) struct Settings {
@@ -43,14 +33,18 @@ pub(crate) struct Settings {
     pub(crate) num_queues: u16,
 }
 
-impl Settings {
-    const NEW: Self = Self {
-        backing_file: None,
-        read_only: false,
-        serial: None,
-        num_queues: 1,
-    };
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            backing_file: None,
+            read_only: false,
+            serial: None,
+            num_queues: 1,
+        }
+    }
+}
 
+impl Settings {
     pub(crate) fn access(&self) -> Access {
         match self.read_only {
             true => Access::ReadOnly,
@@ -59,142 +53,77 @@ impl Settings {
     }
 }
 
-/// The directory in which instances are made.
-pub(crate) struct Directory {
-    instances: Arc<Registry<Settings>>,
-}
-
-/// The directory of an instance.
-pub(crate) struct Item {
-    entry: Entry<Settings>,
-}
-
-/// Returns an initialiser of the directory, in which `mkdir` adds to `instances`.
-pub(crate) fn subsystem(instances: Arc<Registry<Settings>>) -> impl PinInit<Subsystem, Error> {
-    let item_type = configfs_attrs! {
-        container: configfs::Subsystem<Directory>,
-        data: Directory,
-        child: Item,
-        attributes: [],
-    };
-    Subsystem::new(
-        c"vhost_blk",
-        item_type,
-        Ok::<_, Error>(Directory { instances }),
-    )
-}
-
-#[vtable]
-impl configfs::GroupOperations for Directory {
-    type Child = Item;
-
-    fn make_group(&self, name: &CStr) -> Result<impl PinInit<configfs::Group<Item>, Error>> {
-        let item_type = configfs_attrs! {
-            container: configfs::Group<Item>,
-            data: Item,
-            attributes: [
-                backing_file: 0,
-                read_only: 1,
-                serial: 2,
-                num_queues: 3,
-            ],
-        };
-        let entry = self.instances.add(name, Settings::NEW)?;
-        Ok(configfs::Group::new(
-            name.try_into()?,
-            item_type,
-            Ok(Item { entry }),
-        ))
-    }
+vhost_backend::configfs_directory! {
+    name: c"vhost_blk",
+    settings: Settings,
+    attributes: [
+        backing_file: 0,
+        read_only: 1,
+        serial: 2,
+        num_queues: 3,
+    ],
 }
 
 /// `backing_file`: the path of a file or a block device. It is opened once to see that it works.
 #[vtable]
-impl AttributeOperations<0> for Item {
-    type Data = Self;
-
-    fn show(this: &Self, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        this.entry
-            .instance()
-            .with(|settings| text::show(page, text::or_empty(settings.backing_file.as_ref())))
+impl Attribute<0> for Settings {
+    fn show(&self) -> impl Display {
+        text::or_empty(self.backing_file.as_ref())
     }
 
-    fn store(this: &Self, page: &[u8]) -> Result {
-        let path = text::string(page)?;
-        this.entry.instance().change(|settings| {
-            if let Some(path) = &path {
-                check_backing_file(path, settings.access())?;
-            }
-            settings.backing_file = path;
-            Ok(())
-        })
+    fn store(&mut self, text: &str) -> Result {
+        let path = text::string(text)?;
+        if let Some(path) = &path {
+            check_backing_file(path, self.access())?;
+        }
+        self.backing_file = path;
+        Ok(())
     }
 }
 
 /// `read_only`: whether the driver side may only read.
 #[vtable]
-impl AttributeOperations<1> for Item {
-    type Data = Self;
-
-    fn show(this: &Self, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        let read_only = this.entry.instance().with(|settings| settings.read_only);
-        text::show(page, u8::from(read_only))
+impl Attribute<1> for Settings {
+    fn show(&self) -> impl Display {
+        u8::from(self.read_only)
     }
 
-    fn store(this: &Self, page: &[u8]) -> Result {
-        let read_only = kstrtobool_bytes(page)?;
-        this.entry.instance().change(|settings| {
-            settings.read_only = read_only;
-            Ok(())
-        })
+    fn store(&mut self, text: &str) -> Result {
+        self.read_only = kstrtobool_bytes(text.as_bytes())?;
+        Ok(())
     }
 }
 
 /// `serial`: the identifier that the driver side reads, of at most 20 bytes.
 #[vtable]
-impl AttributeOperations<2> for Item {
-    type Data = Self;
-
-    fn show(this: &Self, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        this.entry
-            .instance()
-            .with(|settings| text::show(page, text::or_empty(settings.serial.as_ref())))
+impl Attribute<2> for Settings {
+    fn show(&self) -> impl Display {
+        text::or_empty(self.serial.as_ref())
     }
 
-    fn store(this: &Self, page: &[u8]) -> Result {
-        let serial = text::string(page)?;
-        if serial
-            .as_ref()
-            .is_some_and(|serial| serial.to_bytes().len() > ID_LEN)
-        {
+    fn store(&mut self, text: &str) -> Result {
+        if text.len() > ID_LEN {
             return Err(EINVAL);
         }
-        this.entry.instance().change(|settings| {
-            settings.serial = serial;
-            Ok(())
-        })
+        self.serial = text::string(text)?;
+        Ok(())
     }
 }
 
 /// `num_queues`: how many queues are offered.
 #[vtable]
-impl AttributeOperations<3> for Item {
-    type Data = Self;
-
-    fn show(this: &Self, page: &mut [u8; PAGE_SIZE]) -> Result<usize> {
-        let num_queues = this.entry.instance().with(|settings| settings.num_queues);
-        text::show(page, num_queues)
+impl Attribute<3> for Settings {
+    fn show(&self) -> impl Display {
+        self.num_queues
     }
 
-    fn store(this: &Self, page: &[u8]) -> Result {
-        let num_queues = text::parse(page)?;
+    fn store(&mut self, text: &str) -> Result {
+        let num_queues = text::parse(text)?;
         if !(1..=MAX_QUEUES).contains(&num_queues) {
             return Err(EINVAL);
         }
-        this.entry.instance().change(|settings| {
-            settings.num_queues = num_queues;
-            Ok(())
-        })
+        self.num_queues = num_queues;
+        Ok(())
     }
 }
 

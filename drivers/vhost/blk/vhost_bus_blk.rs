@@ -15,14 +15,9 @@ mod request;
 #[cfg(CONFIG_KUNIT = "y")]
 mod tests;
 
-use backend::BlkDriver;
-use configfs::Subsystem;
-use kernel::{
-    prelude::*,
-    sync::Arc, //
-};
-use vhost_backend::Registry;
-use vhost_bus::DriverRegistration;
+use backend::BlkBackend;
+use kernel::prelude::*;
+use vhost_backend::BackendModule;
 
 module! {
     type: BlkModule,
@@ -35,20 +30,14 @@ module! {
 
 #[pin_data]
 struct BlkModule {
-    _driver: DriverRegistration,
     #[pin]
-    _configfs: Subsystem,
+    _backend: BackendModule<BlkBackend>,
 }
 
 impl kernel::InPlaceModule for BlkModule {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        pin_init::pin_init_scope(move || {
-            let instances = Registry::new()?;
-            let driver = Arc::new(BlkDriver::new(instances.clone()), GFP_KERNEL)?;
-            Ok(try_pin_init!(Self {
-                _configfs <- configfs::subsystem(instances),
-                _driver: DriverRegistration::new(driver, module)?,
-            }? Error))
-        })
+        try_pin_init!(Self {
+            _backend <- BackendModule::new(module),
+        }? Error)
     }
 }

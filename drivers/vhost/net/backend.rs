@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The driver on the vhost bus, and the backend of one device.
+//! The backend of one device.
 
 use crate::{
     config::{
@@ -23,13 +23,12 @@ use kernel::{
 use netdev::Config as InterfaceConfig;
 use vhost_backend::{
     Claim,
-    QueueWorker,
-    Registry, //
+    InstanceBackend,
+    QueueWorker, //
 };
 use vhost_bus::{
     Backend,
     Device,
-    Driver,
     Virtqueue,
     VqSpec, //
 };
@@ -37,46 +36,6 @@ use virtio::{
     ids::DeviceId,
     net::features, //
 };
-
-/// Serves network devices, each from the instance that it names.
-pub(crate) struct NetDriver {
-    instances: Arc<Registry<Settings>>,
-}
-
-impl NetDriver {
-    pub(crate) fn new(instances: Arc<Registry<Settings>>) -> Self {
-        Self { instances }
-    }
-
-    fn claim(&self, device: &Device) -> Result<Claim<Settings>> {
-        self.instances
-            .claim(device.instance())
-            .inspect_err(|error| {
-                dev_err!(
-                    device.dev(),
-                    "Instance {} in configfs vhost_net cannot be used: {:?}\n",
-                    device.instance(),
-                    error
-                );
-            })
-    }
-}
-
-impl Driver for NetDriver {
-    fn name(&self) -> &'static CStr {
-        c"vhost_bus_net"
-    }
-
-    fn ids(&self) -> &[DeviceId] {
-        &[DeviceId::NET]
-    }
-
-    fn probe(&self, device: &Arc<Device>) -> Result<Arc<dyn Backend>> {
-        let claim = self.claim(device)?;
-        let backend = NetBackend::new(device, claim)?;
-        Ok(Arc::new(backend, GFP_KERNEL)?)
-    }
-}
 
 /// A pair of queues of the driver side.
 struct QueuePair {
@@ -87,13 +46,18 @@ struct QueuePair {
 /// The device side of one network device.
 ///
 /// The fields are dropped in this order: the queues use the interface.
-struct NetBackend {
+pub(crate) struct NetBackend {
     pair: QueuePair,
     interface: Arc<Interface>,
     claim: Claim<Settings>,
 }
 
-impl NetBackend {
+impl InstanceBackend for NetBackend {
+    type Settings = Settings;
+
+    const DRIVER: &'static CStr = c"vhost_bus_net";
+    const ID: DeviceId = DeviceId::NET;
+
     fn new(device: &Arc<Device>, claim: Claim<Settings>) -> Result<Self> {
         let offer = claim.with(Settings::offer);
         let pair = QueuePair::new()?;

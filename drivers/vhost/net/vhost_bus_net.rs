@@ -20,14 +20,9 @@ mod receive;
 mod spread;
 mod transmit;
 
-use backend::NetDriver;
-use configfs::Subsystem;
-use kernel::{
-    prelude::*,
-    sync::Arc, //
-};
-use vhost_backend::Registry;
-use vhost_bus::DriverRegistration;
+use backend::NetBackend;
+use kernel::prelude::*;
+use vhost_backend::BackendModule;
 
 module! {
     type: NetModule,
@@ -40,20 +35,14 @@ module! {
 
 #[pin_data]
 struct NetModule {
-    _driver: DriverRegistration,
     #[pin]
-    _configfs: Subsystem,
+    _backend: BackendModule<NetBackend>,
 }
 
 impl kernel::InPlaceModule for NetModule {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        pin_init::pin_init_scope(move || {
-            let instances = Registry::new()?;
-            let driver = Arc::new(NetDriver::new(instances.clone()), GFP_KERNEL)?;
-            Ok(try_pin_init!(Self {
-                _configfs <- configfs::subsystem(instances),
-                _driver: DriverRegistration::new(driver, module)?,
-            }? Error))
-        })
+        try_pin_init!(Self {
+            _backend <- BackendModule::new(module),
+        }? Error)
     }
 }
