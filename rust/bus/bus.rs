@@ -16,6 +16,7 @@
 //! context, without a lock that probe or remove take.
 
 mod attribute;
+#[path = "../bindings.rs"]
 mod bindings;
 mod bus_type;
 mod device;

@@ -7,6 +7,7 @@
 //! It is not a runtime and has no state of its own. Every function states the context it may be
 //! called from: *process* (may sleep), *atomic* (must not), *any* (hard interrupts included).
 
+#[path = "../bindings.rs"]
 mod bindings;
 
 pub mod barrier;

@@ -13,6 +13,7 @@
 
 mod address;
 mod allocated;
+#[path = "../bindings.rs"]
 mod bindings;
 mod device;
 mod packet;

@@ -17,6 +17,7 @@
 //! C headers: `include/linux/pci-epf.h`, `include/linux/pci-epc.h`, `include/linux/pci-ep-msi.h`.
 
 mod bar;
+#[path = "../bindings.rs"]
 mod bindings;
 mod controller;
 mod doorbell;

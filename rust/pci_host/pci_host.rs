@@ -6,6 +6,7 @@
 //!
 //! C headers: `include/linux/pci.h`, `include/linux/interrupt.h`.
 
+#[path = "../bindings.rs"]
 mod bindings;
 mod dma;
 mod id;

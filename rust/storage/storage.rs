@@ -7,6 +7,7 @@
 //!
 //! Context: process, everywhere.
 
+#[path = "../bindings.rs"]
 mod bindings;
 mod file;
 mod store;

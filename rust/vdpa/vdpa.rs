@@ -12,6 +12,7 @@
 //!
 //! C header: [`include/linux/vdpa.h`](srctree/include/linux/vdpa.h)
 
+#[path = "../bindings.rs"]
 mod bindings;
 
 mod callback;

@@ -10,6 +10,7 @@
 //!
 //! C headers: `include/linux/virtio.h`, `include/linux/virtio_config.h`.
 
+#[path = "../bindings.rs"]
 mod bindings;
 mod device;
 mod driver;

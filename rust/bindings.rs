@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The C declarations this crate wraps, generated from `bindings_helper.h`.
+//! The C declarations that a crate wraps, generated from its `bindings_helper.h`.
 //!
-//! Private to the crate: drivers see the safe types only.
+//! Every crate with C declarations has this file as its module `bindings`; rust/Kbuild says which
+//! generated file is whose. Private to the crate: drivers see the safe types only.
 #![allow(
     clippy::all,
+    clippy::cast_lossless,
+    clippy::ptr_as_ptr,
+    clippy::ref_as_ptr,
+    clippy::undocumented_unsafe_blocks,
     dead_code,
     improper_ctypes,
     improper_ctypes_definitions,
@@ -22,4 +27,4 @@
 // The kernel crate's own, so that users need not know where a declaration comes from.
 pub(crate) use kernel::bindings::*;
 
-include!(env!("CONCURRENCY_BINDINGS"));
+include!(env!("CRATE_BINDINGS"));
