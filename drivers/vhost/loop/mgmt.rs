@@ -64,9 +64,9 @@ const REQUIRED_FEATURES: u64 =
 const MAX_QUEUES: u32 = 64;
 
 /// The management device of a class.
-struct LoopManagement {
-    id: DeviceId,
-    parent: ARef<device::Device>,
+pub(crate) struct LoopManagement {
+    pub(crate) id: DeviceId,
+    pub(crate) parent: ARef<device::Device>,
 }
 
 impl LoopManagement {
@@ -114,12 +114,13 @@ impl Management for LoopManagement {
             queues: transport.queues().len().try_into()?,
             memory: Memory::Kernel(transport.map().clone()),
         };
-        let ops = LoopOps {
-            transport,
-            registration,
-            allowed_features,
-        };
-        Unregistered::new(&options, Ok(ops))
+        let ops = LoopOps::new(transport, registration, allowed_features);
+        Unregistered::new(&options, ops)
+    }
+
+    /// Not left to the release of the device, which whoever has a reference to it can put off.
+    fn dev_del(&self, device: &vdpa::Device<LoopOps>) {
+        device.leave_bus();
     }
 }
 

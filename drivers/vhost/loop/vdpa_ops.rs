@@ -4,16 +4,20 @@
 //! the bus.
 //!
 //! Contexts and locks of the callers: `vdpa::ConfigOps`. None of these operations takes a lock of
-//! the vDPA core.
+//! the vDPA core. Lock: `registration`, a mutex, held for an exchange alone.
 
 use crate::{
     device::Loop,
     queue::Queue, //
 };
 use kernel::{
+    new_mutex,
     page::PAGE_SIZE,
     prelude::*,
-    sync::Arc, //
+    sync::{
+        Arc,
+        Mutex, //
+    },
 };
 use vdpa::{
     Callback,
@@ -31,17 +35,44 @@ use virtio::status::Status;
 /// The PCI vendor of virtio devices, as software devices have it by custom.
 const VENDOR: u32 = 0x1af4;
 
-/// A vDPA device's data. Dropping it takes the vhost device off its bus.
+/// A vDPA device's data.
+#[pin_data]
 pub(crate) struct LoopOps {
-    pub(crate) transport: Arc<Loop>,
-    pub(crate) registration: Registration,
+    transport: Arc<Loop>,
+    device: Arc<Device>,
+    /// The vhost device is on its bus.
+    #[pin]
+    registration: Mutex<Option<Registration>>,
     /// The features that the user lets the device offer.
-    pub(crate) allowed_features: u64,
+    allowed_features: u64,
 }
 
 impl LoopOps {
-    fn device(&self) -> &Device {
-        self.registration.device()
+    pub(crate) fn new(
+        transport: Arc<Loop>,
+        registration: Registration,
+        allowed_features: u64,
+    ) -> impl PinInit<Self, Error> {
+        let device = registration.device().clone();
+        try_pin_init!(Self {
+            transport,
+            device,
+            registration <- new_mutex!(Some(registration), "vhost_loop::LoopOps::registration"),
+            allowed_features,
+        })
+    }
+
+    /// Takes the vhost device off its bus, after which its backend's instance is free.
+    ///
+    /// Context: process; no operation is called any more.
+    pub(crate) fn leave_bus(&self) {
+        let registration = self.registration.lock().take();
+        // Without the lock: this waits for the backend.
+        drop(registration);
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
     }
 
     fn queue(&self, index: u16) -> Result<&Queue> {

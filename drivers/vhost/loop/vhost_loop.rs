@@ -17,6 +17,9 @@ mod mgmt;
 mod queue;
 mod vdpa_ops;
 
+#[cfg(CONFIG_KUNIT = "y")]
+mod tests;
+
 kernel::prelude::module! {
     type: mgmt::LoopModule,
     name: "vhost_loop",
