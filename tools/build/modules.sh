@@ -12,10 +12,16 @@ ep) flags=(ARCH=arm64 LLVM=1) ;;
 *) die "modules.sh builds for 'rc' or 'ep', not for '$side'" ;;
 esac
 
-# Clippy compiles without code generation, so its objects must not mix with real ones.
 # OUT names another output directory than build/rc or build/ep.
 out=${OUT:-$TOP/build/$side}
-case " $* " in *" CLIPPY=1 "*) out=${OUT:-$TOP/build/clippy-$side} ;; esac
+# Clippy compiles without code generation, so its objects must not mix with real ones. What it finds
+# is an error.
+case " $* " in
+*" CLIPPY=1 "*)
+	out=${OUT:-$TOP/build/clippy-$side}
+	flags+=(KRUSTFLAGS=-Dwarnings)
+	;;
+esac
 
 mkdir -p "$out"
 make --no-print-directory -C "$(readlink -f "$CACHE/$side-kernel")" "${flags[@]}" \
