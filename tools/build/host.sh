@@ -4,8 +4,9 @@
 #   host.sh build|clippy|test [CARGO ARGUMENT...]
 . "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
 
-action=${1:-build}
-shift || true
+set -- "${@:-build}"
+action=$1
+shift
 cd "$TOP/tools/testing"
 case $action in
 build) exec cargo build --locked --release --workspace "$@" ;;
