@@ -2,8 +2,8 @@
 
 //! The RC side of virtio over PCIe: a vDPA device in front of a Linux endpoint.
 //!
-//! `driver` binds to the PCI function, `hw` is the only part that touches its BARs, `link` speaks
-//! the protocol of `Documentation/transport.rst`, `config_ops` translates the operations of a vDPA
+//! `driver` binds to the PCI function, `hw` is the only part that touches its BARs, `identify` and
+//! `link` speak the protocol of `Documentation/transport.rst`, `config_ops` translates the operations of a vDPA
 //! device to it, and `mgmtdev` lets the user add and delete that device. `monitor` notices when the
 //! endpoint is gone, and `takeover` then finishes what it left.
 //!
@@ -12,6 +12,7 @@
 mod config_ops;
 mod driver;
 mod hw;
+mod identify;
 mod interrupt;
 mod link;
 mod mgmtdev;

@@ -11,10 +11,12 @@
 //!
 //! Context: process, unless stated.
 
-use crate::hw::{
-    self,
-    Bar,
-    Bars, //
+use crate::{
+    hw::{
+        self,
+        Bars, //
+    },
+    identify, //
 };
 use kernel::{
     device::Bound,
@@ -53,7 +55,6 @@ use transport::{
     DoorbellKind,
     Health,
     Identity,
-    IdentityError,
     IssueError,
     QueueIndex,
     Registers,
@@ -61,9 +62,6 @@ use transport::{
     RootComplexPort,
     Step, //
 };
-
-/// How often the RC looks whether the endpoint became ready, in milliseconds.
-const READY_POLL_MS: i64 = 10;
 
 /// The link to one endpoint function.
 #[pin_data]
@@ -105,10 +103,10 @@ impl Link {
     pub(crate) fn new(pdev: &pci::Device<Bound>) -> Result<impl PinInit<Self, Error> + '_> {
         let started = Instant::now();
         let sizes = hw::bar_sizes(pdev);
-        let registers = find_registers(pdev, &sizes)?;
-        let identity = wait_ready(pdev, &registers, &sizes, started)?;
+        let registers = identify::find_registers(pdev, &sizes)?;
+        let identity = identify::wait_ready(pdev.as_ref(), &registers, &sizes, started)?;
         let bars = Bars::new(pdev, registers, identity.layout().doorbells().bar)?;
-        let doorbells = doorbells(&identity, &bars)?;
+        let doorbells = identify::doorbells(&identity, &bars)?;
         let port = RootComplexPort::new(identity.clone(), bars.registers(), now_ms(started));
         Ok(try_pin_init!(Self {
             pdev: pdev.into(),
@@ -282,7 +280,7 @@ impl Link {
     /// Takes over the endpoint's new session (I1 to I6).
     fn reconnect(&self, port: &mut MutexGuard<'_, RootComplexPort>) -> Result {
         let regs = self.bars.registers();
-        let identity = wait_ready_on(self.dev(), regs, &self.sizes, Instant::now())?;
+        let identity = identify::wait_ready(self.dev(), regs, &self.sizes, Instant::now())?;
         if !self.is_same_device(&identity) {
             dev_err!(
                 self.dev(),
@@ -400,103 +398,4 @@ fn refusal(error: CommandError) -> Error {
         CommandError::BadSequence => errno::protocol(),
         CommandError::NoResources => ENOSPC,
     }
-}
-
-/// The first BAR that begins with the magic number (I1).
-fn find_registers(pdev: &pci::Device<Bound>, sizes: &BarSizes) -> Result<Bar> {
-    for (number, size) in (0..).zip(sizes) {
-        if *size == 0 {
-            continue;
-        }
-        let bar = Bar::map(pdev, number)?;
-        match bar.read32(transport::offset::MAGIC) {
-            transport::MAGIC => return Ok(bar),
-            u32::MAX => {
-                dev_err!(
-                    pdev,
-                    "BAR {} reads all-ones; the link to the endpoint is down\n",
-                    number
-                );
-                return Err(EIO);
-            }
-            _ => {}
-        }
-    }
-    dev_err!(
-        pdev,
-        "No BAR begins with {:#x}; the endpoint function must be pci_epf_vhost\n",
-        transport::MAGIC
-    );
-    Err(ENODEV)
-}
-
-fn wait_ready(
-    pdev: &pci::Device<Bound>,
-    registers: &Bar,
-    sizes: &BarSizes,
-    since: Instant<Monotonic>,
-) -> Result<Identity> {
-    wait_ready_on(pdev.as_ref(), registers, sizes, since)
-}
-
-/// Reads the identity as soon as the endpoint is ready (I2 to I5).
-fn wait_ready_on(
-    dev: &kernel::device::Device,
-    registers: &Bar,
-    sizes: &BarSizes,
-    since: Instant<Monotonic>,
-) -> Result<Identity> {
-    // Bounded by `READY`.
-    loop {
-        match Identity::read(registers, registers.number(), sizes) {
-            Ok(identity) => return Ok(identity),
-            Err(IdentityError::NotReady) if now_ms(since) < time::READY_MS => {
-                fsleep(Delta::from_millis(READY_POLL_MS));
-            }
-            Err(error) => return Err(refuse(dev, error)),
-        }
-    }
-}
-
-/// Says why the endpoint is not used.
-fn refuse(dev: &kernel::device::Device, error: IdentityError) -> Error {
-    match error {
-        IdentityError::NotReady => {
-            dev_err!(
-                dev,
-                "Endpoint not ready within {} ms; start it, then bind the driver again\n",
-                time::READY_MS
-            );
-            ETIMEDOUT
-        }
-        IdentityError::LinkDead => {
-            dev_err!(dev, "The link to the endpoint is down\n");
-            EIO
-        }
-        IdentityError::Version(version) => {
-            dev_err!(
-                dev,
-                "Endpoint speaks protocol {}.{}, this driver {}.x; update the older side\n",
-                version.major,
-                version.minor,
-                transport::Version::CURRENT.major
-            );
-            ENODEV
-        }
-        error => {
-            dev_err!(dev, "Endpoint's registers are not legal: {:?}\n", error);
-            ENODEV
-        }
-    }
-}
-
-/// The doorbells of all queues, made once while the driver has the device (D2).
-fn doorbells(identity: &Identity, bars: &Bars) -> Result<KVec<Doorbell>> {
-    let mut doorbells = KVec::with_capacity(identity.num_queues().into(), GFP_KERNEL)?;
-    for queue in identity.layout().queues() {
-        let slot = identity.layout().doorbells().slot(queue);
-        let seen = bars.doorbells().read(slot as usize);
-        doorbells.push(identity.doorbell(bars.registers(), queue, seen), GFP_KERNEL)?;
-    }
-    Ok(doorbells)
 }
