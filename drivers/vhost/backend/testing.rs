@@ -2,13 +2,7 @@
 
 //! A driver side in plain memory and its queue, for the KUnit suites of backends.
 //!
-//! ```text
-//!   0x0      descriptor area, 32 descriptors
-//!   0x200    driver area
-//!   0x300    device area
-//!   0x1000   buffers, each used once
-//! ```
-//!
+//! The areas of its queue are where [`base`] says, and buffers, each used once, are from 0x1000 on.
 //! Neither threads nor notifications: a test adds buffers, serves the queue, and looks at them.
 
 use core::fmt;
@@ -21,6 +15,11 @@ use kernel::{
     },
 };
 use vhost_bus::{
+    testing::{
+        base,
+        Memory,
+        Plain, //
+    },
     QueueState,
     Virtqueue, //
 };
@@ -31,7 +30,6 @@ use virtio::ring::{
     QueueConfig,
     QueueSize,
     RingError,
-    RingMemory,
     SplitQueue,
     Used, //
 };
@@ -74,7 +72,7 @@ impl DriverSide {
     ///
     /// `ENOMEM`: no memory.
     pub fn new() -> Result<Arc<Self>> {
-        let memory = Memory::new()?;
+        let memory = Memory::new(MEMORY_LEN)?;
         let size = QueueSize::new(QUEUE_SIZE).ok_or(EINVAL)?;
         let ring = QueueConfig::new(size, 0).start(Plain(memory.clone()));
         let queue = Queue {
@@ -252,83 +250,4 @@ impl Virtqueue for DriverSide {
     fn fail(&self, _why: fmt::Arguments<'_>) {
         self.queue.lock().is_failed = true;
     }
-}
-
-/// Memory with its own addresses.
-#[pin_data]
-struct Memory {
-    #[pin]
-    bytes: Mutex<VVec<u8>>,
-}
-
-impl Memory {
-    fn new() -> Result<Arc<Self>> {
-        let bytes = VVec::from_elem(0, MEMORY_LEN, GFP_KERNEL)?;
-        Arc::pin_init(pin_init!(Self { bytes <- new_mutex!(bytes) }), GFP_KERNEL)
-    }
-
-    fn read(&self, at: usize, to: &mut [u8]) -> Result {
-        let bytes = self.bytes.lock();
-        let from = bytes.get(at..at.wrapping_add(to.len())).ok_or(EFAULT)?;
-        to.copy_from_slice(from);
-        Ok(())
-    }
-
-    fn write(&self, at: usize, from: &[u8]) -> Result {
-        let mut bytes = self.bytes.lock();
-        let end = at.wrapping_add(from.len());
-        let to = bytes.get_mut(at..end).ok_or(EFAULT)?;
-        to.copy_from_slice(from);
-        Ok(())
-    }
-
-    fn word(&self, at: usize) -> Result<u16> {
-        let mut word = [0; 2];
-        self.read(at, &mut word)?;
-        Ok(u16::from_le_bytes(word))
-    }
-}
-
-/// The [`RingMemory`] over [`Memory`].
-struct Plain(Arc<Memory>);
-
-fn base(area: Area) -> usize {
-    match area {
-        Area::Descriptor => 0,
-        Area::Driver => 0x200,
-        Area::Device => 0x300,
-    }
-}
-
-impl RingMemory for Plain {
-    type Error = Error;
-
-    fn read(&self, area: Area, offset: usize, to: &mut [u8]) -> Result {
-        self.0.read(base(area) + offset, to)
-    }
-
-    fn write(&self, area: Area, offset: usize, from: &[u8]) -> Result {
-        self.0.write(base(area) + offset, from)
-    }
-
-    fn load_u16(&self, area: Area, offset: usize) -> Result<u16> {
-        self.0.word(base(area) + offset)
-    }
-
-    fn store_u16(&self, area: Area, offset: usize, value: u16) -> Result {
-        self.0.write(base(area) + offset, &value.to_le_bytes())
-    }
-
-    fn read_buffer(&self, addr: u64, to: &mut [u8]) -> Result {
-        self.0.read(usize::try_from(addr)?, to)
-    }
-
-    fn write_buffer(&self, addr: u64, from: &[u8]) -> Result {
-        self.0.write(usize::try_from(addr)?, from)
-    }
-
-    // One thread, one memory, and its lock.
-    fn read_barrier(&self) {}
-    fn write_barrier(&self) {}
-    fn full_barrier(&self) {}
 }

@@ -23,6 +23,8 @@ mod sysfs;
 mod virtqueue;
 
 #[cfg(CONFIG_KUNIT = "y")]
+pub mod testing;
+#[cfg(CONFIG_KUNIT = "y")]
 mod tests;
 
 pub use config_ops::{

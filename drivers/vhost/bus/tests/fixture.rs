@@ -5,6 +5,7 @@
 //! Each notes what it is asked for in one journal, so that a test can see the order.
 
 use crate::{
+    testing::Plain,
     Backend,
     ConfigOps,
     Device,
@@ -31,10 +32,6 @@ use kernel::{
 use virtio::{
     features,
     ids::DeviceId,
-    ring::{
-        Area,
-        RingMemory, //
-    },
     status::Status, //
 };
 
@@ -80,85 +77,6 @@ impl Journal {
         }
         is_as_expected
     }
-}
-
-/// Memory of a driver side with one queue of four descriptors; addresses are offsets.
-#[pin_data]
-pub(super) struct Memory {
-    #[pin]
-    bytes: Mutex<KVec<u8>>,
-}
-
-const MEMORY_LEN: usize = 0x1000;
-
-impl Memory {
-    pub(super) fn new() -> Result<Arc<Self>> {
-        let bytes = KVec::from_elem(0, MEMORY_LEN, GFP_KERNEL)?;
-        Arc::pin_init(pin_init!(Self { bytes <- new_mutex!(bytes) }), GFP_KERNEL)
-    }
-
-    pub(super) fn read(&self, at: usize, to: &mut [u8]) -> Result {
-        let bytes = self.bytes.lock();
-        let from = bytes.get(at..at.wrapping_add(to.len())).ok_or(EFAULT)?;
-        to.copy_from_slice(from);
-        Ok(())
-    }
-
-    pub(super) fn write(&self, at: usize, from: &[u8]) -> Result {
-        let mut bytes = self.bytes.lock();
-        let to = bytes
-            .get_mut(at..at.wrapping_add(from.len()))
-            .ok_or(EFAULT)?;
-        to.copy_from_slice(from);
-        Ok(())
-    }
-}
-
-/// The [`RingMemory`] over [`Memory`].
-pub(super) struct Plain(pub(super) Arc<Memory>);
-
-/// Where an area is.
-pub(super) fn base(area: Area) -> usize {
-    match area {
-        Area::Descriptor => 0,
-        Area::Driver => 0x100,
-        Area::Device => 0x200,
-    }
-}
-
-impl RingMemory for Plain {
-    type Error = Error;
-
-    fn read(&self, area: Area, offset: usize, to: &mut [u8]) -> Result {
-        self.0.read(base(area) + offset, to)
-    }
-
-    fn write(&self, area: Area, offset: usize, from: &[u8]) -> Result {
-        self.0.write(base(area) + offset, from)
-    }
-
-    fn load_u16(&self, area: Area, offset: usize) -> Result<u16> {
-        let mut word = [0; 2];
-        self.0.read(base(area) + offset, &mut word)?;
-        Ok(u16::from_le_bytes(word))
-    }
-
-    fn store_u16(&self, area: Area, offset: usize, value: u16) -> Result {
-        self.0.write(base(area) + offset, &value.to_le_bytes())
-    }
-
-    fn read_buffer(&self, addr: u64, to: &mut [u8]) -> Result {
-        self.0.read(usize::try_from(addr)?, to)
-    }
-
-    fn write_buffer(&self, addr: u64, from: &[u8]) -> Result {
-        self.0.write(usize::try_from(addr)?, from)
-    }
-
-    // One thread, one memory, and its lock.
-    fn read_barrier(&self) {}
-    fn write_barrier(&self) {}
-    fn full_barrier(&self) {}
 }
 
 /// Counts signals, or kicks.

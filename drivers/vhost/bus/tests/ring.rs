@@ -7,6 +7,11 @@ use kernel::prelude::kunit_tests;
 #[kunit_tests(vhost_bus_ring_queue)]
 mod suite {
     use crate::{
+        testing::{
+            base,
+            Memory,
+            Plain, //
+        },
         tests::fixture::*,
         Device,
         DriverRegistration,
@@ -35,6 +40,7 @@ mod suite {
 
     const NEXT: u16 = 1;
     const WRITE: u16 = 2;
+    const MEMORY_LEN: usize = 0x1000;
     const REQUEST: usize = 0x400;
     const ANSWER: usize = 0x500;
 
@@ -63,7 +69,7 @@ mod suite {
             let device = Device::register(transport.clone(), TEST_ID, c"test", None)?;
             let setup = Self {
                 kicks,
-                memory: Memory::new()?,
+                memory: Memory::new(MEMORY_LEN)?,
                 queue: transport.queue()?,
                 transport,
                 device,
@@ -86,9 +92,7 @@ mod suite {
         }
 
         fn get(&self, area: Area, offset: usize) -> Result<u16> {
-            let mut word = [0; 2];
-            self.memory.read(base(area) + offset, &mut word)?;
-            Ok(u16::from_le_bytes(word))
+            self.memory.word(base(area) + offset)
         }
 
         fn describe(&self, index: usize, addr: usize, flags: u16, next: u16) -> Result {
