@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
 use virtio::ring::{Area, Batch, QueueConfig, Used};
-use virtio_queue::{Queue, QueueOwnedT, QueueT};
+use virtio_queue::{QueueOwnedT, QueueT};
 
 #[path = "../tests/ring/driver.rs"]
 #[allow(dead_code, reason = "the tests need more of the driver side than this")]
@@ -17,6 +17,8 @@ mod driver;
 #[path = "../tests/ring/link.rs"]
 #[allow(dead_code, reason = "nothing is traced here")]
 mod link;
+#[path = "../tests/ring/peer.rs"]
+mod peer;
 
 use driver::{DriverSide, BUFFERS};
 use link::Link;
@@ -66,18 +68,7 @@ fn ours(driver: &DriverSide) -> impl FnMut() {
 
 fn rust_vmm(driver: &DriverSide) -> impl FnMut() {
     let driver = driver.clone();
-    let mut queue = Queue::new(SIZE).unwrap();
-    let halves = |area| {
-        let addr = driver.address(area, 0).0;
-        (Some(addr as u32), Some((addr >> 32) as u32))
-    };
-    let (low, high) = halves(Area::Descriptor);
-    queue.set_desc_table_address(low, high);
-    let (low, high) = halves(Area::Driver);
-    queue.set_avail_ring_address(low, high);
-    let (low, high) = halves(Area::Device);
-    queue.set_used_ring_address(low, high);
-    queue.set_ready(true);
+    let mut queue = peer::queue(&driver);
     let mut index = 0;
     let mut heads = Vec::with_capacity(BATCH.into());
     move || {

@@ -13,6 +13,7 @@ use vm_memory::{Bytes, GuestMemoryMmap};
 use crate::{
     driver::{DriverSide, BUFFERS},
     link::Link,
+    peer,
 };
 
 const SIZE: u16 = 64;
@@ -20,22 +21,11 @@ const SIZE: u16 = 64;
 /// Head, and segments with address, length and direction.
 type Seen = (u16, Vec<(u64, u32, bool)>);
 
-fn peer(driver: &DriverSide, start: u16, event_idx: bool) -> Queue {
-    let halves = |area| {
-        let addr = driver.address(area, 0).0;
-        (Some(addr as u32), Some((addr >> 32) as u32))
-    };
-    let mut queue = Queue::new(SIZE).unwrap();
-    let (low, high) = halves(Area::Descriptor);
-    queue.set_desc_table_address(low, high);
-    let (low, high) = halves(Area::Driver);
-    queue.set_avail_ring_address(low, high);
-    let (low, high) = halves(Area::Device);
-    queue.set_used_ring_address(low, high);
+fn peer_at(driver: &DriverSide, start: u16, event_idx: bool) -> Queue {
+    let mut queue = peer::queue(driver);
     queue.set_event_idx(event_idx);
     queue.set_next_avail(start);
     queue.set_next_used(start);
-    queue.set_ready(true);
     assert!(queue.is_valid(&driver.memory));
     queue
 }
@@ -107,7 +97,7 @@ proptest! {
         let [ours, theirs] = sides;
         let features = INDIRECT_DESC | if event_idx { EVENT_IDX } else { 0 };
         let mut queue = QueueConfig::new(ours.size, features).start_at(start).start(Link(ours.clone()));
-        let mut peer = peer(&theirs, start, event_idx);
+        let mut peer = peer_at(&theirs, start, event_idx);
 
         let mut batch = Batch::new();
         prop_assert_eq!(queue.pop(&mut batch), Ok(chains.len()));

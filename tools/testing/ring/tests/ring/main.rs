@@ -5,6 +5,7 @@
 
 mod driver;
 mod link;
+mod peer;
 
 mod budget;
 mod changing;

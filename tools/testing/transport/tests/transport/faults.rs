@@ -28,12 +28,8 @@ fn status_of_answer(rig: &Rig) -> u32 {
 fn one_command_at_a_time() {
     let mut rig = Rig::connected();
     rig.issue(&Command::SetStatus(1));
-    let (link, now_ms) = (&rig.link, rig.now_ms);
-    let second = rig
-        .rc
-        .as_mut()
-        .map(|rc| rc.issue(&link.rc(), &Command::Reset, now_ms));
-    assert_eq!(second, Some(Err(IssueError::Busy)));
+    let second = rig.try_issue(&Command::Reset);
+    assert_eq!(second, Err(IssueError::Busy));
 }
 
 #[test]
@@ -82,12 +78,8 @@ fn a_late_answer_satisfies_no_later_command() {
     assert_eq!(rig.step(), Step::Pending);
     rig.now_ms += time::COMMAND_MS;
     assert_eq!(rig.step(), Step::TimedOut);
-    let (link, now_ms) = (&rig.link, rig.now_ms);
-    let next = rig
-        .rc
-        .as_mut()
-        .map(|rc| rc.issue(&link.rc(), &Command::SetStatus(1), now_ms));
-    assert_eq!(next, Some(Err(IssueError::OutOfStep)));
+    let next = rig.try_issue(&Command::SetStatus(1));
+    assert_eq!(next, Err(IssueError::OutOfStep));
 
     // The EP answers the old command while the writes of the reset are on their way.
     rig.link.set_slow(true);
@@ -261,12 +253,8 @@ fn the_ep_restarts_before_it_sees_a_command() {
     ));
     assert_eq!(rig.backend.take_calls(), []);
     assert_eq!(rig.step(), Step::Restarted);
-    let (link, now_ms) = (&rig.link, rig.now_ms);
-    let lost = rig
-        .rc
-        .as_mut()
-        .map(|rc| rc.issue(&link.rc(), &Command::Reset, now_ms));
-    assert_eq!(lost, Some(Err(IssueError::Lost)));
+    let lost = rig.try_issue(&Command::Reset);
+    assert_eq!(lost, Err(IssueError::Lost));
     rig.connect();
     rig.okay(&Command::SetStatus(1));
 }
@@ -358,12 +346,8 @@ fn a_garbled_answer_to_reset_leaves_the_port_out_of_step() {
     rig.poll();
     rig.link.store(place(offset::command::CMD_STATUS), 99);
     assert_eq!(rig.step(), Step::Done(Err(AnswerError::Garbled)));
-    let (link, now_ms) = (&rig.link, rig.now_ms);
-    let next = rig
-        .rc
-        .as_mut()
-        .map(|rc| rc.issue(&link.rc(), &Command::SetStatus(1), now_ms));
-    assert_eq!(next, Some(Err(IssueError::OutOfStep)));
+    let next = rig.try_issue(&Command::SetStatus(1));
+    assert_eq!(next, Err(IssueError::OutOfStep));
     rig.okay(&Command::Reset);
 }
 

@@ -4,8 +4,9 @@
 
 use transport::{
     feature, AnswerError, BarSizes, Command, CommandError, Description, DeviceStatus, EndpointPort,
-    Epoch, Identity, IdentityError, Layout, LayoutRequest, Placement, Progress, QueueDescription,
-    QueueRequest, QueueSize, Reply, RootComplexPort, Step, TransportFeatures, NO_VECTOR,
+    Epoch, Identity, IdentityError, IssueError, Layout, LayoutRequest, Placement, Progress,
+    QueueDescription, QueueRequest, QueueSize, Reply, RootComplexPort, Step, TransportFeatures,
+    NO_VECTOR,
 };
 
 use super::{Backend, Link};
@@ -129,8 +130,12 @@ impl Rig {
     }
 
     pub fn issue(&mut self, command: &Command) {
+        self.try_issue(command).expect("in step");
+    }
+
+    pub fn try_issue(&mut self, command: &Command) -> Result<(), IssueError> {
         let (rc, now_ms) = (self.rc.as_mut().expect("connected"), self.now_ms);
-        rc.issue(&self.link.rc(), command, now_ms).expect("in step");
+        rc.issue(&self.link.rc(), command, now_ms)
     }
 
     pub fn step(&mut self) -> Step {
