@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 //! A virtio device all the way: from its instance on the EP to the vDPA device on the RC.
 
-use anyhow::Result;
+use anyhow::{bail, Result};
 
 use super::backend::{Disk, Nic};
 use super::endpoint::{self, VhostFunction, VirtioType};
 use super::vdpa::VdpaDevice;
 use crate::guest::Guest;
 use crate::link::Link;
+use crate::workload::network::Node;
 
 /// Name of the vDPA device; there is one at a time.
 const VDPA_NAME: &str = "vdpa0";
@@ -92,6 +93,22 @@ impl Served {
         let management = format!("pci/{}", self.address);
         let vdpa = VdpaDevice::add(&mut link.rc, VDPA_NAME, &management)?;
         Ok(Self { vdpa, ..self })
+    }
+
+    /// The two ends of the link that a network device is: that on the RC, then that on the EP.
+    pub fn nodes(&self, link: &mut Link) -> Result<[Node; 2]> {
+        let Instance::Nic(nic) = self.instance else {
+            bail!("a disk has no network device");
+        };
+        let node = |device, address| Node {
+            namespace: "",
+            device,
+            address,
+        };
+        Ok([
+            node(self.vdpa.network_device(&mut link.rc)?, "10.7.0.1"),
+            node(nic.network_device(&mut link.ep)?, "10.7.0.2"),
+        ])
     }
 
     /// Takes it down in the order in which a careful user does.

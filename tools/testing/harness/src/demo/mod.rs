@@ -21,7 +21,7 @@ use crate::layout::Layout;
 use crate::link::{Bars, Link};
 use crate::progress::Progress;
 use crate::workload::disk::{self, Pattern};
-use crate::workload::network::{self, Direction, Node};
+use crate::workload::network::{self, Direction};
 use summary::{DiskSummary, NetworkSummary, Summary};
 
 static DISK: Disk = Disk {
@@ -111,16 +111,7 @@ fn show_disk(stage: &Stage, link: &mut Link) -> Result<DiskSummary> {
 fn show_network(stage: &Stage, link: &mut Link) -> Result<NetworkSummary> {
     stage.say("EP: a network device behind an endpoint function");
     let served = Served::start(link, Instance::Nic(&NIC))?;
-    let rc = Node {
-        namespace: "",
-        device: served.vdpa.network_device(&mut link.rc)?,
-        address: "10.7.0.1",
-    };
-    let ep = Node {
-        namespace: "",
-        device: NIC.network_device(&mut link.ep)?,
-        address: "10.7.0.2",
-    };
+    let [rc, ep] = served.nodes(link)?;
     stage.say(&format!(
         "RC: 'vdpa dev add ... mgmtdev pci/{}' gave {}; it is {} on the EP",
         served.address, rc.device, ep.device

@@ -3,12 +3,12 @@
 
 use anyhow::{ensure, Result};
 
-use super::{DISK, NIC, NIC0};
+use super::{DISK, NIC};
 use crate::commands::served::Served;
 use crate::link::Link;
 use crate::runner::{Case, Record};
 use crate::workload::disk::{self, Pattern};
-use crate::workload::network::{self, Direction, Node};
+use crate::workload::network::{self, Direction};
 
 pub fn cases() -> Vec<Case<Link>> {
     vec![
@@ -72,16 +72,7 @@ fn disk_keeps_data(link: &mut Link, record: &mut Record) -> Result<()> {
 
 fn network_carries_data(link: &mut Link, record: &mut Record) -> Result<()> {
     let served = Served::start(link, NIC)?;
-    let rc = Node {
-        namespace: "",
-        device: served.vdpa.network_device(&mut link.rc)?,
-        address: "10.7.0.1",
-    };
-    let ep = Node {
-        namespace: "",
-        device: NIC0.network_device(&mut link.ep)?,
-        address: "10.7.0.2",
-    };
+    let [rc, ep] = served.nodes(link)?;
     rc.set_up(&mut link.rc)?;
     ep.set_up(&mut link.ep)?;
     record.note(format!(

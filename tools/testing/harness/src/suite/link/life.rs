@@ -147,23 +147,15 @@ fn start_stop_cycles(link: &mut Link, instance: Instance) -> Result<()> {
 }
 
 fn modules_in_any_order(link: &mut Link, _: &mut Record) -> Result<()> {
-    const ORDERS: [[usize; 3]; 6] = [
-        [0, 1, 2],
-        [0, 2, 1],
-        [1, 0, 2],
-        [1, 2, 0],
-        [2, 0, 1],
-        [2, 1, 0],
-    ];
     let on_ep = ["pci_epf_vhost", "vhost_bus_blk", "vhost_bus_net"];
     modules::load(&mut link.ep, &on_ep)?;
     endpoint::load_controller(&mut link.ep)?;
-    for load in ORDERS {
-        for unload in ORDERS {
-            modules::unload(&mut link.ep, &unload.map(|index| on_ep[index]))?;
+    for load in modules::orders(on_ep) {
+        for unload in modules::orders(on_ep) {
+            modules::unload(&mut link.ep, &unload)?;
             modules::unload(&mut link.ep, &["vhost_bus"])?;
             endpoint::unload_controller(&mut link.ep)?;
-            modules::load(&mut link.ep, &load.map(|index| on_ep[index]))?;
+            modules::load(&mut link.ep, &load)?;
             endpoint::load_controller(&mut link.ep)?;
         }
         modules::unload(&mut link.rc, &["epf_vdpa"])?;

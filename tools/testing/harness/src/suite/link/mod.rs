@@ -19,11 +19,10 @@ const DISK: Instance = Instance::Disk(&Disk {
     name: "disk0",
     mib: 128,
 });
-static NIC0: Nic = Nic {
+const NIC: Instance = Instance::Nic(&Nic {
     name: "nic0",
     mac: "02:00:00:00:00:01",
-};
-const NIC: Instance = Instance::Nic(&NIC0);
+});
 
 impl Bench for Link {
     fn set_up(layout: &Layout) -> Result<Self> {

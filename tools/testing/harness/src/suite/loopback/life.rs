@@ -80,20 +80,12 @@ fn cycles(machine: &mut Machine, cycle: fn(&mut Guest) -> Result<()>) -> Result<
 
 fn modules_in_any_order(machine: &mut Machine, _: &mut Record) -> Result<()> {
     const MODULES: [&str; 3] = [TRANSPORT, "vhost_bus_blk", "vhost_bus_net"];
-    const ORDERS: [[usize; 3]; 6] = [
-        [0, 1, 2],
-        [0, 2, 1],
-        [1, 0, 2],
-        [1, 2, 0],
-        [2, 0, 1],
-        [2, 1, 0],
-    ];
     let guest = &mut machine.guest;
-    for load in ORDERS {
-        for unload in ORDERS {
-            modules::unload(guest, &unload.map(|index| MODULES[index]))?;
+    for load in modules::orders(MODULES) {
+        for unload in modules::orders(MODULES) {
+            modules::unload(guest, &unload)?;
             modules::unload(guest, &["vhost_bus"])?;
-            modules::load(guest, &load.map(|index| MODULES[index]))?;
+            modules::load(guest, &load)?;
         }
     }
     Ok(())
