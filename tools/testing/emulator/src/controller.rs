@@ -20,10 +20,10 @@ use epc_regs::{bar, bar_flags, Header, DEVICE_ID, VENDOR_ID};
 
 use crate::config_space::{self, ConfigSpace};
 use crate::endpoint::Function;
-use crate::fabric::{Fabric, WindowMode};
+use crate::fabric::{Fabric, Side, WindowMode};
 use crate::link::LinkHandle;
 use crate::sync::lock;
-use crate::trace::{Access, Transaction};
+use crate::trace::Access;
 use crate::vfio_user::device::{check_access, IrqInfo, Place, RegionInfo};
 use crate::vfio_user::message::{irq, DmaMap, SetIrqs, CONFIG_REGION};
 use crate::vfio_user::{Client, Device, Refusal};
@@ -160,26 +160,12 @@ impl Device for Controller {
     }
 
     fn dma_map(&self, map: &DmaMap, file: Option<OwnedFd>) -> Result<(), Refusal> {
-        let usable = file.is_some();
-        self.fabric
-            .ep_memory
-            .map(map.iova, map.size, file, map.offset, map.writable)?;
-        self.fabric.trace.record(&Transaction::MemoryMap {
-            side: "ep",
-            base: map.iova,
-            size: map.size,
-            usable,
-        });
+        self.fabric.map_memory(Side::Ep, map, file)?;
         Ok(())
     }
 
     fn dma_unmap(&self, iova: u64, size: u64) {
-        self.fabric.ep_memory.unmap(iova, size);
-        self.fabric.trace.record(&Transaction::MemoryUnmap {
-            side: "ep",
-            base: iova,
-            size,
-        });
+        self.fabric.unmap_memory(Side::Ep, iova, size);
     }
 
     fn set_irqs(&self, request: &SetIrqs<'_>, fds: Vec<OwnedFd>) -> Result<(), Refusal> {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 //! What the two sides of the link share.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use crate::controller::interrupt::EpInterrupts;
 use crate::controller::outbound::Outbound;
-use crate::memory::GuestMemory;
-use crate::trace::Trace;
+use crate::memory::{GuestMemory, MemoryError};
+use crate::trace::{Trace, Transaction};
+use crate::vfio_user::message::DmaMap;
 
 /// Settings of one emulator.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +30,15 @@ pub enum WindowMode {
     Mapped,
     /// Each access is trapped.
     Trapped,
+}
+
+/// A side of the link.
+#[derive(Clone, Copy, Debug)]
+pub enum Side {
+    /// The endpoint.
+    Ep,
+    /// The root complex.
+    Rc,
 }
 
 /// Guest memories, outbound windows, interrupts towards the EP, and the trace.
@@ -60,6 +71,40 @@ impl Fabric {
             outbound: Arc::new(outbound),
             events: Arc::new(EpInterrupts::new(settings.doorbells)),
             trace,
+        }
+    }
+
+    /// The monitor of a side says what memory its guest has.
+    pub fn map_memory(
+        &self,
+        side: Side,
+        map: &DmaMap,
+        file: Option<OwnedFd>,
+    ) -> Result<(), MemoryError> {
+        let (memory, side) = self.memory(side);
+        let usable = file.is_some();
+        memory.map(map.iova, map.size, file, map.offset, map.writable)?;
+        self.trace.record(&Transaction::MemoryMap {
+            side,
+            base: map.iova,
+            size: map.size,
+            usable,
+        });
+        Ok(())
+    }
+
+    /// The monitor of a side takes memory of its guest away.
+    pub fn unmap_memory(&self, side: Side, base: u64, size: u64) {
+        let (memory, side) = self.memory(side);
+        memory.unmap(base, size);
+        self.trace
+            .record(&Transaction::MemoryUnmap { side, base, size });
+    }
+
+    fn memory(&self, side: Side) -> (&GuestMemory, &'static str) {
+        match side {
+            Side::Ep => (&self.ep_memory, "ep"),
+            Side::Rc => (&self.rc_memory, "rc"),
         }
     }
 }

@@ -12,6 +12,7 @@ use epc_regs::event;
 use super::bars::{Range, Target};
 use super::{Function, Intx, State};
 use crate::config_space;
+use crate::fabric::Side;
 use crate::trace::{Access, Transaction};
 use crate::vectors::Vectors;
 use crate::vfio_user::device::{check_access, IrqInfo, Place, RegionInfo};
@@ -128,27 +129,13 @@ impl Device for Function {
     }
 
     fn dma_map(&self, map: &DmaMap, file: Option<OwnedFd>) -> Result<(), Refusal> {
-        let usable = file.is_some();
-        self.fabric
-            .rc_memory
-            .map(map.iova, map.size, file, map.offset, map.writable)?;
-        self.fabric.trace.record(&Transaction::MemoryMap {
-            side: "rc",
-            base: map.iova,
-            size: map.size,
-            usable,
-        });
+        self.fabric.map_memory(Side::Rc, map, file)?;
         self.fabric.outbound.refresh();
         Ok(())
     }
 
     fn dma_unmap(&self, iova: u64, size: u64) {
-        self.fabric.rc_memory.unmap(iova, size);
-        self.fabric.trace.record(&Transaction::MemoryUnmap {
-            side: "rc",
-            base: iova,
-            size,
-        });
+        self.fabric.unmap_memory(Side::Rc, iova, size);
         self.fabric.outbound.refresh();
         self.fabric.outbound.settle();
     }
