@@ -40,7 +40,7 @@ need_same_rustc() {
 
 need_metadata() {
 	[ -f "$KDIR/rust/libkernel.rmeta" ] ||
-		die "$KDIR has no rust/libkernel.rmeta, which packages of kernel headers leave out; prepare a build directory from the kernel's sources with 'make modules_prepare' (README.md, \"On real boards\")"
+		die "$KDIR has no rust/libkernel.rmeta, which packages of kernel headers leave out; prepare a build directory from the kernel's sources with 'make modules_prepare' (Documentation/howto.rst, \"What is needed\")"
 }
 
 need_subsystem() {
