@@ -17,7 +17,7 @@ use crate::words::TransportFeatures;
 pub const CONFIG_DATA_SIZE: usize = DATA_WORDS * 4;
 
 /// What a command asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Opcode {
     /// Adds bits to the device status.
@@ -106,11 +106,11 @@ impl Opcode {
 }
 
 /// The `cmd` and `answer` word: a sequence number and an opcode that need not be known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CommandWord(u32);
 
 impl CommandWord {
-    /// No command.
+    /// No command, in a session that had none.
     pub const NONE: Self = Self(0);
 
     const SEQUENCE_MASK: u32 = 0x00ff_ffff;
@@ -118,6 +118,16 @@ impl CommandWord {
     /// The word for `opcode` with the lower 24 bits of `sequence`.
     pub const fn new(sequence: u32, opcode: Opcode) -> Self {
         Self((sequence << 8) | opcode as u32)
+    }
+
+    /// No command yet, but the number of the one that is about to come (R2).
+    pub const fn announce(sequence: u32) -> Self {
+        Self(sequence << 8)
+    }
+
+    /// Whether there is a command: opcode 0 is none.
+    pub const fn is_command(self) -> bool {
+        self.opcode() != 0
     }
 
     /// A word as it was read.

@@ -93,7 +93,7 @@ pub enum Health {
     Restarted,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum State {
     Idle,
     Waiting {
@@ -106,7 +106,7 @@ enum State {
 }
 
 /// The RC's end of the protocol, for one session of the EP.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RootComplexPort {
     identity: Identity,
     state: State,
@@ -158,8 +158,10 @@ impl RootComplexPort {
         }
         self.sequence = self.sequence.wrapping_add(1);
         let word = CommandWord::new(self.sequence, opcode);
-        // R2: the EP drops what it copied of an older command.
-        regs.write32(self.place(offset::command::CMD), CommandWord::NONE.word());
+        // R2: the EP drops what it copied of an older command. The number stays for the next driver
+        // (I6), should this one die here.
+        let announced = CommandWord::announce(self.sequence);
+        regs.write32(self.place(offset::command::CMD), announced.word());
         regs.write_barrier();
         // R3
         self.write_arguments(regs, command);

@@ -38,6 +38,7 @@ use crate::words::Epoch;
 type Executed = Result<Outcome, CommandError>;
 
 /// A session.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Session {
     layout: Layout,
     epoch: Epoch,
@@ -126,7 +127,7 @@ impl Session {
     /// Copies a command that was not answered yet, whole (E1 to E3).
     fn copy_command(&self, regs: &impl Registers) -> Option<Copied> {
         let word = self.read_command(regs);
-        if word == CommandWord::NONE || word == self.seen {
+        if !word.is_command() || word == self.seen {
             return None;
         }
         regs.read_barrier();

@@ -68,6 +68,11 @@ impl Link {
         }
     }
 
+    /// Loses the posted writes that have not arrived.
+    pub fn lose_posted(&self) {
+        self.posted.borrow_mut().clear();
+    }
+
     /// Remembers the writes of the EP from now on.
     pub fn record_ep_writes(&self) {
         self.ep_writes.replace(Some(Vec::new()));
