@@ -17,7 +17,7 @@ use crate::registers::{
 };
 
 /// The EP's device config as the RC can read it.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ConfigSpace {
     region: Region,
     generation: u32,

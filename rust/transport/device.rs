@@ -27,7 +27,7 @@ use crate::status::{
 use crate::words::TransportFeatures;
 
 /// What a queue went through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Phase {
     Unset,
     SetUp(QueueSize),
@@ -35,7 +35,7 @@ enum Phase {
 }
 
 /// What the device offers; fixed for a session.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Offer {
     pub(crate) device_features: u64,
     pub(crate) transport_features: TransportFeatures,
@@ -56,6 +56,7 @@ pub(crate) enum Outcome {
 }
 
 /// State of the device.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Device {
     offer: Offer,
     status: DeviceStatus,

@@ -63,7 +63,7 @@ impl Doorbell {
 }
 
 /// What the EP saw last in a polled slot.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PolledSlot {
     seen: u32,
 }

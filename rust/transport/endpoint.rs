@@ -85,6 +85,7 @@ pub struct Progress {
 }
 
 /// The EP's end of the protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EndpointPort {
     layout: Layout,
     session: Option<Session>,

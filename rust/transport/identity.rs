@@ -65,7 +65,7 @@ pub enum IdentityError {
 /// # Invariants
 ///
 /// The layout passed its checks against the sizes of the BARs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     version: Version,
     epoch: Epoch,
@@ -219,7 +219,7 @@ impl Identity {
 }
 
 /// How a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum SessionLost {
     LinkDead,
     Restarted,

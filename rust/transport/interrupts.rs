@@ -8,7 +8,7 @@
 pub const NO_VECTOR: u32 = 0xffff;
 
 /// What the RC enabled in the function's PCI capabilities.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum InterruptMode {
     /// No interrupts.
@@ -40,7 +40,7 @@ impl InterruptMode {
 /// # Invariants
 ///
 /// The number of vectors is legal for the mode, and the config vector is below it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Interrupts {
     mode: InterruptMode,
     vectors: u16,

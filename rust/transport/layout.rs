@@ -21,7 +21,7 @@ pub(crate) const COMMAND_SIZE: u32 = 0x200;
 pub(crate) const QUEUE_STRIDE: u32 = 16;
 
 /// A part of a BAR, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Region {
     /// From the start of the BAR.
     pub offset: u32,
@@ -46,7 +46,7 @@ impl Region {
 }
 
 /// How the EP learns of a kick.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum DoorbellKind {
     /// The EP looks at the slots; the RC writes a counter.
@@ -70,7 +70,7 @@ impl DoorbellKind {
 }
 
 /// Where the doorbell slots are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Doorbells {
     /// How the EP learns of a kick.
     pub kind: DoorbellKind,
@@ -108,7 +108,7 @@ impl Doorbells {
 }
 
 /// Where the MSI-X table and the pending bits are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Msix {
     /// Their BAR.
     pub bar: u8,
@@ -154,7 +154,7 @@ pub type BarSizes = [u64; NUM_BARS];
 ///
 /// `Layout::check` passed, at least for the sizes that the regions themselves need: there are 1
 /// to [`MAX_QUEUES`] queues, all offsets are multiples of 4, and no regions overlap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Layout {
     pub(crate) register_bar: u8,
     pub(crate) num_queues: u16,

@@ -3,7 +3,7 @@
 //! How long a heartbeat of the peer has not changed (H2, H3).
 
 /// The last change of a heartbeat.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Watch {
     beat: u32,
     since_ms: u64,

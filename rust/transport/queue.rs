@@ -5,7 +5,7 @@
 //! Not here: rings and their contents.
 
 /// Index of a queue that exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct QueueIndex(u16);
 
 impl QueueIndex {
@@ -25,7 +25,7 @@ impl QueueIndex {
 }
 
 /// Number of descriptors of a queue: a power of two from 1 to 32768.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueueSize(u16);
 
 impl QueueSize {

@@ -5,7 +5,7 @@
 //! Not here: doorbells, which the RC writes directly, and what the words mean.
 
 /// Place of a word, in bytes from the start of the register BAR; a multiple of 4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Offset(u32);
 
 impl Offset {

@@ -20,7 +20,7 @@ pub mod feature {
 }
 
 /// Device status (VIRTIO 1.2, section 2.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DeviceStatus(u8);
 
 impl DeviceStatus {

@@ -6,7 +6,7 @@
 pub const MAGIC: u32 = u32::from_le_bytes(*b"EPFV");
 
 /// Protocol version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Version {
     /// Another major number is refused.
     pub major: u16,
@@ -33,7 +33,7 @@ impl Version {
 }
 
 /// A session of the EP; neither 0 nor all-ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Epoch(u32);
 
 impl Epoch {
@@ -52,7 +52,7 @@ impl Epoch {
 }
 
 /// What the EP implements beyond the basic commands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TransportFeatures(u32);
 
 impl TransportFeatures {

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What happened to kicks, in words.
+
+use super::state::{Action, Kicks, State};
+use crate::explore::Told;
+use crate::property::Property;
+
+impl Told for Kicks {
+    fn violated(state: &State) -> Option<Property> {
+        state.violated
+    }
+
+    fn tell(&self, before: &State, action: Action, after: &State) -> String {
+        match action {
+            Action::Add | Action::AddLate if after.available != before.available => {
+                format!("RC    makes a buffer available: index {}", after.available)
+            }
+            Action::Add | Action::AddLate => "RC    kicks first".into(),
+            Action::Wish if after.values != before.values => {
+                "RC    sees that a kick is wanted".into()
+            }
+            Action::Wish => "RC    sees that no kick is wanted".into(),
+            Action::Ring(at) => format!("RC    writes {} to the doorbell", before.values[at]),
+            Action::Deliver => format!("link  delivers {} to the doorbell", before.posted[0]),
+            Action::Drain(_) => format!("EP    has written its wish {}", after.wish),
+            Action::See => "EP    sees a kick".into(),
+            Action::SeeAgain => "EP    touches the slot once more".into(),
+            Action::Work => "EP    worker runs".into(),
+            Action::Read if after.running.is_some() => {
+                format!("EP    worker reads index {}", before.available)
+            }
+            Action::Read => format!(
+                "EP    worker reads index {}; has seen {} buffers, and sleeps",
+                before.available, after.next
+            ),
+            Action::Disable => "EP    disables the queue".into(),
+            Action::Enable => format!("EP    enables the queue, with {} in the slot", after.slot),
+            Action::Reload => format!("RC    driver is loaded again, counter {}", after.counter),
+            Action::Stuck => format!(
+                "all   wait, and {} of {} buffers were not seen; violates {}",
+                before.available - before.next,
+                before.available,
+                Property::Kick.name()
+            ),
+        }
+    }
+}
