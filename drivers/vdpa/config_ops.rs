@@ -29,6 +29,7 @@ use transport::{
     Command,
     ConfigData,
     DeviceStatus,
+    Generations,
     Reply,
     CONFIG_DATA_SIZE, //
 };
@@ -60,8 +61,9 @@ pub(crate) struct EpfDevice {
 struct State {
     queues: KVec<QueueSetup>,
     driver_features: u64,
-    /// The status written last, shown once the endpoint is lost.
+    /// The status written last, as far as the endpoint accepted it.
     status: u8,
+    generations: Generations,
 }
 
 impl EpfDevice {
@@ -179,7 +181,7 @@ impl EpfDevice {
 
     /// Sends the driver features when the driver side is through with them, then the status.
     fn send_status(&self, status: u8) -> Result {
-        let new = DeviceStatus::from_bits(status);
+        let new = DeviceStatus::from_bits(status & !DeviceStatus::NEEDS_RESET.bits());
         let (before, features) = {
             let state = self.state.lock();
             (DeviceStatus::from_bits(state.status), state.driver_features)
@@ -188,10 +190,20 @@ impl EpfDevice {
         if new.contains(settles) && !before.contains(settles) {
             self.link.command(&Command::SetFeatures(features))?;
         }
-        if let Reply::Status(accepted) = self.link.command(&Command::SetStatus(status))? {
-            self.state.lock().status = accepted.bits();
+        let Reply::Status(accepted) = self.link.command(&Command::SetStatus(status))? else {
+            return Err(errno::protocol());
+        };
+        if !is_acceptance(accepted, new) {
+            return Err(errno::protocol());
         }
+        self.state.lock().status = accepted.bits();
         Ok(())
+    }
+
+    /// Whether the endpoint gave up, or is gone.
+    fn needs_reset(&self) -> bool {
+        let gave_up = |status: DeviceStatus| status.contains(DeviceStatus::NEEDS_RESET);
+        self.link.is_lost() || self.link.device_status().is_none_or(gave_up)
     }
 
     fn write_config(&self, offset: usize, from: &[u8]) -> Result {
@@ -218,6 +230,7 @@ impl State {
             queues: KVec::from_elem(QueueSetup::default(), num_queues, GFP_KERNEL)?,
             driver_features: 0,
             status: 0,
+            generations: Generations::default(),
         })
     }
 
@@ -226,6 +239,12 @@ impl State {
         self.driver_features = 0;
         self.status = 0;
     }
+}
+
+/// Whether `accepted` is what an endpoint can make of `asked`: it may refuse `FEATURES_OK`.
+fn is_acceptance(accepted: DeviceStatus, asked: DeviceStatus) -> bool {
+    let features_ok = DeviceStatus::FEATURES_OK;
+    asked.contains(accepted) && accepted.with(features_ok).contains(asked)
 }
 
 #[vtable]
@@ -318,16 +337,13 @@ impl ConfigOps for EpfDevice {
         self.link.identity().vendor_id()
     }
 
+    /// Of the endpoint's status only `DEVICE_NEEDS_RESET` is shown, and not after a reset: the driver
+    /// side warns of bits that it did not set.
     fn get_status(&self) -> u8 {
-        let on_endpoint = match self.link.is_lost() {
-            true => None,
-            false => self.link.device_status(),
-        };
-        match (on_endpoint, self.state.lock().status) {
-            (Some(status), _) => status.bits(),
-            // Reset, as far as the driver side is concerned: the endpoint is cut off.
-            (None, 0) => 0,
-            (None, status) => status | DeviceStatus::NEEDS_RESET.bits(),
+        let status = self.state.lock().status;
+        match status != 0 && self.needs_reset() {
+            true => status | DeviceStatus::NEEDS_RESET.bits(),
+            false => status,
         }
     }
 
@@ -362,6 +378,7 @@ impl ConfigOps for EpfDevice {
     }
 
     fn get_generation(&self) -> u32 {
-        self.link.config_generation()
+        let seen = self.link.config_generation();
+        self.state.lock().generations.tell(seen)
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The device config: published by the EP (G1 to G3), read by the RC (G4 to G6).
+//! The device config: published by the EP (G1 to G3), read by the RC (G4 to G7).
 //!
 //! Context: `ConfigSpace` is used by one thread at a time. It shares no word with `EndpointPort`
 //! and may be used while that one executes a command.
@@ -101,6 +101,32 @@ pub fn read_config(
         return Err(ConfigReadError::Changing);
     }
     Ok(generation)
+}
+
+/// After so many changes in a row the driver side is told of none. An honest EP does not change its
+/// config space as often as it is read.
+const MAX_CHANGES: u32 = 4;
+
+/// What the RC tells its driver side of `config_generation` (G7).
+///
+/// A driver side that reads several fields does so again as long as it is told another generation
+/// each time. That has no bound of its own, so it gets one here.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Generations {
+    told: u32,
+    changes: u32,
+}
+
+impl Generations {
+    /// What to tell when `seen` is the generation.
+    pub fn tell(&mut self, seen: u32) -> u32 {
+        let is_change = seen != self.told && self.changes < MAX_CHANGES;
+        self.changes = if is_change { self.changes + 1 } else { 0 };
+        if is_change {
+            self.told = seen;
+        }
+        self.told
+    }
 }
 
 /// Bytes of a BAR.

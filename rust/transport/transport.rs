@@ -83,7 +83,7 @@ mod words;
 
 pub use command::CONFIG_DATA_SIZE;
 pub use command::{Command, CommandError, CommandWord, ConfigData, Mapping, Opcode, Range};
-pub use config::{read_config, ConfigReadError, ConfigSpace};
+pub use config::{read_config, ConfigReadError, ConfigSpace, Generations};
 pub use doorbell::{Doorbell, PolledSlot};
 pub use endpoint::{Description, EndpointPort, Progress, QueueDescription, StartError};
 pub use frame::{Frame, ARGUMENT_WORDS, DATA_WORDS};

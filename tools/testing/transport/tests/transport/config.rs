@@ -3,7 +3,7 @@
 //! The device config: whole, or told that it is not.
 
 use crate::model::{Rig, CONFIG_SIZE, EPOCH};
-use transport::{offset, read_config, ConfigReadError, ConfigSpace};
+use transport::{offset, read_config, ConfigReadError, ConfigSpace, Generations};
 
 struct Published {
     rig: Rig,
@@ -124,4 +124,37 @@ fn config_of_a_dead_or_restarted_endpoint_is_not_read() {
     link.store(offset::EPOCH, EPOCH + 1);
     let restarted = read_config(&identity, &link.rc(), 0, &mut to);
     assert_eq!(restarted, Err(ConfigReadError::Restarted));
+}
+
+/// What `virtio_cread()` does: it reads again until the generation stays; returns how often.
+fn read_fields(generations: &mut Generations, mut look: impl FnMut() -> u32) -> Option<u32> {
+    let mut before = generations.tell(look());
+    (1..100).find(|_| {
+        let after = generations.tell(look());
+        core::mem::replace(&mut before, after) == after
+    })
+}
+
+#[test]
+fn a_driver_side_notices_changes_while_it_reads() {
+    let mut generations = Generations::default();
+    for start in [0, 2, 4] {
+        assert_eq!(read_fields(&mut generations, || start), Some(1));
+        let mut looks = [start, start + 2].into_iter();
+        let look = || looks.next().unwrap_or(start + 2);
+        assert_eq!(read_fields(&mut generations, look), Some(2));
+    }
+}
+
+#[test]
+fn a_driver_side_comes_to_an_end_when_the_config_changes_all_the_time() {
+    let mut generations = Generations::default();
+    let mut generation = 0;
+    for _ in 0..10 {
+        let rounds = read_fields(&mut generations, || {
+            generation += 2;
+            generation
+        });
+        assert!(rounds.is_some_and(|rounds| rounds <= 5), "{rounds:?}");
+    }
 }
