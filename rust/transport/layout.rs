@@ -215,7 +215,7 @@ impl Layout {
     }
 
     /// Place of a word of the command block.
-    pub(crate) fn command_word(&self, offset: Offset) -> Offset {
+    pub fn command_word(&self, offset: Offset) -> Offset {
         self.command.start().plus(offset)
     }
 

@@ -22,7 +22,7 @@ mod chain;
 mod config;
 mod descriptor;
 mod error;
-mod memory;
+pub mod memory;
 mod notification;
 mod queue;
 mod takeover;

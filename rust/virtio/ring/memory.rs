@@ -12,13 +12,13 @@ use super::config::QueueSize;
 /// Where the flags word of the driver and of the device area is, in bytes.
 pub(super) const FLAGS: usize = 0;
 /// Where the index word of the driver and of the device area is, in bytes.
-pub(super) const INDEX: usize = 2;
+pub const INDEX: usize = 2;
 /// Where the ring of the driver and of the device area begins, in bytes.
-pub(super) const RING: usize = 4;
+pub const RING: usize = 4;
 /// The length of an entry of the available ring in bytes.
 pub(super) const AVAILABLE_ENTRY: usize = 2;
 /// The length of an entry of the used ring in bytes.
-pub(super) const USED_ENTRY: usize = 8;
+pub const USED_ENTRY: usize = 8;
 /// The length of a descriptor in bytes.
 pub(super) const DESCRIPTOR: usize = 16;
 
