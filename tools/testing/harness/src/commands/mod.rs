@@ -4,6 +4,7 @@
 
 pub mod backend;
 pub mod endpoint;
+pub mod forger;
 pub mod modules;
 pub mod served;
 pub mod upstream;

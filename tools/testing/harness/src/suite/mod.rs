@@ -2,6 +2,7 @@
 //! All suites. A new case is a function and an entry in the table of its suite.
 
 mod host;
+mod hostile_ep;
 mod kunit;
 mod link;
 mod loopback;
@@ -18,5 +19,6 @@ pub fn all() -> Vec<Box<dyn AnySuite>> {
         Box::new(upstream::suite()),
         Box::new(upstream::dynamic_suite()),
         Box::new(link::suite()),
+        Box::new(hostile_ep::suite()),
     ]
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{DISK, NIC};
+use super::{disk_works, DISK, NIC};
 use crate::census::leaves_nothing;
 use crate::commands::served::{Instance, Served};
 use crate::commands::vdpa::VdpaDevice;
@@ -61,14 +61,6 @@ pub fn cases() -> Vec<Case<Link>> {
             run: modules_in_any_order,
         },
     ]
-}
-
-/// Brings a disk up again, writes and reads it, and takes it down.
-fn disk_works(link: &mut Link) -> Result<()> {
-    let served = Served::start(link, DISK)?;
-    let path = served.vdpa.disk(&mut link.rc)?;
-    disk::verify(&mut link.rc, &path, Pattern::Random, 4)?;
-    served.stop(link)
 }
 
 fn disk_is_deleted_under_load(link: &mut Link, _: &mut Record) -> Result<()> {

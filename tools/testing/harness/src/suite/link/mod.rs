@@ -8,12 +8,13 @@ mod refusal;
 use anyhow::Result;
 
 use crate::commands::backend::{Disk, Nic};
-use crate::commands::served::Instance;
+use crate::commands::served::{Instance, Served};
 use crate::commands::{modules, vdpa};
 use crate::guest::{Guest, Model};
 use crate::layout::Layout;
 use crate::link::{Bars, Link};
 use crate::runner::{AnySuite, Bench, Suite};
+use crate::workload::disk::{self, Pattern};
 
 const DISK: Instance = Instance::Disk(&Disk {
     name: "disk0",
@@ -35,6 +36,14 @@ impl Bench for Link {
     fn guests(&mut self) -> Vec<&mut Guest> {
         vec![&mut self.ep, &mut self.rc]
     }
+}
+
+/// Brings a disk up, writes and reads it, and takes it down.
+pub fn disk_works(link: &mut Link) -> Result<()> {
+    let served = Served::start(link, DISK)?;
+    let path = served.vdpa.disk(&mut link.rc)?;
+    disk::verify(&mut link.rc, &path, Pattern::Random, 4)?;
+    served.stop(link)
 }
 
 /// The suite with its cases.

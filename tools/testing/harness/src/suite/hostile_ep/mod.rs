@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Attacks of an endpoint on the RC's driver: nothing hangs, the kernel log has nothing but what the
+//! driver promises to say, and an honest endpoint works afterwards.
+//!
+//! Each attack is a line of a table: what the endpoint lies about, and what becomes of it.
+
+mod answers;
+mod attack;
+mod block;
+mod identity;
+mod life;
+mod rings;
+mod versions;
+
+use anyhow::Result;
+
+use crate::guest::Guest;
+use crate::layout::Layout;
+use crate::link::Link;
+use crate::runner::{AnySuite, Bench, Case, Suite};
+
+/// The same machines as those of the suite `link`.
+struct Machines {
+    link: Link,
+}
+
+impl Bench for Machines {
+    fn set_up(layout: &Layout) -> Result<Self> {
+        Link::set_up(layout).map(|link| Self { link })
+    }
+
+    fn guests(&mut self) -> Vec<&mut Guest> {
+        self.link.guests()
+    }
+}
+
+/// The suite with its cases; the attacks are their parts.
+pub fn suite() -> impl AnySuite {
+    Suite::<Machines> {
+        name: "hostile_ep",
+        about: "an endpoint that lies, in front of a stock Debian root complex",
+        cases: vec![
+            Case {
+                name: "identity",
+                about: "registers that are not legal are refused, and the driver says why",
+                run: identity::run,
+            },
+            Case {
+                name: "versions",
+                about: "another major version is refused, a newer minor one works",
+                run: versions::run,
+            },
+            Case {
+                name: "answers",
+                about: "commands are not answered, too late, too early, for others, with nonsense",
+                run: answers::run,
+            },
+            Case {
+                name: "life",
+                about:
+                    "sessions, heartbeats, status, config space and interrupts of a device in use",
+                run: life::run,
+            },
+            Case {
+                name: "rings",
+                about: "used rings and frames of a network device that no device may write",
+                run: rings::run,
+            },
+            Case {
+                name: "block",
+                about: "a disk that answers nonsense and changes its size",
+                run: block::run,
+            },
+        ],
+    }
+}
