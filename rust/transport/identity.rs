@@ -90,10 +90,10 @@ impl Identity {
         bars: &BarSizes,
     ) -> Result<Self, IdentityError> {
         check_magic(regs, register_bar, bars)?;
-        check_version(regs)?;
+        let version = check_version(regs)?;
         let epoch = read_epoch(regs)?;
         regs.read_barrier();
-        let identity = Self::read_words(regs, register_bar, epoch);
+        let identity = Self::read_words(regs, register_bar, version, epoch);
         regs.read_barrier();
         if read_epoch(regs)? != epoch {
             return Err(IdentityError::NotReady);
@@ -108,6 +108,7 @@ impl Identity {
     fn read_words(
         regs: &impl Registers,
         register_bar: u8,
+        version: Version,
         epoch: Epoch,
     ) -> Result<Self, IdentityError> {
         let device_features = read64(regs, offset::DEVICE_FEATURES);
@@ -120,7 +121,7 @@ impl Identity {
         }
         let size_max = regs.read32(offset::QUEUE_SIZE_MAX);
         Ok(Self {
-            version: Version::from_word(regs.read32(offset::VERSION)),
+            version,
             epoch,
             transport_features: TransportFeatures::from_word(
                 regs.read32(offset::TRANSPORT_FEATURES),
@@ -250,7 +251,7 @@ fn check_magic(
     }
 }
 
-fn check_version(regs: &impl Registers) -> Result<(), IdentityError> {
+fn check_version(regs: &impl Registers) -> Result<Version, IdentityError> {
     let version = Version::from_word(regs.read32(offset::VERSION));
     if version.word() == u32::MAX {
         return Err(IdentityError::LinkDead);
@@ -258,7 +259,7 @@ fn check_version(regs: &impl Registers) -> Result<(), IdentityError> {
     if version.major != Version::CURRENT.major {
         return Err(IdentityError::Version(version));
     }
-    Ok(())
+    Ok(version)
 }
 
 /// The epoch of an EP that is ready (I3, I4).

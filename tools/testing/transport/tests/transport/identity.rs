@@ -142,6 +142,20 @@ fn words_of_two_sessions_are_not_mixed() {
 }
 
 #[test]
+fn the_version_that_was_checked_counts() {
+    let version = Version { major: 9, minor: 0 };
+    for read in 1..60 {
+        let rig = Rig::started();
+        rig.link
+            .change_before(read, offset::VERSION, version.word());
+        match rig.identify() {
+            Ok(identity) => assert_eq!(identity.version(), Version::CURRENT, "{read}"),
+            Err(error) => assert_eq!(error, IdentityError::Version(version)),
+        }
+    }
+}
+
+#[test]
 fn a_session_begins_with_reset_values() {
     let mut rig = Rig::cold(NUM_QUEUES);
     let garbage = 0xa5a5_a5a5;
