@@ -30,6 +30,9 @@ impl QueueConfig {
             if self.is_in_order(&memory, index)? {
                 continue;
             }
+            // ORDERING: the entries before the index that tells whether they were written over. Pairs with
+            // the driver side's barrier between an entry and the index (section 2.7.13.3).
+            memory.read_barrier();
             let ahead = memory.load_u16(Area::Driver, INDEX)?.wrapping_sub(index);
             if ahead >= self.size.get() {
                 break;

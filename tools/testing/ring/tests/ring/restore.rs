@@ -6,7 +6,7 @@ use virtio::ring::{Area, Batch, QueueConfig, RingError, Used};
 
 use crate::{
     driver::{Desc, DriverSide, BUFFERS},
-    link::{Fault, Link},
+    link::{Fault, Link, Op, Traced},
 };
 
 fn heads(batch: &Batch) -> Vec<u16> {
@@ -125,6 +125,26 @@ fn a_queue_used_out_of_order_is_not_taken_over() {
         matches!(error, Some(RingError::UsedOutOfOrder { index: 0 })),
         "{error:?}"
     );
+}
+
+#[test]
+fn an_entry_is_read_before_the_index_that_tells_whether_it_was_written_over() {
+    let mut driver = DriverSide::new(4);
+    let mut queue = QueueConfig::new(driver.size, 0).start(Link(driver.clone()));
+    (0..2).for_each(|head| driver.offer(head));
+    assert_eq!(queue.pop(&mut Batch::new()), Ok(2));
+    queue.push(&[Used { head: 1, len: 0 }]).unwrap();
+    let memory = Traced::new(&driver);
+    let config = QueueConfig::new(driver.size, 0);
+    assert!(config.take_over(&memory).is_err());
+    let ops = memory.take();
+    let expected = [
+        Op::Read(Area::Driver, 4, 2),
+        Op::Read(Area::Device, 4, 4),
+        Op::ReadBarrier,
+        Op::Load(Area::Driver, 2),
+    ];
+    assert!(ops.ends_with(&expected), "{ops:?}");
 }
 
 #[test]
