@@ -26,6 +26,9 @@ demo: vms ## Boot an EP and an RC, run disk and network I/O between them
 test: vms ## Run every test; KTAP files under build/test
 	$(ENTER) tools/testing/run test
 
+fuzz: setup ## Fuzz the pure crates, TIME seconds per target (default 60)
+	$(ENTER) tools/build/fuzz.sh run $(or $(TIME),60)
+
 model-check: setup ## Prove the command protocol for large bounds (about 15 minutes, 12 GiB)
 	$(ENTER) cargo run --locked --release --manifest-path tools/testing/Cargo.toml -p model -- check --large
 
@@ -68,5 +71,5 @@ help: ## This list
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z_-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: modules modules_install demo test model-check vms setup modules-rc modules-ep clippy fmt fmt-check docs \
+.PHONY: modules modules_install demo test fuzz model-check vms setup modules-rc modules-ep clippy fmt fmt-check docs \
 	clean clean-cache help

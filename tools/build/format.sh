@@ -13,5 +13,7 @@ cd "$TOP"
 mapfile -t kernel_files < <(find rust drivers tools/testing/modules -name '*.rs' -o -name target -prune -false)
 status=0
 rustfmt "$@" --edition 2021 --config-path "$CACHE/linux/.rustfmt.toml" "${kernel_files[@]}" || status=$?
-cargo fmt --manifest-path tools/testing/Cargo.toml --all -- "$@" || status=$?
+for workspace in tools/testing tools/testing/fuzz; do
+	cargo fmt --manifest-path $workspace/Cargo.toml --all -- "$@" || status=$?
+done
 exit "$status"

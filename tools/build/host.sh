@@ -10,7 +10,10 @@ shift
 cd "$TOP/tools/testing"
 case $action in
 build) exec cargo build --locked --release --workspace "$@" ;;
-clippy) exec cargo clippy --locked --workspace --all-targets "$@" -- -D warnings ;;
+clippy)
+	cargo clippy --locked --workspace --all-targets "$@" -- -D warnings
+	LINUX_SOURCE=$CACHE/linux exec cargo clippy --locked --manifest-path fuzz/Cargo.toml "$@" -- -D warnings
+	;;
 test) exec cargo test --locked --workspace --no-fail-fast "$@" ;;
 *) die "host.sh knows build, clippy and test, not '$action'" ;;
 esac

@@ -21,6 +21,9 @@ const QUICK: Duration = Duration::from_secs(300);
 /// For a tool that compiles everything from nothing on a busy machine.
 const COMPILE: Duration = Duration::from_secs(1800);
 
+/// Executions of each fuzz target: the whole case takes half a minute, `make fuzz` as long as one likes.
+const FUZZ_RUNS: &str = "100000";
+
 /// This machine, inside the build sysroot.
 struct Host {
     layout: Layout,
@@ -67,7 +70,9 @@ pub fn suite() -> impl AnySuite {
             Case {
                 name: "check_kdir",
                 about: "a kernel that the modules cannot be built for is refused in one sentence",
-                run: check_kdir,
+                run: |host, record| {
+                    host.ktap(record, QUICK, "tools/testing/cases/check-kdir.sh", &[])
+                },
             },
             Case {
                 name: "documentation",
@@ -93,6 +98,18 @@ pub fn suite() -> impl AnySuite {
                 name: "cargo_test",
                 about: "the tests of the pure crates, the emulator and the harness pass",
                 run: cargo_test,
+            },
+            Case {
+                name: "fuzz",
+                about: "the fuzz targets bear their corpora and some more",
+                run: |host, record| {
+                    host.ktap(
+                        record,
+                        COMPILE,
+                        "tools/build/fuzz.sh",
+                        &["smoke", FUZZ_RUNS],
+                    )
+                },
             },
         ],
     }
@@ -138,6 +155,22 @@ impl Host {
             arguments,
         )?
         .check()
+    }
+
+    /// Runs a script of the tree that prints KTAP, and records its results.
+    fn ktap(
+        &self,
+        record: &mut Record,
+        bound: Duration,
+        script: &str,
+        arguments: &[&str],
+    ) -> Result<()> {
+        let path = self.layout.tree().join(script);
+        let printed = self.output(bound, &path.to_string_lossy(), "test", arguments)?;
+        let parts = parse(printed.text.lines());
+        ensure!(!parts.is_empty(), "no results: {}", printed.text);
+        record.parts(parts);
+        Ok(())
     }
 
     fn clippy(&self, side: &str) -> Result<()> {
@@ -241,15 +274,6 @@ fn scripts(host: &mut Host, _: &mut Record) -> Result<()> {
     scripts.extend(["tools/testing/run", "tools/testing/images/init"].map(str::to_owned));
     let arguments: Vec<_> = scripts.iter().map(String::as_str).collect();
     host.output(QUICK, "shellcheck", "all", &arguments)?.check()
-}
-
-fn check_kdir(host: &mut Host, record: &mut Record) -> Result<()> {
-    let script = host.layout.tree().join("tools/testing/cases/check-kdir.sh");
-    let printed = host.output(QUICK, &script.to_string_lossy(), "test", &[])?;
-    let parts = parse(printed.text.lines());
-    ensure!(!parts.is_empty(), "no results: {}", printed.text);
-    record.parts(parts);
-    Ok(())
 }
 
 fn documentation(host: &mut Host, _: &mut Record) -> Result<()> {

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Memory of a queue that the driver side changes between two accesses, and that can fail.
+
+use std::cell::{Cell, RefCell};
+
+use virtio::ring::{Area, QueueSize, RingMemory};
+
+use crate::tape::Tape;
+
+/// The driver-side address of the first byte of buffers and indirect tables.
+pub const BASE: u64 = 0x40_0000_0000;
+/// How many bytes of them there are.
+pub const BUFFERS: usize = 0x800;
+
+/// An access that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault;
+
+/// The memory. An access outside the areas panics, one outside the buffers fails.
+pub struct Memory<'a> {
+    pub size: QueueSize,
+    tape: &'a Tape<'a>,
+    areas: [RefCell<Vec<u8>>; 3],
+    buffers: RefCell<Vec<u8>>,
+    /// Accesses until the driver side writes; 0: it does not.
+    change_in: Cell<u8>,
+    /// Accesses until one fails; 0: none does.
+    fail_in: Cell<u8>,
+    accesses: Cell<usize>,
+    order: Order,
+    /// The last word that was loaded.
+    loaded: Cell<u16>,
+}
+
+/// What has to be fenced before the next access.
+#[derive(Default)]
+struct Order {
+    /// The available index was loaded, and no barrier followed.
+    index_loaded: Cell<bool>,
+    /// Used entries were written, and no barrier followed.
+    entries_written: Cell<bool>,
+    /// A word was stored, and no full barrier followed.
+    word_stored: Cell<bool>,
+}
+
+impl<'a> Memory<'a> {
+    /// Memory of zeros in which both indexes are `index`.
+    pub fn new(size: QueueSize, index: u16, tape: &'a Tape<'a>) -> Self {
+        let area = |area: Area| RefCell::new(vec![0; area.len(size)]);
+        let memory = Self {
+            size,
+            tape,
+            areas: [Area::Descriptor, Area::Driver, Area::Device].map(area),
+            buffers: RefCell::new(vec![0; BUFFERS]),
+            change_in: Cell::new(0),
+            fail_in: Cell::new(0),
+            accesses: Cell::new(0),
+            order: Order::default(),
+            loaded: Cell::new(0),
+        };
+        memory.set(Area::Driver, 2, &index.to_le_bytes());
+        memory.set(Area::Device, 2, &index.to_le_bytes());
+        memory
+    }
+
+    /// Lets the driver side write between the accesses from now on, and some fail.
+    pub fn disturb(&self) {
+        self.change_in.set(self.tape.any::<u8>() % 32);
+        if self.tape.once_in(8) {
+            self.fail_in.set(self.tape.any());
+        }
+    }
+
+    /// Keeps the driver side quiet, and lets nothing fail.
+    pub fn calm(&self) {
+        self.change_in.set(0);
+        self.fail_in.set(0);
+    }
+
+    /// Does what a full barrier does, as when a queue is made anew.
+    pub fn settle(&self) {
+        self.full_barrier();
+    }
+
+    /// Whether the driver side is quiet.
+    pub fn is_calm(&self) -> bool {
+        self.change_in.get() == 0
+    }
+
+    /// How many accesses there were since the last call.
+    pub fn take_accesses(&self) -> usize {
+        self.accesses.take()
+    }
+
+    /// The word that was loaded last.
+    pub fn last_loaded(&self) -> u16 {
+        self.loaded.get()
+    }
+
+    /// Copies an area.
+    pub fn copy(&self, area: Area) -> Vec<u8> {
+        self.areas[area as usize].borrow().clone()
+    }
+
+    /// Writes to an area as the driver side; what does not fit is dropped.
+    pub fn set(&self, area: Area, offset: usize, bytes: &[u8]) {
+        let mut area = self.areas[area as usize].borrow_mut();
+        if let Some(slot) = area.get_mut(offset..offset + bytes.len()) {
+            slot.copy_from_slice(bytes);
+        }
+    }
+
+    /// Writes to the buffers as the driver side; what does not fit is dropped.
+    pub fn set_buffer(&self, offset: usize, bytes: &[u8]) {
+        let mut buffers = self.buffers.borrow_mut();
+        if let Some(slot) = buffers.get_mut(offset..offset + bytes.len()) {
+            slot.copy_from_slice(bytes);
+        }
+    }
+
+    /// Writes anything anywhere, as the tape says.
+    pub fn scribble(&self) {
+        let offset = usize::from(self.tape.any::<u16>() % 0x800);
+        let value = self.tape.any::<u16>().to_le_bytes();
+        match self.tape.below(5) {
+            0 => self.set(Area::Driver, 2, &value),
+            1 => self.set(Area::Driver, offset % 0x80, &value),
+            2 => self.set(Area::Descriptor, offset, &value),
+            3 => self.set(Area::Device, offset, &value),
+            _ => self.set_buffer(offset, &value),
+        }
+    }
+
+    fn access(&self) -> Result<(), Fault> {
+        self.accesses.set(self.accesses.get() + 1);
+        let left = self.change_in.get();
+        self.change_in.set(left.saturating_sub(1));
+        if left == 1 {
+            self.scribble();
+            self.change_in.set(self.tape.any::<u8>() % 32);
+        }
+        let left = self.fail_in.get();
+        self.fail_in.set(left.saturating_sub(1));
+        if left == 1 {
+            return Err(Fault);
+        }
+        Ok(())
+    }
+
+    fn buffer(&self, addr: u64, len: usize) -> Result<std::ops::Range<usize>, Fault> {
+        let start = addr.checked_sub(BASE).ok_or(Fault)?;
+        let start = usize::try_from(start).map_err(|_| Fault)?;
+        let end = start.checked_add(len).ok_or(Fault)?;
+        (end <= BUFFERS).then_some(start..end).ok_or(Fault)
+    }
+}
+
+impl RingMemory for Memory<'_> {
+    type Error = Fault;
+
+    fn read(&self, area: Area, offset: usize, to: &mut [u8]) -> Result<(), Fault> {
+        assert!(!to.is_empty());
+        assert!(!self.order.index_loaded.get(), "read before the barrier");
+        self.access()?;
+        let area = self.areas[area as usize].borrow();
+        to.copy_from_slice(&area[offset..offset + to.len()]);
+        Ok(())
+    }
+
+    fn write(&self, area: Area, offset: usize, from: &[u8]) -> Result<(), Fault> {
+        assert!(!from.is_empty() && area == Area::Device);
+        self.access()?;
+        self.order.entries_written.set(true);
+        let mut area = self.areas[area as usize].borrow_mut();
+        area[offset..offset + from.len()].copy_from_slice(from);
+        Ok(())
+    }
+
+    fn load_u16(&self, area: Area, offset: usize) -> Result<u16, Fault> {
+        assert_eq!(offset % 2, 0);
+        assert!(!self.order.word_stored.get(), "load before the barrier");
+        self.access()?;
+        let is_index = area == Area::Driver && offset == 2;
+        self.order.index_loaded.set(is_index);
+        let area = self.areas[area as usize].borrow();
+        let value = u16::from_le_bytes([area[offset], area[offset + 1]]);
+        self.loaded.set(value);
+        Ok(value)
+    }
+
+    fn store_u16(&self, area: Area, offset: usize, value: u16) -> Result<(), Fault> {
+        assert!(offset % 2 == 0 && area == Area::Device);
+        assert!(
+            !self.order.entries_written.get(),
+            "store before the barrier"
+        );
+        self.access()?;
+        // That no kick is wanted is only a hint.
+        let is_hint = (offset, value) == (0, 1);
+        self.order.word_stored.set(!is_hint);
+        let mut area = self.areas[area as usize].borrow_mut();
+        area[offset..offset + 2].copy_from_slice(&value.to_le_bytes());
+        Ok(())
+    }
+
+    fn read_buffer(&self, addr: u64, to: &mut [u8]) -> Result<(), Fault> {
+        assert!(!to.is_empty() && addr.checked_add(to.len() as u64).is_some());
+        self.access()?;
+        to.copy_from_slice(&self.buffers.borrow()[self.buffer(addr, to.len())?]);
+        Ok(())
+    }
+
+    fn write_buffer(&self, addr: u64, from: &[u8]) -> Result<(), Fault> {
+        assert!(!from.is_empty() && addr.checked_add(from.len() as u64).is_some());
+        self.access()?;
+        let range = self.buffer(addr, from.len())?;
+        self.buffers.borrow_mut()[range].copy_from_slice(from);
+        Ok(())
+    }
+
+    fn read_barrier(&self) {
+        self.order.index_loaded.set(false);
+    }
+
+    fn write_barrier(&self) {
+        self.order.entries_written.set(false);
+    }
+
+    fn full_barrier(&self) {
+        self.order.index_loaded.set(false);
+        self.order.entries_written.set(false);
+        self.order.word_stored.set(false);
+    }
+}
