@@ -308,7 +308,7 @@ impl Device {
         }
     }
 
-    fn is_enabled(&self, queue: QueueIndex) -> bool {
+    pub(crate) fn is_enabled(&self, queue: QueueIndex) -> bool {
         matches!(self.phase(queue), Phase::Enabled(_))
     }
 

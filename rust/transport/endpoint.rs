@@ -12,6 +12,7 @@ use crate::command::{
     CommandWord, //
 };
 use crate::device::Offer;
+use crate::fixed::FixedWords;
 use crate::handler::CommandHandler;
 use crate::interrupts::Interrupts;
 use crate::layout::{
@@ -20,10 +21,7 @@ use crate::layout::{
 };
 use crate::offset;
 use crate::queue::QueueSize;
-use crate::registers::{
-    write64,
-    Registers, //
-};
+use crate::registers::Registers;
 use crate::session::Session;
 use crate::status::{
     feature,
@@ -37,7 +35,7 @@ use crate::words::{
 };
 
 /// A queue that the device offers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct QueueDescription {
     /// Largest size.
     pub size_max: QueueSize,
@@ -132,16 +130,17 @@ impl EndpointPort {
         now_ms: u64,
     ) -> Result<(), StartError> {
         let offer = self.check_offer(description)?;
+        let fixed = FixedWords::new(&self.layout, description);
         Self::announce(regs);
-        self.write_identity(regs, description);
-        self.write_queue_table(regs, description);
+        fixed.write(regs);
+        self.clear_state(regs);
         self.clear_command_block(regs);
         self.clear_doorbells(regs);
         regs.write_barrier();
         regs.write32(offset::EPOCH, epoch.get());
         regs.write_barrier();
         regs.write32(offset::READY, 1);
-        self.session = Some(Session::new(self.layout, offer, epoch, now_ms));
+        self.session = Some(Session::new(fixed, offer, epoch, now_ms));
         Ok(())
     }
 
@@ -227,27 +226,12 @@ impl EndpointPort {
         })
     }
 
-    fn write_identity(&self, regs: &impl Registers, description: &Description<'_>) {
-        let sizes = description.queues.iter().map(|queue| queue.size_max.get());
+    /// Clears the words that tell of the state of device and queues.
+    fn clear_state(&self, regs: &impl Registers) {
         regs.write32(offset::HEARTBEAT, 0);
         regs.write32(offset::DEVICE_STATUS, 0);
-        regs.write32(
-            offset::TRANSPORT_FEATURES,
-            description.transport_features.word(),
-        );
-        write64(regs, offset::DEVICE_FEATURES, description.device_features);
-        regs.write32(offset::DEVICE_ID, description.device_id);
-        regs.write32(offset::VENDOR_ID, description.vendor_id);
-        regs.write32(offset::QUEUE_SIZE_MAX, sizes.max().unwrap_or(0).into());
-        self.layout.write(regs);
-    }
-
-    fn write_queue_table(&self, regs: &impl Registers, description: &Description<'_>) {
-        for (index, queue) in self.layout.queues().zip(description.queues) {
-            let write = |word, value| regs.write32(self.layout.queue_word(index, word), value);
-            write(offset::queue::SIZE_MAX, queue.size_max.get().into());
-            write(offset::queue::STATUS, 0);
-            write(offset::queue::DOORBELL, queue.doorbell);
+        for queue in self.layout.queues() {
+            regs.write32(self.layout.queue_word(queue, offset::queue::STATUS), 0);
         }
     }
 

@@ -22,7 +22,8 @@ use crate::status::DeviceStatus;
 /// must have changed nothing.
 pub trait CommandHandler {
     /// Does Q1 to Q3: when it returns, nothing touches RC memory or raises an interrupt, and
-    /// nothing is mapped. Also called at the end of a session, and for a device that is reset.
+    /// nothing is mapped. Publishes the device config (Q4). Also called at the end of a session,
+    /// and for a device that is reset.
     fn reset(&mut self);
 
     /// Whether the device can work with these features (`FEATURES_OK`).

@@ -17,6 +17,7 @@ use crate::device::{
     Outcome, //
 };
 use crate::endpoint::Progress;
+use crate::fixed::FixedWords;
 use crate::frame::{
     Frame,
     ARGUMENT_WORDS,
@@ -40,7 +41,7 @@ type Executed = Result<Outcome, CommandError>;
 /// A session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Session {
-    layout: Layout,
+    fixed: FixedWords,
     epoch: Epoch,
     device: Device,
     /// The `cmd` word that was answered last (E1).
@@ -64,9 +65,9 @@ struct Copied {
 }
 
 impl Session {
-    pub(crate) fn new(layout: Layout, offer: Offer, epoch: Epoch, now_ms: u64) -> Self {
+    pub(crate) fn new(fixed: FixedWords, offer: Offer, epoch: Epoch, now_ms: u64) -> Self {
         Self {
-            layout,
+            fixed,
             epoch,
             device: Device::new(offer),
             seen: CommandWord::NONE,
@@ -81,6 +82,10 @@ impl Session {
 
     pub(crate) fn device(&self) -> &Device {
         &self.device
+    }
+
+    fn layout(&self) -> &Layout {
+        self.fixed.layout()
     }
 
     /// Does Q1 to Q4.
@@ -113,7 +118,7 @@ impl Session {
     ) -> Option<(CommandWord, Result<(), CommandError>)> {
         let copied = self.copy_command(regs)?;
         // E4
-        let status = self.layout.command_word(offset::command::CMD_STATUS);
+        let status = self.layout().command_word(offset::command::CMD_STATUS);
         regs.write32(status, command::STATUS_NONE);
         let executed = self.execute(&copied, handler);
         if let Ok(outcome) = &executed {
@@ -131,14 +136,14 @@ impl Session {
             return None;
         }
         regs.read_barrier();
-        let epoch = regs.read32(self.layout.command_word(offset::command::CMD_EPOCH));
+        let epoch = regs.read32(self.layout().command_word(offset::command::CMD_EPOCH));
         let frame = Opcode::from_number(word.opcode()).map(|opcode| self.copy_frame(regs, opcode));
         regs.read_barrier();
         (self.read_command(regs) == word).then_some(Copied { word, epoch, frame })
     }
 
     fn read_command(&self, regs: &impl Registers) -> CommandWord {
-        CommandWord::from_word(regs.read32(self.layout.command_word(offset::command::CMD)))
+        CommandWord::from_word(regs.read32(self.layout().command_word(offset::command::CMD)))
     }
 
     /// Copies the words that the opcode defines, each once.
@@ -148,11 +153,11 @@ impl Session {
             arguments: [0; ARGUMENT_WORDS],
             data: [0; DATA_WORDS],
         };
-        let arguments = self.layout.command_word(offset::command::ARGUMENT);
+        let arguments = self.layout().command_word(offset::command::ARGUMENT);
         let defined = frame.arguments.iter_mut().take(opcode.argument_words());
         copy_words(regs, arguments, defined);
         let used = frame.data_words();
-        let data = self.layout.command_word(offset::command::DATA);
+        let data = self.layout().command_word(offset::command::DATA);
         copy_words(regs, data, frame.data.iter_mut().take(used));
         frame
     }
@@ -176,7 +181,7 @@ impl Session {
     fn publish(&mut self, regs: &impl Registers, outcome: &Outcome, handler: &impl CommandHandler) {
         match *outcome {
             Outcome::Queue(queue, is_enabled) => {
-                let status = self.layout.queue_word(queue, offset::queue::STATUS);
+                let status = self.layout().queue_word(queue, offset::queue::STATUS);
                 regs.write32(status, is_enabled.into());
             }
             Outcome::Reset => self.publish_reset(regs),
@@ -187,8 +192,8 @@ impl Session {
 
     /// Publishes the words of a device that was reset (Q4).
     fn publish_reset(&mut self, regs: &impl Registers) {
-        for queue in self.layout.queues() {
-            regs.write32(self.layout.queue_word(queue, offset::queue::STATUS), 0);
+        for queue in self.layout().queues() {
+            regs.write32(self.layout().queue_word(queue, offset::queue::STATUS), 0);
         }
         regs.write32(offset::DEVICE_STATUS, 0);
         self.published_status = DeviceStatus::RESET;
@@ -197,7 +202,7 @@ impl Session {
 
     /// Publishes the answer, the word that names the command last (E8).
     fn answer(&self, regs: &impl Registers, word: CommandWord, executed: &Executed) {
-        let place = |offset| self.layout.command_word(offset);
+        let place = |offset| self.layout().command_word(offset);
         for (n, result) in (0..).zip(self.results(executed)) {
             regs.write32(place(offset::command::RESULT).word(n), result);
         }
@@ -243,15 +248,33 @@ impl Session {
     /// Shows that the command loop runs (H1), at twice the rate that is promised.
     fn beat(&mut self, regs: &impl Registers, now_ms: u64) {
         if now_ms >= self.next_beat_ms {
+            // The first beat follows the start of the session, which has just written all words.
+            if self.heartbeat != 0 {
+                self.restore(regs);
+            }
             self.heartbeat = self.heartbeat.wrapping_add(1);
             regs.write32(offset::HEARTBEAT, self.heartbeat);
             self.next_beat_ms = now_ms.saturating_add(time::BEAT_MS / 2);
         }
     }
 
+    /// Undoes what the RC wrote over words of the EP (H5), in the order of S2 to S4.
+    fn restore(&self, regs: &impl Registers) {
+        self.fixed.write(regs);
+        regs.write32(offset::DEVICE_STATUS, self.published_status.bits().into());
+        for queue in self.layout().queues() {
+            let status = self.layout().queue_word(queue, offset::queue::STATUS);
+            regs.write32(status, self.device.is_enabled(queue).into());
+        }
+        regs.write_barrier();
+        regs.write32(offset::EPOCH, self.epoch.get());
+        regs.write_barrier();
+        regs.write32(offset::READY, 1);
+    }
+
     /// Whether the RC uses the device, has a heartbeat, and stopped it (H3).
     fn is_rc_silent(&mut self, regs: &impl Registers, now_ms: u64) -> bool {
-        let beat = regs.read32(self.layout.command_word(offset::command::RC_HEARTBEAT));
+        let beat = regs.read32(self.layout().command_word(offset::command::RC_HEARTBEAT));
         let silence_ms = self.rc.silence_ms(beat, now_ms);
         let is_used = self.device.status() != DeviceStatus::RESET;
         beat != 0 && is_used && silence_ms >= time::RC_SILENT_MS

@@ -65,6 +65,7 @@ mod config;
 mod device;
 mod doorbell;
 mod endpoint;
+mod fixed;
 mod frame;
 mod handler;
 mod identity;
@@ -81,8 +82,8 @@ mod status;
 pub mod time;
 mod words;
 
-pub use command::CONFIG_DATA_SIZE;
 pub use command::{Command, CommandError, CommandWord, ConfigData, Mapping, Opcode, Range};
+pub use command::{CONFIG_DATA_SIZE, STATUS_NONE, STATUS_OKAY};
 pub use config::{read_config, ConfigReadError, ConfigSpace, Generations};
 pub use doorbell::{Doorbell, PolledSlot};
 pub use endpoint::{Description, EndpointPort, Progress, QueueDescription, StartError};

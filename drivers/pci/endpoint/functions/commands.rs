@@ -167,6 +167,7 @@ impl CommandHandler for Commands {
     fn reset(&mut self) {
         self.parts.device.reset();
         self.queues.iter_mut().for_each(|queue| *queue = None);
+        self.parts.transport.publish_config();
     }
 
     fn accepts_features(&mut self, negotiated: u64) -> bool {

@@ -97,6 +97,14 @@ impl Config {
         to.copy_from_slice(from);
         Ok(())
     }
+
+    /// Publishes the copy, if it is to be seen: all of it, as the RC may have overwritten any of it.
+    fn publish(&mut self) {
+        if let Some(Published { bar, space, .. }) = &mut self.published {
+            // It fits: the layout was made for it, and it does not grow since.
+            let _ = space.publish(bar, 0, &self.bytes);
+        }
+    }
 }
 
 impl Transport {
@@ -154,14 +162,18 @@ impl Transport {
         });
     }
 
+    /// Publishes the device config of a device that was reset (Q4).
+    pub(crate) fn publish_config(&self) {
+        self.config.lock().publish();
+    }
+
     /// Writes the device config of a new session (S2).
     pub(crate) fn publish_again(&self) {
         let config = &mut *self.config.lock();
         if let Some(Published { bar, layout, space }) = &mut config.published {
             *space = ConfigSpace::new(layout, bar);
-            // It fits: the layout was made for it, and it does not grow since.
-            let _ = space.publish(bar, 0, &config.bytes);
         }
+        config.publish();
     }
 
     /// Keeps what the driver side accepts.
@@ -264,11 +276,8 @@ impl ConfigOps for Transport {
     fn set_config(&self, offset: usize, from: &[u8]) -> Result {
         let config = &mut *self.config.lock();
         config.keep(offset, from)?;
-        let Some(Published { bar, space, .. }) = &mut config.published else {
-            return Ok(());
-        };
-        let is_inside = space.publish(bar, offset, from);
-        is_inside.then_some(()).ok_or(EINVAL)
+        config.publish();
+        Ok(())
     }
 
     fn config_changed(&self) {
