@@ -41,9 +41,11 @@ pub trait Serve: Send + Unpin + 'static {
     ///
     /// # Errors
     ///
-    /// The queue is broken or was taken away: the bus knows, and it is left alone until it is
-    /// started again.
+    /// The queue is broken or was taken away, and may have been set up again.
     fn serve(&mut self, stop: &StopFlag) -> Result<bool>;
+
+    /// Forgets what was taken from the queue. For those that keep something between two runs.
+    fn forget(&mut self) {}
 }
 
 /// Says that a run should end early, because somebody waits for its end.
@@ -168,7 +170,14 @@ impl<T: Serve> Run for Server<T> {
         let Some(served) = &mut *served else {
             return;
         };
-        if let Ok(true) = served.what.serve(&self.stop) {
+        let mut result = served.what.serve(&self.stop);
+        if result.is_err() && !self.stop.is_set() {
+            // A queue that was set up again says so once. One that does not work says so again, and
+            // is left alone until the next kick or start.
+            served.what.forget();
+            result = served.what.serve(&self.stop);
+        }
+        if let Ok(true) = result {
             served.worker.wake();
         }
     }

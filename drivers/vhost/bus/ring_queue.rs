@@ -75,6 +75,8 @@ static RING_LOCK: &CStr = c"vhost_bus::RingQueue::ring";
 /// There is a queue if the state is [`QueueState::Ready`] or [`QueueState::Broken`].
 struct Ring<M: RingMemory> {
     state: QueueState,
+    /// The backend has not been told that this is another queue than it had.
+    is_renewed: bool,
     queue: Option<SplitQueue<M>>,
 }
 
@@ -106,7 +108,11 @@ impl<M: RingMemory, S: Signal> RingQueue<M, S> {
             kicked <- new_irq_lock!(Some(spec.kicked.clone()), "vhost_bus::RingQueue::kicked"),
             // INVARIANT: Neither ready nor broken, and no queue.
             ring <- Mutex::new(
-                Ring { state: QueueState::Configured, queue: None },
+                Ring {
+                    state: QueueState::Configured,
+                    is_renewed: false,
+                    queue: None,
+                },
                 RING_LOCK,
                 static_lock_class!(),
             ),
@@ -128,6 +134,8 @@ impl<M: RingMemory, S: Signal> RingQueue<M, S> {
 
     /// The driver side has set up the queue: from now on the backend can use it.
     ///
+    /// A backend that had it before is told by one `EPIPE`, lest it use what it took from that one.
+    ///
     /// # Errors
     ///
     /// `EBUSY`: it is active; `EINVAL`: it is larger than [`max_size`](Self::max_size). The memory is
@@ -141,6 +149,7 @@ impl<M: RingMemory, S: Signal> RingQueue<M, S> {
         if ring.queue.is_some() {
             return Err(EBUSY);
         }
+        ring.is_renewed = ring.state == QueueState::Stopped;
         // INVARIANT: Ready, and there is a queue.
         ring.queue = Some(queue);
         ring.state = QueueState::Ready;
@@ -150,13 +159,15 @@ impl<M: RingMemory, S: Signal> RingQueue<M, S> {
     /// Takes the queue away from the backend and drops its memory.
     ///
     /// On return nothing of the backend's uses the queue, and no signal is sent. Returns the index
-    /// to go on from ([`QueueConfig::start_at`]), if the queue was active.
+    /// to go on from ([`QueueConfig::start_at`]), if the queue was active: that of the first chain
+    /// which was not given back.
     pub fn deactivate(&self) -> Option<u16> {
         let mut ring = self.ring.lock();
         let queue = ring.queue.take()?;
         // INVARIANT: Stopped, and no queue.
         ring.state = QueueState::Stopped;
-        Some(queue.avail_index())
+        // Backends give chains back in order, so the last ones taken are those in flight.
+        Some(queue.avail_index().wrapping_sub(queue.in_flight()))
     }
 
     /// Returns the index of the next chain to be taken, if the queue is active.
@@ -206,6 +217,9 @@ where
 
 impl<M: RingMemory> Ring<M> {
     fn ready(&mut self) -> Result<&mut SplitQueue<M>> {
+        if core::mem::take(&mut self.is_renewed) {
+            return Err(EPIPE);
+        }
         match &mut self.queue {
             Some(queue) if self.state == QueueState::Ready => Ok(queue),
             _ => Err(EPIPE),

@@ -50,6 +50,9 @@ impl QueueState {
 ///
 /// Context: process, unless stated. A backend that has returned from
 /// [`Backend::stop`](crate::Backend::stop) must not use its queues before the next start; if it does, they answer `EPIPE`.
+///
+/// After `EPIPE` a backend forgets what it took: the driver side may have set the queue up again, in
+/// other memory, and this is the only word of it. What was not given back is then available again.
 pub trait Virtqueue: Send + Sync {
     /// Returns the index of the queue. Context: any.
     fn index(&self) -> u16;
@@ -93,7 +96,8 @@ pub trait Virtqueue: Send + Sync {
     /// As for [`read`](Self::read).
     fn write(&self, chain: &Chain<'_>, offset: usize, from: &[u8]) -> Result<usize>;
 
-    /// Gives chains back, and signals the driver side at most once, if it wants to know.
+    /// Gives chains back, in the order in which they were taken, and signals the driver side at most
+    /// once, if it wants to know.
     ///
     /// # Errors
     ///

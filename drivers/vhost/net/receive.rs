@@ -97,12 +97,7 @@ impl ReceiveQueue {
     /// Forgets everything of an earlier life of the queue.
     pub(crate) fn prepare(&mut self, mergeable: bool) {
         self.mergeable = mergeable;
-        self.buffers.clear();
-        self.used.clear();
-        self.finished = 0;
-        if self.packet.take().is_some() {
-            self.interface.transmit_dropped();
-        }
+        self.forget();
         // At most as many as the queue of the interface holds: nothing is added without carrier.
         while self.interface.next_transmit(INTERFACE_QUEUE).is_some() {
             self.interface.transmit_dropped();
@@ -240,6 +235,15 @@ impl Serve for ReceiveQueue {
             Pause::Idle => Ok(false),
             Pause::Bound => Ok(true),
             Pause::NoBuffer => self.queue.enable_notification(),
+        }
+    }
+
+    fn forget(&mut self) {
+        self.buffers.clear();
+        self.used.clear();
+        self.finished = 0;
+        if self.packet.take().is_some() {
+            self.interface.transmit_dropped();
         }
     }
 }

@@ -221,12 +221,31 @@ mod suite {
         setup.queue.pop(&mut batch)?;
         let chain = batch.get(0).ok_or(ENOENT)?;
         assert!(setup.activate() == Err(EBUSY));
-        assert!(setup.queue.deactivate() == Some(1));
+        // The chain was not given back: it is the first one of the next life.
+        assert!(setup.queue.deactivate() == Some(0));
         assert!(setup.queue.deactivate().is_none());
         assert!(setup.queue.state() == QueueState::Stopped);
         assert!(setup.queue.read(&chain, 0, &mut [0; 4]) == Err(EPIPE));
         assert!(setup.queue.push(&[chain.used(0)]) == Err(EPIPE));
         assert_eq!(setup.transport.signals.get(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn another_queue_is_told_once() -> Result {
+        let setup = Setup::new(c"test_renewed")?;
+        let mut batch = batch::new()?;
+        setup.request(0)?;
+        setup.queue.pop(&mut batch)?;
+        setup.queue.deactivate();
+        setup.activate()?;
+        // What was taken from the queue before is not written to by way of this one.
+        let chain = batch.get(0).ok_or(ENOENT)?;
+        assert!(setup.queue.write(&chain, 0, b"late") == Err(EPIPE));
+        assert!(setup.queue.pop(&mut batch) == Ok(1));
+        let chain = batch.get(0).ok_or(ENOENT)?;
+        assert!(setup.queue.write(&chain, 0, b"answer") == Ok(6));
+        assert!(setup.queue.push(&[chain.used(6)]) == Ok(()));
         Ok(())
     }
 
