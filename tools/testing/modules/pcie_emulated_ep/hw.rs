@@ -154,8 +154,10 @@ impl Hw {
         )?;
         match status {
             Some(Status::Ok) => Ok(()),
-            // What the RC has not enabled is for the function to deal with.
-            Some(status @ (Status::LinkDown | Status::NotEnabled)) => Err(errno(status)),
+            // What the RC has not enabled, or has not got, is for the function to deal with.
+            Some(status @ (Status::LinkDown | Status::NotEnabled | Status::NotRcMemory)) => {
+                Err(errno(status))
+            }
             status => {
                 dev_warn!(
                     self.bar.device(),
