@@ -180,9 +180,9 @@ pub enum CommandError {
 }
 
 /// `cmd_status` before the answer.
-pub(crate) const STATUS_NONE: u32 = 0;
+pub const STATUS_NONE: u32 = 0;
 /// `cmd_status` of a command that was executed.
-pub(crate) const STATUS_OKAY: u32 = 1;
+pub const STATUS_OKAY: u32 = 1;
 
 impl CommandError {
     /// All errors.

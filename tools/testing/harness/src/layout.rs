@@ -89,8 +89,15 @@ impl Layout {
 
     /// The emulator, which cargo puts beside the harness.
     pub fn emulator(&self) -> Result<PathBuf> {
-        let path = env::current_exe()?.with_file_name("epc-emulator");
-        existing(path, "tools/build/host.sh build")
+        beside_the_harness("epc-emulator")
+    }
+
+    /// The programs of the project that run on a machine.
+    pub fn programs(&self, side: Side) -> Result<Vec<PathBuf>> {
+        match side {
+            Side::Ep => Ok(Vec::new()),
+            Side::Rc => Ok(vec![beside_the_harness("attacker")?]),
+        }
     }
 
     /// A directory for sockets and logs of the machines; made when missing.
@@ -124,6 +131,11 @@ impl Layout {
     fn image(&self, side: Side) -> PathBuf {
         self.cache.join(format!("{}-image", side.name()))
     }
+}
+
+fn beside_the_harness(program: &str) -> Result<PathBuf> {
+    let path = env::current_exe()?.with_file_name(program);
+    existing(path, "tools/build/host.sh build")
 }
 
 fn existing(path: PathBuf, remedy: &str) -> Result<PathBuf> {

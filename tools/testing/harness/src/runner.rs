@@ -37,13 +37,26 @@ pub struct Case<B> {
 }
 
 /// What a case reports besides its end.
-#[derive(Default)]
 pub struct Record {
+    case: &'static str,
     parts: Vec<Part>,
     notes: Vec<String>,
 }
 
 impl Record {
+    fn new(case: &'static str) -> Self {
+        Self {
+            case,
+            parts: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Name of the case, for those that differ in nothing else.
+    pub fn case(&self) -> &'static str {
+        self.case
+    }
+
     /// Adds results of tests which the case has run. A failed part fails the case.
     pub fn parts(&mut self, parts: impl IntoIterator<Item = Part>) {
         self.parts.extend(parts);
@@ -128,7 +141,7 @@ impl<B: Bench> AnySuite for Suite<B> {
         };
         let mut tally = Tally::default();
         for case in cases {
-            let mut record = Record::default();
+            let mut record = Record::new(case.name);
             let own = stand.run(case, &mut record);
             interrupt::check()?;
             let mut parts = Tally::default();

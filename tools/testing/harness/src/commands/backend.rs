@@ -39,6 +39,14 @@ impl Disk {
         Ok(())
     }
 
+    /// Sets an attribute of the instance.
+    pub fn set(&self, guest: &mut Guest, attribute: &str, value: &str) -> Result<()> {
+        let directory = self.directory();
+        guest
+            .sh(&format!("echo {value} >{directory}/{attribute}"))
+            .map(drop)
+    }
+
     /// Takes both away.
     pub fn remove(&self, guest: &mut Guest) -> Result<()> {
         let (file, directory) = (self.file(), self.directory());

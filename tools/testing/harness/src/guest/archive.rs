@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The user space of a guest plus the modules of this project, as one file to boot from.
+//! The user space of a guest plus modules and programs of this project, as one file to boot from.
 //!
-//! The kernel unpacks archives that follow each other, so the modules are a second archive and
-//! the cached image stays as it is. The format is "newc" (initramfs buffer format in the kernel's
+//! The kernel unpacks archives that follow each other, so these are a second archive and the cached
+//! image stays as it is. The format is "newc" (initramfs buffer format in the kernel's
 //! Documentation/driver-api/early-userspace/buffer-format.rst).
 
 use std::fs::{self, File};
@@ -15,8 +15,10 @@ use anyhow::{ensure, Context, Result};
 use crate::layout::{Layout, Side};
 
 const MODULES: &str = "lib/modules";
+const PROGRAMS: &str = "usr/bin";
 const MODE_DIRECTORY: u32 = 0o040_755;
 const MODE_FILE: u32 = 0o100_644;
+const MODE_PROGRAM: u32 = 0o100_755;
 
 /// Writes the archive for `side` into the run directory, and returns its path.
 pub fn assemble(layout: &Layout, side: Side) -> Result<PathBuf> {
@@ -26,8 +28,19 @@ pub fn assemble(layout: &Layout, side: Side) -> Result<PathBuf> {
     let mut archive = File::create(&path)?;
     io::copy(&mut File::open(layout.initramfs(side)?)?, &mut archive)?;
     append_directory(&mut archive, &staging, &format!("{MODULES}/{release}"))?;
+    append_programs(&mut archive, &layout.programs(side)?)?;
     append_entry(&mut archive, "TRAILER!!!", 0, &[])?;
     Ok(path)
+}
+
+/// They are linked with the libraries of the build sysroot, which are those of the guests.
+fn append_programs(archive: &mut File, programs: &[PathBuf]) -> Result<()> {
+    for program in programs {
+        let name = program.file_name().context("a program without a name")?;
+        let name = format!("{PROGRAMS}/{}", name.to_string_lossy());
+        append_entry(archive, &name, MODE_PROGRAM, &fs::read(program)?)?;
+    }
+    Ok(())
 }
 
 /// Lays out the project's modules beside the kernel's own, indexes both, and leaves what is new.

@@ -3,6 +3,7 @@
 
 mod host;
 mod hostile_ep;
+mod hostile_rc;
 mod kunit;
 mod link;
 mod loopback;
@@ -20,5 +21,6 @@ pub fn all() -> Vec<Box<dyn AnySuite>> {
         Box::new(upstream::dynamic_suite()),
         Box::new(link::suite()),
         Box::new(hostile_ep::suite()),
+        Box::new(hostile_rc::suite()),
     ]
 }
