@@ -32,11 +32,11 @@ macro_rules! broken_rings {
 pub fn attacks() -> Vec<Attack> {
     let mut attacks = broken_rings! {
         chain_is_a_loop: "a chain leads back to its head", |ring| {
-            ring.table(&[desc(NEXT, 1), desc(NEXT, 0)]);
+            ring.table(&[desc(NEXT, 1), desc(NEXT, 0)])?;
             ring.offer(0)
         };
         chain_is_its_own_next: "a descriptor is continued by itself", |ring| {
-            ring.table(&[desc(NEXT, 0)]);
+            ring.table(&[desc(NEXT, 0)])?;
             ring.offer(0)
         };
         head_out_of_range: "the available ring names a descriptor that does not exist", |ring| {
@@ -44,7 +44,7 @@ pub fn attacks() -> Vec<Attack> {
         };
         head_is_all_ones: "the available ring names descriptor 65535", |ring| ring.offer(u16::MAX);
         next_out_of_range: "a descriptor is continued by one that does not exist", |ring| {
-            ring.table(&[desc(NEXT, ring.size)]);
+            ring.table(&[desc(NEXT, ring.size)])?;
             ring.offer(0)
         };
         available_index_jumps: "the available index is ahead by more than the queue has", |ring| {
@@ -58,35 +58,35 @@ pub fn attacks() -> Vec<Attack> {
             Ok(())
         };
         readable_after_writable: "a readable buffer follows a writable one", |ring| {
-            ring.table(&[desc(NEXT | WRITE, 1), desc(NEXT, 2), desc(WRITE, 0)]);
+            ring.table(&[desc(NEXT | WRITE, 1), desc(NEXT, 2), desc(WRITE, 0)])?;
             ring.offer(0)
         };
         chain_of_4_gib: "a chain has more bytes than 32 bits hold", |ring| {
             let large = Descriptor { len: u32::MAX, ..desc(NEXT, 1) };
-            ring.table(&[large, Descriptor { next: 2, ..large }, desc(WRITE, 0)]);
+            ring.table(&[large, Descriptor { next: 2, ..large }, desc(WRITE, 0)])?;
             ring.offer(0)
         };
         buffer_wraps_around: "a buffer reaches beyond 2^64", |ring| {
             let address = u64::MAX - 7;
-            ring.table(&[Descriptor { address, len: 16, flags: NEXT, next: 1 }, desc(WRITE, 0)]);
+            ring.table(&[Descriptor { address, len: 16, flags: NEXT, next: 1 }, desc(WRITE, 0)])?;
             ring.offer(0)
         };
         indirect_not_negotiated: "a table of descriptors is used that was not negotiated", |ring| {
-            ring.table(&[desc(INDIRECT, 0)]);
+            ring.table(&[desc(INDIRECT, 0)])?;
             ring.offer(0)
         };
         empty_chain: "all buffers of a chain have no bytes", |ring| {
             let empty = Descriptor { len: 0, ..desc(NEXT, 1) };
-            ring.table(&[empty, Descriptor { len: 0, ..desc(WRITE, 0) }]);
+            ring.table(&[empty, Descriptor { len: 0, ..desc(WRITE, 0) }])?;
             ring.offer(0)
         };
         no_status_byte: "a request has nothing that the device may write", |ring| {
-            ring.table(&[desc(0, 0)]);
+            ring.table(&[desc(0, 0)])?;
             ring.offer(0)
         };
         status_byte_at_nothing: "the status byte of a request is where no memory is", |ring| {
             let nowhere = Descriptor { address: 1 << 52, len: 1, flags: WRITE, next: 0 };
-            ring.table(&[ring.header(NEXT, 1), nowhere]);
+            ring.table(&[ring.header(NEXT, 1), nowhere])?;
             ring.offer(0)
         };
     };
@@ -122,11 +122,9 @@ struct BadRing<'d, 't> {
 
 impl BadRing<'_, '_> {
     /// Writes the descriptor table from its begin on.
-    fn table(&mut self, descriptors: &[Descriptor]) {
+    fn table(&mut self, descriptors: &[Descriptor]) -> Result<()> {
         let header = self.header;
-        let Ok(ring) = self.driver.ring(BAD) else {
-            return;
-        };
+        let ring = self.driver.ring(BAD)?;
         for (index, descriptor) in (0..).zip(descriptors) {
             let mut descriptor = *descriptor;
             if descriptor.address == 0 {
@@ -134,6 +132,7 @@ impl BadRing<'_, '_> {
             }
             ring.describe(index, descriptor);
         }
+        Ok(())
     }
 
     /// A descriptor of the header of a read.
@@ -225,7 +224,7 @@ fn indirect_tables_are_broken(target: &Target) -> Result<()> {
                 len: *len,
                 flags: INDIRECT | more,
                 next: 1,
-            }]);
+            }])?;
             ring.offer(0)
         })?;
     }
