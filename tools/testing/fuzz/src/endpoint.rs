@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Any RC against the EP's end: whatever it writes, between whichever two accesses of the EP.
 //!
-//! Checked: no panic; no access but those of E1 to E8, so nothing that the EP wrote decides anything;
+//! Checked: no panic; no access but those of E1 to E8 and H5, so nothing that the EP wrote decides anything;
 //! each word of a command is read once; a command is executed at most once; the handler gets what its
 //! trait promises; a look has a bound.
 
@@ -142,7 +142,8 @@ impl<'a> Rig<'a> {
         let started = self.ep.start(self.bar, &description, epoch, self.now_ms);
         assert!(started.is_ok());
         self.device.take_calls();
-        self.bar.take_log(|_| ());
+        let audit = &mut self.audit;
+        self.bar.take_log(|log| audit.started(log));
         self.sequence = 0;
     }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Whether the accesses of one look at the command block are those of E1 to E8.
+//! Whether the accesses of one look at the command block are those of E1 to E8, and of a beat (H5).
+
+use std::collections::HashMap;
 
 use transport::{offset, Command, CommandError, Frame, Offset, Opcode, Progress};
 
@@ -9,8 +11,8 @@ use super::{device::Offer, COMMAND};
 
 /// Most accesses of one look: two reads of `cmd`, one of `cmd_epoch` and of the heartbeat, 16 arguments
 /// and 32 words of data; E4, 64 queues and the status, four results and three words of answer,
-/// heartbeat; three barriers.
-const MOST: usize = 2 + 2 + 16 + 32 + 1 + 64 + 2 + 7 + 1 + 3;
+/// heartbeat; three barriers. With a beat the identity, 64 entries of the queue table, two barriers.
+const MOST: usize = 2 + 2 + 16 + 32 + 1 + 64 + 2 + 7 + 1 + 3 + 64 + 4 * 64 + 2;
 
 /// The words that the RC writes, at the start of the command block.
 const RC_WORDS: usize = 64;
@@ -26,6 +28,8 @@ pub struct Audit {
     sequence: u32,
     /// The session.
     pub epoch: u32,
+    /// What the EP wrote at the start of the session, to words that keep their values.
+    fixed: HashMap<u32, u32>,
 }
 
 /// The place of a word of the command block.
@@ -45,12 +49,23 @@ impl Audit {
             seen: 0,
             sequence: 0,
             epoch,
+            fixed: HashMap::new(),
         }
+    }
+
+    /// Takes note of what was written at the start of a session (S2 to S4).
+    pub fn started(&mut self, log: &[Access]) {
+        let written = log.iter().filter_map(|access| match *access {
+            Access::Write(at, value) => Some((at, value)),
+            _ => None,
+        });
+        self.fixed = written.collect();
     }
 
     /// Checks one look, in which the handler was called `calls` times.
     pub fn check(&mut self, log: &[Access], progress: &Progress, offer: &Offer, calls: usize) {
         assert!(log.len() <= MOST);
+        self.check_beat(log, offer);
         let copied = check_places(log, offer);
         let [Some(first), again] = copied.commands else {
             panic!("cmd was not read");
@@ -68,6 +83,21 @@ impl Audit {
         }
         check_answer(log, first, result, self.epoch);
         self.seen = first;
+    }
+
+    /// What is fixed is written again with a beat only, and as it was.
+    fn check_beat(&self, log: &[Access], offer: &Offer) {
+        let beat = offset::HEARTBEAT.bytes();
+        let has_beat = |access: &Access| matches!(access, Access::Write(at, _) if *at == beat);
+        for access in log {
+            match access {
+                Access::Write(at, value) if is_fixed(*at, offer) => {
+                    assert_eq!(self.fixed.get(at), Some(value), "wrote {at:#x}");
+                    assert!(log.iter().any(has_beat), "wrote {at:#x} without a beat");
+                }
+                _ => {}
+            }
+        }
     }
 
     /// The reason to refuse the command that was copied, if its words alone are one (E5).
@@ -125,12 +155,27 @@ fn check_places(log: &[Access], offer: &Offer) -> Copied {
 
 /// Whether the EP writes this word while it looks for commands.
 fn is_written(at: u32, offer: &Offer) -> bool {
+    ANSWER.contains(&at) || is_state(at, offer) || is_fixed(at, offer)
+}
+
+/// Whether this word tells of the state of EP, device or queues.
+fn is_state(at: u32, offer: &Offer) -> bool {
     let identity = [offset::HEARTBEAT.bytes(), offset::DEVICE_STATUS.bytes()];
-    let table = COMMAND + 0x200;
-    let entries = table..table + 16 * offer.sizes.len() as u32;
-    ANSWER.contains(&at)
-        || identity.contains(&at)
-        || (entries.contains(&at) && at % 16 == offset::queue::STATUS.bytes())
+    let is_status = at % 16 == offset::queue::STATUS.bytes();
+    identity.contains(&at) || (table(offer).contains(&at) && is_status)
+}
+
+/// Whether this word of the identity or the queue table keeps its value. The generation of the device
+/// config is not the command loop's to write.
+fn is_fixed(at: u32, offer: &Offer) -> bool {
+    let is_there = at < COMMAND || table(offer).contains(&at);
+    is_there && !is_state(at, offer) && at != offset::CONFIG_GENERATION.bytes()
+}
+
+/// Where the queue table is.
+fn table(offer: &Offer) -> std::ops::Range<u32> {
+    let first = COMMAND + 0x200;
+    first..first + 16 * offer.sizes.len() as u32
 }
 
 /// E4 comes first, `answer` last and behind a barrier, and the answer names session and status.
