@@ -263,6 +263,9 @@ const PROMISED: &[&str] = &[
     "I/O error, dev vda",
     "Buffer I/O error on dev vda",
     "Dev vda:",
+    // How often the lines above were left out.
+    "blk_print_req_error:",
+    "buffer_io_error:",
     "ldm_validate_partition_table()",
 ];
 
