@@ -68,7 +68,7 @@ impl Orphan {
     ///
     /// The driver side broke a rule, or its memory cannot be reached.
     pub(crate) fn hand_back(&mut self, batch: &mut Batch) -> Result<bool, RingError<Error>> {
-        let mut signal = false;
+        let mut signal = self.queue.push(&[])?;
         // Bounded by the queue size: the driver side gets no descriptor back before it is told.
         for _ in 0..=self.queue.size().get() {
             if self.queue.pop(batch)? == 0 && !self.queue.enable_notification()? {

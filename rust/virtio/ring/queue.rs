@@ -33,6 +33,8 @@ pub struct SplitQueue<M: RingMemory> {
     pub(super) available: u16,
     /// How many descriptors from its head on a chain is expected to have in a row; see `walk`.
     pub(super) stride: u16,
+    /// Whether the next push signals, whatever the driver side asked for.
+    pub(super) owes_signal: bool,
     broken: bool,
 }
 
@@ -46,6 +48,7 @@ impl<M: RingMemory> SplitQueue<M> {
             next_available: config.start,
             available: config.start,
             stride: 1,
+            owes_signal: false,
             broken: false,
         }
     }

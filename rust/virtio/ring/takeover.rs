@@ -16,6 +16,9 @@ impl QueueConfig {
     /// made available: then it is what lies between the two indexes. The rings hold the entries of the
     /// last chains used, so this is checked as far back as they tell.
     ///
+    /// The signal for the last of those may have been lost with the device side, and the driver side then
+    /// asks for no other; so the first [`SplitQueue::push`] signals in any case, even of nothing.
+    ///
     /// # Errors
     ///
     /// [`RingError::UsedOutOfOrder`]: chains were not used in order, so nobody knows which are
@@ -39,7 +42,9 @@ impl QueueConfig {
             }
             return Err(RingError::UsedOutOfOrder { index });
         }
-        Ok(self.start_at(used).start(memory))
+        let mut queue = self.start_at(used).start(memory);
+        queue.owes_signal = true;
+        Ok(queue)
     }
 
     /// Returns how many chains were made available and not used.

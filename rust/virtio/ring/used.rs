@@ -4,6 +4,8 @@
 //! The order of publication is fixed here: payload (the caller's), entries, write barrier, index, full
 //! barrier, signal. Nothing else writes the used index.
 
+use core::mem;
+
 use super::{
     error::RingError,
     memory::{Area, INDEX, RING, USED_ENTRY},
@@ -34,6 +36,9 @@ const RUN: usize = 64;
 impl<M: RingMemory> SplitQueue<M> {
     /// Hands chains back, in this order, and returns whether the driver side is to be signalled.
     ///
+    /// None may be handed back, to learn whether a signal is owed from before (see
+    /// [`QueueConfig::take_over`](super::QueueConfig::take_over)).
+    ///
     /// The payload must be where the driver side will see it: complete in memory when another master
     /// than this processor wrote it, otherwise written by it. Nothing is read across the link but the
     /// word that tells whether to signal.
@@ -45,11 +50,13 @@ impl<M: RingMemory> SplitQueue<M> {
     pub fn push(&mut self, used: &[Used]) -> Result<bool, RingError<M::Error>> {
         self.check_used(used)?;
         self.guard(|queue| {
+            let is_owed = mem::take(&mut queue.owes_signal);
             if used.is_empty() {
-                return Ok(false);
+                return Ok(is_owed);
             }
             queue.write_entries(used)?;
-            queue.publish(used.len())
+            let is_wanted = queue.publish(used.len())?;
+            Ok(is_wanted || is_owed)
         })
     }
 

@@ -9,6 +9,8 @@
 
 mod memory;
 
+use std::mem;
+
 use virtio::{
     features::{EVENT_IDX, INDIRECT_DESC},
     ring::{
@@ -62,6 +64,8 @@ struct Rig<'a> {
     taken: Vec<u16>,
     used_index: u16,
     available: u16,
+    /// Whether the device side before this one may have died before its last signal.
+    owes_signal: bool,
 }
 
 impl<'a> Rig<'a> {
@@ -75,6 +79,7 @@ impl<'a> Rig<'a> {
             taken: Vec::new(),
             used_index: start,
             available: start,
+            owes_signal: false,
         }
     }
 
@@ -261,7 +266,9 @@ impl<'a> Rig<'a> {
         self.taken.drain(..count);
         let old = self.used_index;
         self.used_index = old.wrapping_add(count as u16);
-        assert_eq!(signal, count != 0 && self.is_wanted(old, self.used_index));
+        let is_owed = mem::take(&mut self.owes_signal);
+        let is_wanted = count != 0 && self.is_wanted(old, self.used_index);
+        assert_eq!(signal, is_owed || is_wanted);
         for (n, used) in (0..).zip(&used) {
             let entry = 4 + 8 * self.slot(old.wrapping_add(n));
             expected[entry..entry + 4].copy_from_slice(&u32::from(used.head).to_le_bytes());
@@ -330,6 +337,7 @@ impl<'a> Rig<'a> {
         assert_eq!(queue.in_flight(), 0);
         self.used_index = queue.avail_index();
         self.taken.clear();
+        self.owes_signal = true;
         self.queue = queue;
     }
 

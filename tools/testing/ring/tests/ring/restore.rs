@@ -2,7 +2,10 @@
 //! A queue that is stopped and resumes elsewhere, or that somebody else takes over.
 
 use proptest::prelude::*;
-use virtio::ring::{Area, Batch, QueueConfig, RingError, Used};
+use virtio::{
+    features,
+    ring::{Area, Batch, QueueConfig, RingError, Used},
+};
 
 use crate::{
     driver::{Desc, DriverSide, BUFFERS},
@@ -106,6 +109,27 @@ proptest! {
         let driver = left_behind(size, start, used + left, used);
         let expected: Vec<_> = (used..used + left).map(|number| number.wrapping_mul(3) % size).collect();
         prop_assert_eq!(take_over(&driver).unwrap(), expected);
+    }
+}
+
+/// The device side that used the last chain died between that and its signal.
+#[test]
+fn a_signal_that_got_lost_is_made_up_for() {
+    for features in [0, features::EVENT_IDX] {
+        let driver = left_behind(4, 0, 3, 2);
+        let config = QueueConfig::new(driver.size, features);
+        // Asks to be told of the second used entry (EVENT_IDX), or of none.
+        driver.set_used_event(1);
+        driver.set_flags(1);
+        let mut queue = config.take_over(Link(driver.clone())).unwrap();
+        assert_eq!(queue.push(&[]), Ok(true));
+        assert_eq!(queue.push(&[]), Ok(false));
+
+        let mut queue = config.take_over(Link(driver.clone())).unwrap();
+        let mut batch = Batch::new();
+        assert_eq!(queue.pop(&mut batch), Ok(1));
+        let used: Vec<_> = batch.iter().map(|chain| chain.used(0)).collect();
+        assert_eq!(queue.push(&used), Ok(true));
     }
 }
 
