@@ -42,7 +42,7 @@ pub enum Course {
     Add(&'static str),
     /// It has added the vDPA device when the lies begin. Then it does this, and the log says the rest.
     During(fn(&mut Attacked) -> Result<()>, &'static str),
-    /// As it likes; the lies are told from the beginning.
+    /// As it likes.
     Free(fn(&mut Attacked) -> Result<()>),
 }
 
@@ -65,6 +65,7 @@ pub fn run(
     let link = &mut machines.link;
     let forger = Forger::start(link, kind)?;
     let mut attacked = Attacked { link, forger, kind };
+    attacked.link.rc.mark("the first attack")?;
     for attack in attacks {
         let result = attacked.run(attack);
         let failure = result.as_ref().err().map(|error| format!("{error:#}"));
@@ -82,14 +83,10 @@ pub fn run(
 
 impl Attacked<'_> {
     fn run(&mut self, attack: &Attack) -> Result<()> {
-        self.link.rc.mark(attack.name)?;
         let expected = self.follow(attack)?;
-        self.forger.make_honest(&mut self.link.ep)?;
-        self.delete()?;
-        self.check_log(attack.name, expected)?;
         self.works()
             .context("afterwards, with an honest endpoint")?;
-        self.check_log("honest", "")
+        self.check_log(attack.name, expected)
     }
 
     /// Does what the attack is, and returns what the log has to say.
@@ -114,20 +111,30 @@ impl Attacked<'_> {
             Course::Add(message) => {
                 self.tell(attack.lies)?;
                 self.try_add()?;
+                self.start_anew()?;
                 Ok(message)
             }
             Course::During(act, message) => {
                 self.add()?;
                 self.tell(attack.lies)?;
                 act(self)?;
+                self.start_anew()?;
                 Ok(message)
             }
             Course::Free(act) => {
-                self.tell(attack.lies)?;
                 act(self)?;
+                self.start_anew()?;
                 Ok("")
             }
         }
+    }
+
+    /// Lets the endpoint be honest in a new session, and takes away what is left of the old one.
+    fn start_anew(&mut self) -> Result<()> {
+        self.forger.make_honest(&mut self.link.ep)?;
+        let script =
+            format!("if vdpa dev show {NAME} >/dev/null 2>&1; then vdpa dev del {NAME}; fi");
+        self.rc(&script).map(drop)
     }
 
     /// Tells the function to lie.
@@ -194,13 +201,6 @@ impl Attacked<'_> {
         self.link.rc.wait_until(BOUND, &condition)
     }
 
-    /// Deletes the vDPA device if there is one.
-    fn delete(&mut self) -> Result<()> {
-        let script =
-            format!("if vdpa dev show {NAME} >/dev/null 2>&1; then vdpa dev del {NAME}; fi");
-        self.rc(&script).map(drop)
-    }
-
     /// Adds a device, reads its configuration, and takes it away.
     fn works(&mut self) -> Result<()> {
         let (device, expected) = match self.kind {
@@ -217,9 +217,9 @@ impl Attacked<'_> {
     }
 
     /// Fails when the log lacks what it has to say, or has what nobody promised.
-    fn check_log(&mut self, mark: &str, expected: &str) -> Result<()> {
+    fn check_log(&mut self, name: &str, expected: &str) -> Result<()> {
         let rc = &mut self.link.rc;
-        let lines = rc.mark(&format!("end of {mark}"))?;
+        let lines = rc.mark(&format!("end of {name}"))?;
         ensure!(
             lines.iter().any(|line| line.contains(expected)) || expected.is_empty(),
             "no message has '{expected}': {lines:#?}"
