@@ -29,6 +29,7 @@ use kernel::{
             Acquire,
             Atomic,
             Full,
+            Relaxed,
             Release, //
         },
         Mutex,
@@ -63,6 +64,9 @@ use transport::{
     Step, //
 };
 
+/// No time that comes.
+const NEVER: u64 = u64::MAX;
+
 /// The link to one endpoint function.
 #[pin_data]
 pub(crate) struct Link {
@@ -74,6 +78,8 @@ pub(crate) struct Link {
     identity: Identity,
     doorbells: KVec<Doorbell>,
     is_lost: Atomic<bool>,
+    /// When requests have to have ended, in milliseconds like `now_ms`; `NEVER`: nobody waits for that.
+    ends_by: Atomic<u64>,
     #[pin]
     port: Mutex<RootComplexPort>,
 }
@@ -91,6 +97,8 @@ pub(crate) enum Loss {
     NeedsReset,
     /// It did not do what cannot go without.
     Failed,
+    /// It did not end its requests within `QUIESCE` when the device was deleted.
+    Unfinished,
 }
 
 impl Link {
@@ -116,6 +124,7 @@ impl Link {
             identity,
             doorbells,
             is_lost: Atomic::new(false),
+            ends_by: Atomic::new(NEVER),
             port <- new_mutex!(port, "epf_vdpa::Link::port"),
         }))
     }
@@ -225,6 +234,8 @@ impl Link {
     /// driver has to be bound again.
     pub(crate) fn reset(&self) -> Result {
         let mut port = self.port.lock();
+        // Who resets the device waits for no request.
+        self.expect_no_end();
         let reset = self.reset_port(&mut port);
         match reset {
             Ok(()) => self.find(&mut port),
@@ -242,6 +253,18 @@ impl Link {
             result => return result.map(drop),
         }
         self.execute(port, &Command::Reset).map(drop)
+    }
+
+    /// Has the endpoint end all requests in time, as the driver side waits for that without a bound.
+    /// Context: any.
+    pub(crate) fn expect_end(&self) {
+        self.ends_by
+            .store(self.now_ms() + time::QUIESCE_MS, Relaxed);
+    }
+
+    /// Nobody waits for that any more. Context: any.
+    pub(crate) fn expect_no_end(&self) {
+        self.ends_by.store(NEVER, Relaxed);
     }
 
     /// Whether the endpoint is lost. Context: any.
@@ -366,7 +389,8 @@ impl Link {
             Health::Alive => port
                 .device_status(regs)
                 .filter(|status| status.contains(DeviceStatus::NEEDS_RESET))
-                .map(|_| Loss::NeedsReset),
+                .map(|_| Loss::NeedsReset)
+                .or_else(|| self.is_overdue().then_some(Loss::Unfinished)),
             Health::Silent => Some(Loss::Silent),
             Health::LinkDead => Some(Loss::LinkDead),
             Health::Restarted => Some(Loss::Restarted),
@@ -374,6 +398,10 @@ impl Link {
         if let Some(loss) = loss {
             self.lose(&mut port, loss);
         }
+    }
+
+    fn is_overdue(&self) -> bool {
+        self.now_ms() >= self.ends_by.load(Relaxed)
     }
 
     fn now_ms(&self) -> u64 {

@@ -130,7 +130,12 @@ impl Management for EpfManagement {
             .inspect_err(|_| self.is_added.store(false, Release))
     }
 
+    fn dev_leaves(&self, _device: &Device<EpfDevice>) {
+        self.link.expect_end();
+    }
+
     fn dev_del(&self, _device: &Device<EpfDevice>) {
+        self.link.expect_no_end();
         self.is_added.store(false, Release);
     }
 }

@@ -123,6 +123,10 @@ pub trait Management: Send + Sync + Sized + 'static {
     /// Any; passed to the user.
     fn dev_add(&self, name: &CStr, config: &DeviceConfig) -> Result<Unregistered<Self::Ops>>;
 
+    /// Called before a device of [`dev_add`](Self::dev_add) is unregistered. Its drivers still have it,
+    /// and the unregistration waits for the requests that they have given to it.
+    fn dev_leaves(&self, _device: &Device<Self::Ops>) {}
+
     /// Called when a device of [`dev_add`](Self::dev_add) is unregistered, on the user's command
     /// or before the management device goes; no operation is called any more.
     ///
@@ -259,6 +263,7 @@ impl<T: Management> ManagementRegistration<T> {
                 ARef::from(Device::<T::Ops>::from_raw(vdpa)),
             )
         };
+        this.management.dev_leaves(&device);
         // SAFETY: The device is registered, `vdpa_dev_lock` is held. This gives up the reference
         // that `register` kept.
         unsafe { bindings::_vdpa_unregister_device(vdpa) };
