@@ -39,6 +39,7 @@ pub(crate) const ATTRIBUTES: &[Entry<Forger>] = &[
     Entry::new::<Used>(),
     Entry::new::<Give>(),
     Entry::new::<BlockStatus>(),
+    Entry::new::<Stall>(),
     Entry::new::<Honest>(),
 ];
 
@@ -176,6 +177,11 @@ orders! {
             device.set_block_status(status);
             Ok(())
         })
+    };
+    /// `stall`: buffers stay where they are.
+    Stall = c"stall", |function, _numbers| {
+        function.responder()?.lies().stall();
+        Ok(())
     };
     /// `honest`: no lies any more.
     Honest = c"honest", |function, _numbers| function.responder()?.be_honest();

@@ -42,6 +42,7 @@ struct Rules {
     holds: KVec<Hold>,
     delays: KVec<Delay>,
     churned: KVec<Offset>,
+    is_stalled: bool,
 }
 
 impl Rules {
@@ -49,6 +50,7 @@ impl Rules {
         holds: KVec::new(),
         delays: KVec::new(),
         churned: KVec::new(),
+        is_stalled: false,
     };
 }
 
@@ -70,6 +72,15 @@ impl Lies {
 
     pub(crate) fn churn(&self, offset: Offset) -> Result {
         Ok(self.rules.lock().churned.push(offset, GFP_KERNEL)?)
+    }
+
+    /// Leaves all buffers where they are from now on.
+    pub(crate) fn stall(&self) {
+        self.rules.lock().is_stalled = true;
+    }
+
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.rules.lock().is_stalled
     }
 
     pub(crate) fn forget(&self) {

@@ -212,7 +212,9 @@ impl Run for Responder {
         session
             .port
             .poll(&self.bar, &mut session.device, self.now_ms());
-        session.device.serve();
+        if !self.lies.is_stalled() {
+            session.device.serve();
+        }
         self.churn();
     }
 

@@ -34,8 +34,8 @@ pub enum Word {
     Identity(Offset),
     /// Of the command block.
     Command(Offset),
-    /// Of the entry of queue 0 in the queue table.
-    Queue(Offset),
+    /// Of the entry of a queue in the queue table.
+    Queue(u16, Offset),
     /// Of the device config, by its number.
     Config(u32),
 }
@@ -61,6 +61,8 @@ pub enum Lie {
     Give(u16, u32, &'static [u8]),
     /// Block requests end with this status byte.
     BlockStatus(u8),
+    /// Buffers stay where they are.
+    Stall,
 }
 
 /// The function while it is on the link.
@@ -69,6 +71,7 @@ pub struct Forger {
     pub address: String,
     command: u32,
     queue_table: u32,
+    queue_stride: u32,
     config: u32,
 }
 
@@ -86,6 +89,7 @@ impl Forger {
             address: endpoint::start(link)?,
             command: peek(&mut link.ep, offset::COMMAND_REGION.bytes())?,
             queue_table: peek(&mut link.ep, offset::QUEUE_TABLE_REGION.bytes())?,
+            queue_stride: peek(&mut link.ep, offset::QUEUE_STRIDE.bytes())?,
             config: peek(&mut link.ep, offset::CONFIG_REGION.bytes())?,
         })
     }
@@ -122,7 +126,9 @@ impl Forger {
         match word {
             Word::Identity(offset) => offset.bytes(),
             Word::Command(offset) => self.command + offset.bytes(),
-            Word::Queue(offset) => self.queue_table + offset.bytes(),
+            Word::Queue(queue, offset) => {
+                self.queue_table + u32::from(queue) * self.queue_stride + offset.bytes()
+            }
             Word::Config(number) => self.config + 4 * number,
         }
     }
@@ -151,6 +157,7 @@ impl Forger {
                 format!("echo {queue} {length} {} >give", bytes.join(" "))
             }
             Lie::BlockStatus(status) => format!("echo {status} >block_status"),
+            Lie::Stall => "echo 1 >stall".to_owned(),
         }
     }
 }

@@ -5,21 +5,26 @@ use anyhow::Result;
 use transport::{offset, CommandError, CommandWord, Offset, Opcode};
 
 use super::attack::{self, Attack, Attacked, Course};
-use super::Machines;
+use super::{stopping, Machines};
 use crate::commands::forger::{Kind, Lie, Word};
 use crate::runner::Record;
 
 pub fn run(machines: &mut Machines, record: &mut Record) -> Result<()> {
-    attack::run(machines, record, Kind::Net, ATTACKS)
+    attack::run(
+        machines,
+        record,
+        Kind::Net,
+        ATTACKS.iter().chain(stopping::ATTACKS),
+    )
 }
 
 /// A word of the answers to one kind of command.
-const fn answers(opcode: Opcode, offset: Offset, value: u32) -> Lie {
+pub const fn answers(opcode: Opcode, offset: Offset, value: u32) -> Lie {
     Lie::HoldDuring(opcode, Word::Command(offset), value)
 }
 
 /// The command is executed, but not answered.
-const fn never(opcode: Opcode) -> Lie {
+pub const fn never(opcode: Opcode) -> Lie {
     answers(opcode, offset::command::ANSWER, 0)
 }
 
@@ -40,7 +45,7 @@ const fn refused(name: &'static str, lies: &'static [Lie], message: &'static str
 }
 
 /// A number that no status has.
-const NO_STATUS: u32 = 77;
+pub const NO_STATUS: u32 = 77;
 
 const ATTACKS: &[Attack] = &[
     refused(

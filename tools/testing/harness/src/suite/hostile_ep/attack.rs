@@ -60,7 +60,7 @@ pub fn run(
     machines: &mut Machines,
     record: &mut Record,
     kind: Kind,
-    attacks: &[Attack],
+    attacks: impl IntoIterator<Item = &'static Attack>,
 ) -> Result<()> {
     let link = &mut machines.link;
     let forger = Forger::start(link, kind)?;
@@ -194,11 +194,16 @@ impl Attacked<'_> {
         self.rc(&script).map(drop)
     }
 
+    /// Waits until a condition holds on the RC.
+    pub fn wait_until(&mut self, condition: &str) -> Result<()> {
+        self.link.rc.wait_until(BOUND, condition)
+    }
+
     /// Waits until the RC's log says something.
     pub fn wait_for_message(&mut self, words: &str) -> Result<()> {
         let since_mark = "dmesg | tac | sed '/harness: mark/q'";
         let condition = format!("{since_mark} | grep -qF '{words}'");
-        self.link.rc.wait_until(BOUND, &condition)
+        self.wait_until(&condition)
     }
 
     /// Adds a device, reads its configuration, and takes it away.
@@ -270,7 +275,13 @@ const PROMISED: &[&str] = &[
 ];
 
 /// What a kernel says of a machine that is slow, at any time.
-const SLOW: &[&str] = &["clocksource:", "hrtimer:", "sched_clock:", "workqueue:"];
+const SLOW: &[&str] = &[
+    "clocksource:",
+    "tsc:",
+    "hrtimer:",
+    "sched_clock:",
+    "workqueue:",
+];
 
 fn is_promised(line: &str) -> bool {
     let message = log::message(line);

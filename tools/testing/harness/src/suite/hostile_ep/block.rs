@@ -4,12 +4,17 @@
 use anyhow::{ensure, Result};
 
 use super::attack::{self, Attack, Attacked, Course};
-use super::Machines;
+use super::{in_flight, Machines};
 use crate::commands::forger::{Kind, Lie, Word};
 use crate::runner::Record;
 
 pub fn run(machines: &mut Machines, record: &mut Record) -> Result<()> {
-    attack::run(machines, record, Kind::Block, ATTACKS)
+    attack::run(
+        machines,
+        record,
+        Kind::Block,
+        ATTACKS.iter().chain(in_flight::ATTACKS),
+    )
 }
 
 const CAPACITY_LOW: Word = Word::Config(0);
@@ -73,7 +78,8 @@ const ATTACKS: &[Attack] = &[
 
 const READ: &str = "dd if=/dev/vda of=/dev/null bs=4k count=1 iflag=direct";
 
-fn reads_fail(attacked: &mut Attacked) -> Result<()> {
+/// Fails if a read succeeds.
+pub fn reads_fail(attacked: &mut Attacked) -> Result<()> {
     ensure!(!attacked.try_rc(READ)?, "a read succeeded");
     Ok(())
 }

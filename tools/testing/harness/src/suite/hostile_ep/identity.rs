@@ -264,12 +264,12 @@ const ATTACKS: &[Attack] = &[
     ),
     Attack {
         name: "queue_of_size_zero",
-        lies: &[Lie::Hold(Word::Queue(offset::queue::SIZE_MAX), 0)],
+        lies: &[Lie::Hold(Word::Queue(0, offset::queue::SIZE_MAX), 0)],
         course: Course::Add("probe with driver virtio_net failed"),
     },
     Attack {
         name: "queue_larger_than_the_largest",
-        lies: &[Lie::Hold(Word::Queue(offset::queue::SIZE_MAX), 32768)],
+        lies: &[Lie::Hold(Word::Queue(0, offset::queue::SIZE_MAX), 32768)],
         course: Course::Add("probe with driver virtio_net failed"),
     },
     Attack {

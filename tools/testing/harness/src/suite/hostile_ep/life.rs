@@ -19,7 +19,7 @@ const fn shows(offset: Offset, value: u32) -> Lie {
 }
 
 /// What the status is of a device in use.
-const IN_USE: u32 = 15;
+pub const IN_USE: u32 = 15;
 
 const ATTACKS: &[Attack] = &[
     Attack {

@@ -8,8 +8,10 @@ mod answers;
 mod attack;
 mod block;
 mod identity;
+mod in_flight;
 mod life;
 mod rings;
+mod stopping;
 mod versions;
 
 use anyhow::Result;
@@ -68,7 +70,7 @@ pub fn suite() -> impl AnySuite {
             },
             Case {
                 name: "block",
-                about: "a disk that answers nonsense and changes its size",
+                about: "a disk that answers nonsense, changes its size, and holds on to requests",
                 run: block::run,
             },
         ],
