@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Resets, and queues that come and go, in the middle of I/O.
 
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
 use transport::{Command, QueueState, Reply};
 use virtio::blk::{features, request, RequestStatus};
 
@@ -32,6 +32,12 @@ pub fn attacks() -> Vec<Attack> {
             run: queue_moved_under_io,
         },
         Attack {
+            name: "neighbour_never_stops",
+            about: "a queue has requests in flight while another one is disabled, enabled and broken",
+            device: Device::Disk,
+            run: neighbour_never_stops,
+        },
+        Attack {
             name: "resets_without_pause",
             about: "the device is brought up and reset as fast as it answers",
             device: Device::Disk,
@@ -47,6 +53,8 @@ pub fn attacks() -> Vec<Attack> {
 }
 
 const QUEUE: u16 = 0;
+/// A queue to which nothing happens.
+const NEIGHBOUR: u16 = 1;
 /// Requests that are in flight when something happens.
 const IN_FLIGHT: usize = 24;
 /// How often it happens.
@@ -60,15 +68,30 @@ fn reads(driver: &Driver<'_>) -> Result<Vec<Buffers>> {
 }
 
 /// Makes all requests available with one kick.
-fn submit_all(driver: &mut Driver<'_>, requests: &[Buffers]) -> Result<()> {
+fn submit_all(driver: &mut Driver<'_>, queue: u16, requests: &[Buffers]) -> Result<()> {
     let memory = driver.target.memory.clone();
-    let ring = driver.ring(QUEUE)?;
+    let ring = driver.ring(queue)?;
     for (request, sector) in requests.iter().zip(0..) {
         request.prepare(&memory, request::IN, sector * 8);
         let head = ring.chain(&[request.header], &[request.data, request.status]);
         ring.offer(head);
     }
-    driver.kick(QUEUE)
+    driver.kick(queue)
+}
+
+/// Waits until all requests have ended, which they have to do well.
+fn finish_all(driver: &mut Driver<'_>, queue: u16, requests: &[Buffers]) -> Result<()> {
+    for _ in requests {
+        driver.wait_used(queue)?;
+    }
+    for request in requests {
+        let status: u8 = driver.target.memory.load(request.status, 0);
+        ensure!(
+            status == RequestStatus::Ok as u8,
+            "a request of queue {queue} ended with status {status:#x}"
+        );
+    }
+    Ok(())
 }
 
 /// Fails when the endpoint writes to a ring or to a request while none is enabled.
@@ -109,7 +132,7 @@ fn resets_under_io(target: &Target) -> Result<()> {
     let requests = reads(&driver)?;
     for _ in 0..TURNS {
         driver.bring_up(features::MQ)?;
-        submit_all(&mut driver, &requests)?;
+        submit_all(&mut driver, QUEUE, &requests)?;
         driver.command(&Command::Reset)?;
         let ring = std::mem::replace(driver.ring(QUEUE)?, Ring::new(&target.memory, 1)?);
         expect_left_alone(&driver, &ring, &requests)?;
@@ -123,19 +146,10 @@ fn queue_disabled_under_io(target: &Target) -> Result<()> {
     driver.bring_up(features::MQ)?;
     let requests = reads(&driver)?;
     for turn in 0..TURNS {
-        submit_all(&mut driver, &requests)?;
+        submit_all(&mut driver, QUEUE, &requests)?;
         driver.command(&Command::DisableQueue(QUEUE.into()))?;
         driver.command(&Command::EnableQueue(QUEUE.into()))?;
-        for _ in 0..requests.len() {
-            driver.wait_used(QUEUE)?;
-        }
-        for request in &requests {
-            let status: u8 = target.memory.load(request.status, 0);
-            ensure!(
-                status == RequestStatus::Ok as u8,
-                "turn {turn}: a request ended with status {status:#x}"
-            );
-        }
+        finish_all(&mut driver, QUEUE, &requests).with_context(|| format!("turn {turn}"))?;
     }
     block::expect_queue_works(&mut driver, QUEUE)?;
     driver.expect_working()
@@ -146,7 +160,7 @@ fn queue_moved_under_io(target: &Target) -> Result<()> {
     driver.bring_up(features::MQ)?;
     let requests = reads(&driver)?;
     for _ in 0..TURNS {
-        submit_all(&mut driver, &requests)?;
+        submit_all(&mut driver, QUEUE, &requests)?;
         driver.command(&Command::DisableQueue(QUEUE.into()))?;
         let state = driver.command(&Command::GetQueueState(QUEUE.into()))?;
         let ring = driver.ring(QUEUE)?;
@@ -170,6 +184,29 @@ fn queue_moved_under_io(target: &Target) -> Result<()> {
         driver.bring_up(features::MQ)?;
     }
     Ok(())
+}
+
+fn neighbour_never_stops(target: &Target) -> Result<()> {
+    let mut driver = target.driver()?;
+    driver.bring_up(features::MQ)?;
+    let (others, requests) = (reads(&driver)?, reads(&driver)?);
+    for turn in 0..TURNS {
+        submit_all(&mut driver, NEIGHBOUR, &requests)?;
+        submit_all(&mut driver, QUEUE, &others)?;
+        driver.command(&Command::DisableQueue(QUEUE.into()))?;
+        // What was in flight, without another kick, and what comes then.
+        finish_all(&mut driver, NEIGHBOUR, &requests).with_context(|| format!("turn {turn}"))?;
+        submit_all(&mut driver, NEIGHBOUR, &requests)?;
+        finish_all(&mut driver, NEIGHBOUR, &requests).with_context(|| format!("turn {turn}"))?;
+        driver.command(&Command::EnableQueue(QUEUE.into()))?;
+        finish_all(&mut driver, QUEUE, &others)?;
+    }
+    submit_all(&mut driver, NEIGHBOUR, &requests)?;
+    driver.ring(QUEUE)?.offer(u16::MAX);
+    driver.kick(QUEUE)?;
+    driver.expect_needs_reset()?;
+    finish_all(&mut driver, NEIGHBOUR, &requests).context("beside a broken queue")?;
+    block::expect_queue_works(&mut driver, NEIGHBOUR)
 }
 
 fn resets_without_pause(target: &Target) -> Result<()> {
