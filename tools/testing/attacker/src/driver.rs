@@ -47,6 +47,11 @@ impl<'a> Driver<'a> {
     pub fn take_over(target: &'a Target) -> Result<Self> {
         let started = Instant::now();
         let identity = target.identity()?;
+        // Without a heartbeat until `watch`: one that a former driver left would fall silent (H3).
+        let heartbeat = identity
+            .layout()
+            .command_word(offset::command::RC_HEARTBEAT);
+        target.registers().write32(heartbeat, 0);
         let mut queues = Vec::new();
         queues.resize_with(identity.num_queues().into(), || None);
         let mut driver = Self {
