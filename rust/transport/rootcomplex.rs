@@ -118,13 +118,20 @@ pub struct RootComplexPort {
 
 impl RootComplexPort {
     /// Takes over the command block (I6). The first command must be `RESET` (I7).
+    ///
+    /// If the session is over meanwhile, the port knows it from the start.
     pub fn new(identity: Identity, regs: &impl Registers, now_ms: u64) -> Self {
         let place = |offset| identity.layout().command_word(offset);
         let last = CommandWord::from_word(regs.read32(place(offset::command::CMD)));
         let heartbeat = regs.read32(place(offset::command::RC_HEARTBEAT));
         let ep = Watch::new(regs.read32(offset::HEARTBEAT), now_ms);
+        regs.read_barrier();
+        let state = match identity.check_session(regs) {
+            Ok(()) => State::OutOfStep,
+            Err(lost) => State::Lost(lost),
+        };
         Self {
-            state: State::OutOfStep,
+            state,
             sequence: last.sequence(),
             heartbeat,
             ep,

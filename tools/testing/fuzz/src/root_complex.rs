@@ -63,7 +63,6 @@ pub fn run(bytes: &[u8]) {
     if is_calm {
         check_calm(&bar, &identity, &bars);
     }
-    bar.calm();
     if let Ok(identity) = identity {
         let device = Device::new(offer, &tape);
         Session::new(&tape, &bar, &bars, ep, device, identity).run();
@@ -198,13 +197,12 @@ impl<'a> Session<'a> {
         identity: Identity,
     ) -> Self {
         let epoch = identity.epoch().get();
-        check_doorbells(&identity, bar, bars);
-        bar.take_log(|_| ());
+        // The EP may still write between the accesses.
         let port = RootComplexPort::new(identity, bar, 0);
-        let expected = bar.take_log(|log| match log[0] {
-            Access::Read(at, cmd) => Expected::new(cmd, epoch, at),
-            access => panic!("{access:?} comes before cmd"),
-        });
+        let expected = bar.take_log(|log| Expected::new(log, epoch));
+        bar.calm();
+        check_doorbells(port.identity(), bar, bars);
+        bar.take_log(|_| ());
         Self {
             tape,
             bar,

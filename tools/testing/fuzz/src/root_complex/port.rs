@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What the RC's end must make of what it reads: a second opinion on R1 to R7.
+//! What the RC's end must make of what it reads: a second opinion on I6 and R1 to R7.
 
 use transport::{
     offset, AnswerError, Command, CommandError, CommandWord, DeviceStatus, IssueError, Offset,
@@ -30,14 +30,31 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// A port that found `cmd` in the command block at `command`.
-    pub fn new(cmd: u32, epoch: u32, command: u32) -> Self {
-        Self {
+    /// A port that made these accesses to take over session `epoch` (I6).
+    pub fn new(log: &[Access], epoch: u32) -> Self {
+        let [Access::Read(command, cmd), beats @ .., Access::ReadBarrier, Access::Read(at, _)] =
+            log
+        else {
+            panic!("not the order of I6: {log:?}");
+        };
+        let places = [
+            command + offset::command::RC_HEARTBEAT.bytes(),
+            offset::HEARTBEAT.bytes(),
+        ];
+        let is_beat =
+            |access: &Access| matches!(access, Access::Read(at, _) if places.contains(at));
+        assert!(beats.iter().all(is_beat));
+        assert_eq!(*at, offset::EPOCH.bytes());
+        let mut port = Self {
             state: State::OutOfStep,
             sequence: cmd >> 8,
             epoch,
-            command,
+            command: *command,
+        };
+        if let Some(lost) = port.session(log) {
+            port.state = State::Lost(lost);
         }
+        port
     }
 
     /// The place of a word of the command block.

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use transport::{
-    offset, AnswerError, DeviceStatus, Health, Identity, IdentityError, Reply, RootComplexPort,
-    Step,
+    offset, AnswerError, DeviceStatus, Health, Identity, IdentityError, IssueError, Reply,
+    RootComplexPort, Step,
 };
 
 use super::action::Action;
@@ -122,6 +122,10 @@ impl Commands {
         };
         let regs = Faulty::new(&replay, self.bounds.fault, context);
         let issued = Arc::make_mut(&mut port).issue(&regs, &order.command(state.serial), 0);
+        if issued == Err(IssueError::Lost) {
+            self.unload(state);
+            return;
+        }
         state.require(Property::NoDeadlock, issued.is_ok());
         state.rc.port = Some(port);
         self.post(state, replay.end().effects, Some(tag));

@@ -202,6 +202,19 @@ fn a_driver_that_died_while_issuing_leaves_its_number() {
     }
 }
 
+/// The link is down when the port learns the number used last, and up again afterwards.
+#[test]
+fn a_number_that_a_dead_link_gave_is_not_used() {
+    let rig = Rig::connected();
+    let identity = rig.identify().expect("a legal identity");
+    rig.link.set_dead(true);
+    let mut rc = RootComplexPort::new(identity, &rig.link.rc(), rig.now_ms);
+    rig.link.set_dead(false);
+    let issued = rc.issue(&rig.link.rc(), &Command::Reset, rig.now_ms);
+    assert_eq!(issued, Err(IssueError::Lost));
+    assert_eq!(rc.step(&rig.link.rc(), rig.now_ms), Step::LinkDead);
+}
+
 #[test]
 fn unknown_opcodes_change_nothing() {
     let known = |opcode: &u32| Opcode::ALL.iter().any(|known| *known as u32 == *opcode);
