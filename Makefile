@@ -29,7 +29,7 @@ test: vms ## Run every test; KTAP files under build/test
 fuzz: setup ## Fuzz the pure crates, TIME seconds per target (default 60)
 	$(ENTER) tools/build/fuzz.sh run $(or $(TIME),60)
 
-model-check: setup ## Prove the command protocol for large bounds (about 15 minutes, 12 GiB)
+model-check: setup ## Prove the transport for large bounds (5 minutes of processor time, 1 GiB)
 	$(ENTER) cargo run --locked --release --manifest-path tools/testing/Cargo.toml -p model -- check --large
 
 vms: setup modules-rc modules-ep ## Build all that the two machines need

@@ -111,7 +111,7 @@ fn progress_bar(name: &'static str) -> ProgressBar {
 fn list_faults() -> Result<()> {
     for fault in Fault::value_variants() {
         let found = find(*fault)?;
-        let (name, steps) = (name(*fault), found.steps.len());
+        let (name, steps) = (fault.name(), found.steps.len());
         println!("{name:24} {steps:>3} steps  {}", found.violated.name());
     }
     Ok(())
@@ -124,10 +124,5 @@ fn show(fault: Fault) -> Result<()> {
 
 fn find(fault: Fault) -> Result<Counterexample> {
     let found = of_fault(fault).shortest();
-    found.with_context(|| format!("{} is not found, which it must be", name(fault)))
-}
-
-fn name(fault: Fault) -> String {
-    let value = fault.to_possible_value();
-    value.map_or_else(String::new, |value| value.get_name().into())
+    found.with_context(|| format!("{} is not found, which it must be", fault.name()))
 }

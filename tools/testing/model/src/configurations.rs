@@ -7,12 +7,14 @@ use crate::commands::{Bounds, Commands, Disturbances, Order};
 use crate::explore::{self, Counterexample, Figures};
 use crate::fault::Fault;
 use crate::kicks::{KickBounds, Kicks, Source};
+use crate::lives::{LifeBounds, Lives};
 
 /// A model within bounds.
 #[derive(Clone, Debug)]
 pub enum Configuration {
     Commands(Bounds),
     Kicks(KickBounds),
+    Lives(LifeBounds),
 }
 
 impl Configuration {
@@ -20,6 +22,7 @@ impl Configuration {
         match self {
             Self::Commands(bounds) => bounds.name,
             Self::Kicks(bounds) => bounds.name,
+            Self::Lives(bounds) => bounds.name,
         }
     }
 
@@ -30,6 +33,7 @@ impl Configuration {
                 explore::all(Commands::new(bounds.clone()), threads, progress)
             }
             Self::Kicks(bounds) => explore::all(Kicks::new(bounds.clone()), threads, progress),
+            Self::Lives(bounds) => explore::all(Lives::new(bounds.clone()), threads, progress),
         }
     }
 
@@ -38,6 +42,7 @@ impl Configuration {
         match self {
             Self::Commands(bounds) => explore::shortest(&Commands::new(bounds.clone())),
             Self::Kicks(bounds) => explore::shortest(&Kicks::new(bounds.clone())),
+            Self::Lives(bounds) => explore::shortest(&Lives::new(bounds.clone())),
         }
     }
 }
@@ -112,6 +117,16 @@ const fn kicks(
     })
 }
 
+const fn lives(name: &'static str, ticks: u64, commands: u8, dies: bool) -> Configuration {
+    Configuration::Lives(LifeBounds {
+        name,
+        ticks,
+        commands,
+        dies,
+        fault: None,
+    })
+}
+
 /// In each test run: every disturbance once, the dangerous ones in pairs.
 pub const SMALL: &[Configuration] = &[
     commands("timeouts", NEGOTIATION, 0, NONE.timeouts(2), 0),
@@ -170,6 +185,8 @@ pub const SMALL: &[Configuration] = &[
         1,
         1,
     ),
+    lives("lives", 70, 0, true),
+    lives("lives, a command", 16, 1, true),
 ];
 
 /// On demand.
@@ -207,15 +224,36 @@ pub const LARGE: &[Configuration] = &[
     commands("losses", &[Order::Reset], 0, NONE.losses(2), 0),
     commands("restarts", NEGOTIATION, 0, NONE.restarts(2), 0),
     commands(
-        "RC's own, two queues at work",
+        "timeout, reboot, two queues at work",
         TWO_QUEUES,
-        3,
-        NONE.timeouts(2).reboots(1).reloads(1).failures(1),
+        5,
+        NONE.timeouts(1).reboots(1),
         2,
     ),
-    kicks("kicks, polled", Source::Polled, false, 5, 2, 1),
-    kicks("kicks, polled, EVENT_IDX", Source::Polled, true, 5, 2, 1),
-    kicks("kicks, interrupts", Source::Interrupt, false, 5, 2, 1),
+    commands(
+        "timeouts, reload, failure, at work",
+        QUEUE_CYCLE,
+        3,
+        NONE.timeouts(2).reloads(1).failures(1),
+        2,
+    ),
+    commands(
+        "reboots, timeouts, at work",
+        QUEUE,
+        3,
+        NONE.reboots(2).timeouts(2),
+        1,
+    ),
+    commands(
+        "restart, reboot, timeout",
+        NEGOTIATION,
+        0,
+        NONE.restarts(1).reboots(1).timeouts(1),
+        0,
+    ),
+    kicks("kicks, polled", Source::Polled, false, 4, 1, 1),
+    kicks("kicks, polled, EVENT_IDX", Source::Polled, true, 4, 2, 1),
+    kicks("kicks, interrupts", Source::Interrupt, false, 4, 2, 1),
     kicks(
         "kicks, interrupts, EVENT_IDX",
         Source::Interrupt,
@@ -224,6 +262,7 @@ pub const LARGE: &[Configuration] = &[
         2,
         1,
     ),
+    lives("lives, a command", 40, 1, true),
 ];
 
 /// Where a fault is looked for: the smallest bounds in which it matters.
@@ -250,6 +289,8 @@ pub fn of_fault(fault: Fault) -> Configuration {
         F::WordForgotten | F::StatusClearedLate | F::AnswerUnordered | F::ReadyFirst => {
             small(NEGOTIATION, 0, NONE, 0)
         }
+        F::EpBeatsNot => lives("fault", 14, 0, false),
+        F::RcBeatsNot => lives("fault", 70, 0, true),
         F::CounterRestarted => kicks("fault", Source::Polled, false, 3, 0, 1),
         F::EnabledWithoutLook => kicks("fault", Source::Polled, false, 2, 1, 0),
         F::CounterMissing
@@ -267,5 +308,6 @@ fn with_fault(configuration: Configuration, fault: Fault) -> Configuration {
     match configuration {
         Configuration::Commands(bounds) => Configuration::Commands(Bounds { fault, ..bounds }),
         Configuration::Kicks(bounds) => Configuration::Kicks(KickBounds { fault, ..bounds }),
+        Configuration::Lives(bounds) => Configuration::Lives(LifeBounds { fault, ..bounds }),
     }
 }

@@ -7,13 +7,14 @@
 
 use std::cell::Cell;
 
+use clap::ValueEnum;
 use transport::{offset, Offset, Registers};
 
 use crate::commands::place::{queue_of, ANSWER, ANSWER_EPOCH, CMD, CMD_EPOCH, CMD_STATUS};
 use crate::replay::{Call, Effect, Replay};
 
 /// A planted fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Fault {
     EpochUnchecked,
     CopyUnchecked,
@@ -44,6 +45,8 @@ pub enum Fault {
     RearmedAfterLook,
     RearmedWithoutBarrier,
     RfcSlotCleared,
+    EpBeatsNot,
+    RcBeatsNot,
 }
 
 /// Where the faulty end is, and what the fault needs to know.
@@ -59,6 +62,12 @@ pub struct Context {
 }
 
 impl Fault {
+    /// As on the command line and in `Documentation/proof.rst`.
+    pub fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().into())
+    }
+
     /// What a read of `answer` gives a faulty RC.
     pub fn answer(self, answer: u32, status: u32, expected: u32) -> u32 {
         match self {

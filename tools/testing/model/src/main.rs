@@ -11,6 +11,7 @@ mod configurations;
 mod explore;
 mod fault;
 mod kicks;
+mod lives;
 mod memory;
 mod property;
 mod replay;

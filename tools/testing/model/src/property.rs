@@ -14,6 +14,7 @@ pub enum Property {
     Agreement,
     Identity,
     Kick,
+    Liveness,
 }
 
 impl Property {
@@ -29,6 +30,13 @@ impl Property {
             Self::Agreement => "P7 both ends agree after every answer and recovery",
             Self::Identity => "P8 an identity is of one session",
             Self::Kick => "P9 no kick is lost",
+            Self::Liveness => "P10 a live end is not taken for dead, a dead one is in time",
         }
+    }
+
+    /// The number alone.
+    #[cfg(test)]
+    pub fn number(self) -> &'static str {
+        self.name().split(' ').next().unwrap_or_default()
     }
 }

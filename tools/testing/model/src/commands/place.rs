@@ -20,6 +20,7 @@ const COMMAND: u32 = 0x100;
 const QUEUE_TABLE: u32 = 0x300;
 
 pub const CMD: Offset = command(offset::command::CMD);
+pub const RC_HEARTBEAT: Offset = command(offset::command::RC_HEARTBEAT);
 pub const ANSWER: Offset = command(offset::command::ANSWER);
 pub const CMD_EPOCH: Offset = command(offset::command::CMD_EPOCH);
 pub const ANSWER_EPOCH: Offset = command(offset::command::ANSWER_EPOCH);
@@ -86,7 +87,7 @@ impl FixedWords {
         let mut words = recorder.0.into_inner();
         words.retain(|word, _| !is_followed(*word));
         words.insert(offset::HEARTBEAT, 0);
-        words.insert(command(offset::command::RC_HEARTBEAT), 0);
+        words.insert(RC_HEARTBEAT, 0);
         Self(words)
     }
 

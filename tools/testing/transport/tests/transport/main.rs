@@ -8,6 +8,7 @@ mod doorbells;
 mod faults;
 mod identity;
 mod interleavings;
+mod liveness;
 mod model;
 mod overwritten;
 mod properties;
