@@ -10,6 +10,7 @@ mod bounds;
 mod device;
 mod endpoint;
 mod link;
+mod model;
 mod order;
 pub(crate) mod place;
 mod root_complex;
@@ -17,5 +18,5 @@ mod state;
 mod trace;
 
 pub use bounds::{Bounds, Disturbances};
+pub use model::Commands;
 pub use order::Order;
-pub use state::Commands;

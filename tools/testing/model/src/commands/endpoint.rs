@@ -11,9 +11,10 @@ use transport::{offset, CommandError, EndpointPort, Progress};
 
 use super::action::Action;
 use super::device::can_fail;
+use super::model::{list_calls, Commands};
 use super::place::{self, ANSWER, CMD};
 use super::root_complex::check_answers;
-use super::state::{list_calls, Commands, State, Stopped};
+use super::state::{State, Stopped};
 use crate::fault::{Context, Fault, Faulty};
 use crate::memory::{Tag, Write};
 use crate::property::Property;

@@ -13,9 +13,10 @@ use transport::{
 };
 
 use super::action::Action;
+use super::model::Commands;
 use super::order::Order;
 use super::place::{self, ANSWER, BARS, CMD, NUM_QUEUES};
-use super::state::{Belief, Commands, State, Stopped};
+use super::state::{Belief, State, Stopped};
 use crate::fault::{Context, Fault, Faulty};
 use crate::memory::{Tag, Write};
 use crate::property::Property;

@@ -5,9 +5,10 @@
 use transport::{offset, Offset};
 
 use super::action::Action;
+use super::model::Commands;
 use super::order::Order;
 use super::place;
-use super::state::{Commands, State};
+use super::state::State;
 use crate::explore::Told;
 use crate::memory::Write;
 use crate::property::Property;
