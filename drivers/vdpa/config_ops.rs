@@ -181,7 +181,7 @@ impl EpfDevice {
 
     /// Sends the driver features when the driver side is through with them, then the status.
     fn send_status(&self, status: u8) -> Result {
-        let new = DeviceStatus::from_bits(status & !DeviceStatus::NEEDS_RESET.bits());
+        let new = DeviceStatus::from_bits(status & !DeviceStatus::DEVICE_NEEDS_RESET.bits());
         let (before, features) = {
             let state = self.state.lock();
             (DeviceStatus::from_bits(state.status), state.driver_features)
@@ -202,7 +202,7 @@ impl EpfDevice {
 
     /// Whether the endpoint gave up, or is gone.
     fn needs_reset(&self) -> bool {
-        let gave_up = |status: DeviceStatus| status.contains(DeviceStatus::NEEDS_RESET);
+        let gave_up = |status: DeviceStatus| status.contains(DeviceStatus::DEVICE_NEEDS_RESET);
         self.link.is_lost() || self.link.device_status().is_none_or(gave_up)
     }
 
@@ -342,7 +342,7 @@ impl ConfigOps for EpfDevice {
     fn get_status(&self) -> u8 {
         let status = self.state.lock().status;
         match status != 0 && self.needs_reset() {
-            true => status | DeviceStatus::NEEDS_RESET.bits(),
+            true => status | DeviceStatus::DEVICE_NEEDS_RESET.bits(),
             false => status,
         }
     }

@@ -388,7 +388,7 @@ impl Link {
         let loss = match port.watch(regs, self.now_ms()) {
             Health::Alive => port
                 .device_status(regs)
-                .filter(|status| status.contains(DeviceStatus::NEEDS_RESET))
+                .filter(|status| status.contains(DeviceStatus::DEVICE_NEEDS_RESET))
                 .map(|_| Loss::NeedsReset)
                 .or_else(|| self.is_overdue().then_some(Loss::Unfinished)),
             Health::Silent => Some(Loss::Silent),

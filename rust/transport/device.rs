@@ -20,11 +20,18 @@ use crate::queue::{
     QueueSize,
     QueueState, //
 };
-use crate::status::{
+use crate::words::TransportFeatures;
+use crate::{
     feature,
     DeviceStatus, //
 };
-use crate::words::TransportFeatures;
+
+/// What the driver side can set.
+const SETTABLE: DeviceStatus = DeviceStatus::ACKNOWLEDGE
+    .with(DeviceStatus::DRIVER)
+    .with(DeviceStatus::DRIVER_OK)
+    .with(DeviceStatus::FEATURES_OK)
+    .with(DeviceStatus::FAILED);
 
 /// What a queue went through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -140,11 +147,9 @@ impl Device {
     }
 
     fn set_status(&mut self, bits: u8, handler: &mut impl CommandHandler) -> Executed {
-        let asked = DeviceStatus::from_bits(bits).without(DeviceStatus::NEEDS_RESET);
+        let asked = DeviceStatus::from_bits(bits).without(DeviceStatus::DEVICE_NEEDS_RESET);
         require(
-            asked != DeviceStatus::RESET
-                && DeviceStatus::SETTABLE.contains(asked)
-                && asked.contains(self.status),
+            asked != DeviceStatus::RESET && SETTABLE.contains(asked) && asked.contains(self.status),
             CommandError::BadArgument,
         )?;
         let added = asked.without(self.status);

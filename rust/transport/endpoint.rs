@@ -23,15 +23,15 @@ use crate::offset;
 use crate::queue::QueueSize;
 use crate::registers::Registers;
 use crate::session::Session;
-use crate::status::{
-    feature,
-    DeviceStatus, //
-};
 use crate::words::{
     Epoch,
     TransportFeatures,
     Version,
     MAGIC, //
+};
+use crate::{
+    feature,
+    DeviceStatus, //
 };
 
 /// A queue that the device offers.

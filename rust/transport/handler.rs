@@ -13,7 +13,7 @@ use crate::queue::{
     QueueSetup,
     QueueState, //
 };
-use crate::status::DeviceStatus;
+use crate::DeviceStatus;
 
 /// What a device does for the commands of the RC.
 ///

@@ -6,6 +6,7 @@
 
 use crate::config::ConfigReadError;
 use crate::doorbell::Doorbell;
+use crate::feature;
 use crate::layout::{
     BarSizes,
     DoorbellKind,
@@ -26,7 +27,6 @@ use crate::registers::{
     Offset,
     Registers, //
 };
-use crate::status::feature;
 use crate::words::{
     Epoch,
     TransportFeatures,

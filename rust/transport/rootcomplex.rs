@@ -29,8 +29,8 @@ use crate::registers::{
     Offset,
     Registers, //
 };
-use crate::status::DeviceStatus;
 use crate::time;
+use crate::DeviceStatus;
 
 /// Why a command is not issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

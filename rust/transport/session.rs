@@ -32,9 +32,9 @@ use crate::registers::{
     Offset,
     Registers, //
 };
-use crate::status::DeviceStatus;
 use crate::time;
 use crate::words::Epoch;
+use crate::DeviceStatus;
 
 type Executed = Result<Outcome, CommandError>;
 
@@ -230,7 +230,7 @@ impl Session {
     fn publish_status(&mut self, regs: &impl Registers, handler: &impl CommandHandler) {
         let mut status = self.device.status();
         if handler.needs_reset() {
-            status = status.with(DeviceStatus::NEEDS_RESET);
+            status = status.with(DeviceStatus::DEVICE_NEEDS_RESET);
         }
         if status != self.published_status {
             regs.write32(offset::DEVICE_STATUS, status.bits().into());
@@ -240,7 +240,9 @@ impl Session {
 
     /// Whether the device gave up; told once after each reset.
     fn has_given_up(&mut self) -> bool {
-        let has_given_up = self.published_status.contains(DeviceStatus::NEEDS_RESET);
+        let has_given_up = self
+            .published_status
+            .contains(DeviceStatus::DEVICE_NEEDS_RESET);
         let was_told = core::mem::replace(&mut self.is_failure_told, has_given_up);
         has_given_up && !was_told
     }

@@ -6,8 +6,8 @@
 //! without a clock: words are read and written through [`Registers`], time is passed in. Step
 //! numbers in comments (R1, E1, ...) are those of the document.
 //!
-//! This crate uses nothing but `core`. The kernel modules and the host's tests compile the same
-//! files.
+//! This crate uses nothing but `core` and `virtio`. The kernel modules and the host's tests compile
+//! the same files.
 //!
 //! # Examples
 //!
@@ -65,6 +65,7 @@ mod config;
 mod device;
 mod doorbell;
 mod endpoint;
+pub mod feature;
 mod fixed;
 mod frame;
 mod handler;
@@ -78,7 +79,6 @@ mod queue;
 mod registers;
 mod rootcomplex;
 mod session;
-mod status;
 pub mod time;
 mod words;
 
@@ -97,5 +97,5 @@ pub use plan::{LayoutRequest, Placement};
 pub use queue::{QueueIndex, QueueRequest, QueueSetup, QueueSize, QueueState};
 pub use registers::{Offset, Registers};
 pub use rootcomplex::{AnswerError, Health, IssueError, Reply, RootComplexPort, Step};
-pub use status::{feature, DeviceStatus};
+pub use virtio::status::Status as DeviceStatus;
 pub use words::{Epoch, TransportFeatures, Version, MAGIC};

@@ -230,7 +230,7 @@ impl<'a> Driver<'a> {
 
     /// Whether the device says that it gave up.
     pub fn has_given_up(&self) -> bool {
-        self.status().contains(DeviceStatus::NEEDS_RESET)
+        self.status().contains(DeviceStatus::DEVICE_NEEDS_RESET)
     }
 
     /// Waits until the device says that it gave up.
@@ -257,7 +257,7 @@ impl<'a> Driver<'a> {
         let ring = self.ring(index)?;
         let settled = watch_for(PATIENCE, || {
             let status = registers.read32(offset::DEVICE_STATUS) as u8;
-            let gave_up = status & DeviceStatus::NEEDS_RESET.bits() != 0;
+            let gave_up = status & DeviceStatus::DEVICE_NEEDS_RESET.bits() != 0;
             let used = ring.take_used();
             (gave_up || used.is_some()).then_some(used)
         });

@@ -98,7 +98,7 @@ fn status_bits_out_of_order(target: &Target) -> Result<()> {
 
 fn needs_reset_is_written(target: &Target) -> Result<()> {
     let mut driver = target.driver()?;
-    let needs_reset = DeviceStatus::NEEDS_RESET.bits();
+    let needs_reset = DeviceStatus::DEVICE_NEEDS_RESET.bits();
     driver.refused(&Command::SetStatus(needs_reset), CommandError::BadArgument)?;
     let reply = driver.command(&Command::SetStatus(EARLY | needs_reset))?;
     ensure!(

@@ -163,7 +163,7 @@ fn device_status_is_forged(target: &Target) -> Result<()> {
     })?;
     registers.write32(
         offset::DEVICE_STATUS,
-        DeviceStatus::NEEDS_RESET.bits().into(),
+        DeviceStatus::DEVICE_NEEDS_RESET.bits().into(),
     );
     wire.expect_okay(&Command::SetStatus(3)).map(drop)
 }

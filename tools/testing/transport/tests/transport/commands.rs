@@ -140,7 +140,7 @@ fn needs_reset_is_published_once() {
     assert_eq!(rig.link.peek(offset::DEVICE_STATUS), 0x4b);
     let link = &rig.link;
     let seen = rig.rc.as_ref().and_then(|rc| rc.device_status(&link.rc()));
-    assert!(seen.is_some_and(|seen| seen.contains(DeviceStatus::NEEDS_RESET)));
+    assert!(seen.is_some_and(|seen| seen.contains(DeviceStatus::DEVICE_NEEDS_RESET)));
     rig.okay(&Command::Reset);
     assert_eq!(rig.link.peek(offset::DEVICE_STATUS), 0);
 }

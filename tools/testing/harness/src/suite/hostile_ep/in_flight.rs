@@ -26,7 +26,7 @@ const fn in_flight(
     }
 }
 
-const GIVES_UP: u32 = IN_USE | DeviceStatus::NEEDS_RESET.bits() as u32;
+const GIVES_UP: u32 = IN_USE | DeviceStatus::DEVICE_NEEDS_RESET.bits() as u32;
 
 pub const ATTACKS: &[Attack] = &[
     in_flight(

@@ -151,7 +151,7 @@ fn config_is_read_in_time(attacked: &mut Attacked) -> Result<()> {
 
 fn needs_reset_storm(attacked: &mut Attacked) -> Result<()> {
     let status = Word::Identity(offset::DEVICE_STATUS);
-    let needs_reset = IN_USE | u32::from(DeviceStatus::NEEDS_RESET.bits());
+    let needs_reset = IN_USE | u32::from(DeviceStatus::DEVICE_NEEDS_RESET.bits());
     let storm = [
         Lie::Poke(status, needs_reset),
         Lie::Raise(0, 10),
