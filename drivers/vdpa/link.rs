@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The protocol with the endpoint: one command at a time, and what becomes of the session.
+//! The protocol with the endpoint: one command at a time (`command`), and what becomes of the session
+//! (`loss`).
 //!
 //! An endpoint that is gone, or that gave up, is *lost*: it is cut off from memory at once, and stays
 //! so until a reset succeeds, whatever it does meanwhile. `takeover` finishes what it left.
@@ -10,6 +11,9 @@
 //! `vdpa_dev_lock` and `cf_lock`; nothing is taken inside it. Kicks take no lock.
 //!
 //! Context: process, unless stated.
+
+mod command;
+mod loss;
 
 use crate::{
     hw::{
@@ -25,15 +29,8 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        atomic::{
-            Acquire,
-            Atomic,
-            Full,
-            Relaxed,
-            Release, //
-        },
-        Mutex,
-        MutexGuard, //
+        atomic::Atomic,
+        Mutex, //
     },
     time::{
         delay::fsleep,
@@ -42,30 +39,20 @@ use kernel::{
         Monotonic, //
     }, //
 };
+use loss::NEVER;
 use pci_host::errno;
 use transport::{
     read_config,
     time,
-    AnswerError,
     BarSizes,
-    Command,
-    CommandError,
     ConfigReadError,
     DeviceStatus,
     Doorbell,
-    DoorbellKind,
-    Health,
     Identity,
-    IssueError,
     QueueIndex,
     Registers,
-    Reply,
-    RootComplexPort,
-    Step, //
+    RootComplexPort, //
 };
-
-/// No time that comes.
-const NEVER: u64 = u64::MAX;
 
 /// The link to one endpoint function.
 #[pin_data]
@@ -82,23 +69,6 @@ pub(crate) struct Link {
     ends_by: Atomic<u64>,
     #[pin]
     port: Mutex<RootComplexPort>,
-}
-
-/// Why an endpoint is lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Loss {
-    /// It has shown no heartbeat for too long.
-    Silent,
-    /// The link is dead.
-    LinkDead,
-    /// It is in another session.
-    Restarted,
-    /// It shows `DEVICE_NEEDS_RESET`.
-    NeedsReset,
-    /// It did not do what cannot go without.
-    Failed,
-    /// It did not end its requests within `QUIESCE` when the device was deleted.
-    Unfinished,
 }
 
 impl Link {
@@ -160,189 +130,6 @@ impl Link {
         }
     }
 
-    /// Issues a command and waits for the answer.
-    ///
-    /// # Errors
-    ///
-    /// `ETIMEDOUT`: no answer within the bound; `EIO`: the link is dead; `ENOTCONN`: the endpoint
-    /// restarted, or a command before this one timed out, and a reset is needed; `EPROTO`: the
-    /// answer makes no sense; else what the endpoint refuses, see "Command status" in
-    /// `Documentation/transport.rst`.
-    pub(crate) fn command(&self, command: &Command) -> Result<Reply> {
-        let mut port = self.port.lock();
-        self.execute(&mut port, command)
-    }
-
-    fn execute(
-        &self,
-        port: &mut MutexGuard<'_, RootComplexPort>,
-        command: &Command,
-    ) -> Result<Reply> {
-        let regs = self.bars.registers();
-        port.issue(regs, command, self.now_ms())
-            .map_err(|error| match error {
-                IssueError::Busy => EBUSY,
-                IssueError::OutOfStep | IssueError::Lost => errno::not_connected(),
-            })?;
-        let mut sleep_us = time::ANSWER_SLEEP_MIN_US as i64;
-        // Bounded: the port reports a time-out once the bound of the opcode has passed.
-        loop {
-            match port.step(regs, self.now_ms()) {
-                Step::Pending => {}
-                Step::Done(answer) => return answer.map_err(|error| self.refused(command, error)),
-                Step::TimedOut => return Err(self.failed(command, "was not answered", ETIMEDOUT)),
-                Step::LinkDead => return Err(self.failed(command, "met a dead link", EIO)),
-                Step::Restarted => {
-                    return Err(self.failed(
-                        command,
-                        "met a restarted endpoint",
-                        errno::not_connected(),
-                    ))
-                }
-                Step::Idle => return Err(errno::protocol()),
-            }
-            fsleep(Delta::from_micros(sleep_us));
-            sleep_us = (sleep_us * 2).min(time::ANSWER_SLEEP_MAX_US as i64);
-        }
-    }
-
-    fn refused(&self, command: &Command, error: AnswerError) -> Error {
-        dev_warn!(
-            self.dev(),
-            "{:?} was refused: {:?}\n",
-            command.opcode(),
-            error
-        );
-        match error {
-            AnswerError::Refused(error) => refusal(error),
-            AnswerError::Garbled => errno::protocol(),
-        }
-    }
-
-    fn failed(&self, command: &Command, what: &str, error: Error) -> Error {
-        dev_err!(self.dev(), "{:?} {}\n", command.opcode(), what);
-        error
-    }
-
-    /// Resets the device; takes the endpoint over again if it restarted meanwhile.
-    ///
-    /// The endpoint is lost if this fails, and no longer if it succeeds.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Link::command`]; `ENODEV`: the endpoint came back as another device, and the
-    /// driver has to be bound again.
-    pub(crate) fn reset(&self) -> Result {
-        let mut port = self.port.lock();
-        // Who resets the device waits for no request.
-        self.expect_no_end();
-        let reset = self.reset_port(&mut port);
-        match reset {
-            Ok(()) => self.find(&mut port),
-            Err(_) => self.lose(&mut port, Loss::Failed),
-        }
-        reset
-    }
-
-    fn reset_port(&self, port: &mut MutexGuard<'_, RootComplexPort>) -> Result {
-        match self.execute(port, &Command::Reset) {
-            Err(error) if error == errno::not_connected() => self.reconnect(port)?,
-            // The number used last, which a former driver left, was one that the endpoint had not
-            // seen; the next one is newer (I6).
-            Err(error) if error == errno::protocol() => {}
-            result => return result.map(drop),
-        }
-        self.execute(port, &Command::Reset).map(drop)
-    }
-
-    /// Has the endpoint end all requests in time, as the driver side waits for that without a bound.
-    /// Context: any.
-    pub(crate) fn expect_end(&self) {
-        self.ends_by
-            .store(self.now_ms() + time::QUIESCE_MS, Relaxed);
-    }
-
-    /// Nobody waits for that any more. Context: any.
-    pub(crate) fn expect_no_end(&self) {
-        self.ends_by.store(NEVER, Relaxed);
-    }
-
-    /// Whether the endpoint is lost. Context: any.
-    pub(crate) fn is_lost(&self) -> bool {
-        self.is_lost.load(Acquire)
-    }
-
-    /// Gives the endpoint up, as it did not do what the device cannot go without.
-    pub(crate) fn give_up(&self) {
-        self.lose(&mut self.port.lock(), Loss::Failed);
-    }
-
-    /// Cuts the endpoint off, unless that is done (H2).
-    fn lose(&self, _port: &mut MutexGuard<'_, RootComplexPort>, why: Loss) {
-        if self.is_lost() {
-            return;
-        }
-        pci_host::set_bus_master(&self.pdev, false);
-        // After the endpoint is cut off: whoever sees it may use the rings.
-        self.is_lost.store(true, Release);
-        dev_err!(
-            self.dev(),
-            "Endpoint lost ({:?}); the device needs a reset\n",
-            why
-        );
-    }
-
-    /// Lets the endpoint access memory again, which after a reset it does only when told to.
-    fn find(&self, _port: &mut MutexGuard<'_, RootComplexPort>) {
-        if self.is_lost.xchg(false, Full) {
-            pci_host::set_bus_master(&self.pdev, true);
-            dev_info!(self.dev(), "Endpoint is back\n");
-        }
-    }
-
-    /// Takes over the endpoint's new session (I1 to I6).
-    fn reconnect(&self, port: &mut MutexGuard<'_, RootComplexPort>) -> Result {
-        let regs = self.bars.registers();
-        let identity = identify::wait_ready(self.dev(), regs, &self.sizes, Instant::now())?;
-        if !self.is_same_device(&identity) {
-            dev_err!(
-                self.dev(),
-                "The endpoint came back as another device; unbind and bind the driver\n"
-            );
-            return Err(ENODEV);
-        }
-        dev_info!(
-            self.dev(),
-            "Endpoint restarted, epoch {:#x}\n",
-            identity.epoch().get()
-        );
-        **port = RootComplexPort::new(identity, regs, self.now_ms());
-        Ok(())
-    }
-
-    /// Whether only the session differs from what the driver took over.
-    fn is_same_device(&self, new: &Identity) -> bool {
-        let old = &self.identity;
-        new.layout() == old.layout()
-            && new.device_id() == old.device_id()
-            && new.device_features() == old.device_features()
-            && self.has_same_doorbells(new)
-    }
-
-    /// Whether kicks written as before reach the endpoint; a polled slot's counter just goes on.
-    fn has_same_doorbells(&self, new: &Identity) -> bool {
-        let is_same = |(old, queue): (&Doorbell, QueueIndex)| {
-            let new = new.doorbell(self.bars.registers(), queue, 0);
-            new.next_value() == old.next_value()
-        };
-        new.layout().doorbells().kind == DoorbellKind::Polled
-            || self
-                .doorbells
-                .iter()
-                .zip(new.layout().queues())
-                .all(is_same)
-    }
-
     /// The device status as the endpoint has it; `None` if the session is over.
     pub(crate) fn device_status(&self) -> Option<DeviceStatus> {
         self.port.lock().device_status(self.bars.registers())
@@ -381,29 +168,6 @@ impl Link {
             .read32(transport::offset::CONFIG_GENERATION)
     }
 
-    /// Shows the endpoint that the RC is alive, and loses it if it is not (H1, H2).
-    pub(crate) fn watch(&self) {
-        let mut port = self.port.lock();
-        let regs = self.bars.registers();
-        let loss = match port.watch(regs, self.now_ms()) {
-            Health::Alive => port
-                .device_status(regs)
-                .filter(|status| status.contains(DeviceStatus::DEVICE_NEEDS_RESET))
-                .map(|_| Loss::NeedsReset)
-                .or_else(|| self.is_overdue().then_some(Loss::Unfinished)),
-            Health::Silent => Some(Loss::Silent),
-            Health::LinkDead => Some(Loss::LinkDead),
-            Health::Restarted => Some(Loss::Restarted),
-        };
-        if let Some(loss) = loss {
-            self.lose(&mut port, loss);
-        }
-    }
-
-    fn is_overdue(&self) -> bool {
-        self.now_ms() >= self.ends_by.load(Relaxed)
-    }
-
     fn now_ms(&self) -> u64 {
         now_ms(self.started)
     }
@@ -412,18 +176,4 @@ impl Link {
 /// Milliseconds since `start`, on a clock that never goes back.
 fn now_ms(start: Instant<Monotonic>) -> u64 {
     start.elapsed().as_millis().max(0) as u64
-}
-
-/// What the endpoint's refusal is on the RC ("Command status").
-fn refusal(error: CommandError) -> Error {
-    match error {
-        CommandError::Failed => EIO,
-        CommandError::UnknownCommand => errno::not_implemented(),
-        CommandError::BadArgument => EINVAL,
-        CommandError::BadState => EBUSY,
-        CommandError::NotSupported => errno::not_supported(),
-        CommandError::StaleEpoch => errno::stale(),
-        CommandError::BadSequence => errno::protocol(),
-        CommandError::NoResources => ENOSPC,
-    }
 }
