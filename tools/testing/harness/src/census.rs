@@ -1,48 +1,58 @@
 // SPDX-License-Identifier: GPL-2.0
 //! What a kernel holds, to see that nothing is left behind.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context, Result};
 
 use crate::guest::Guest;
-use crate::interrupt::wait_for;
 use crate::runner::Bench;
 
-/// How often something is made and taken away between two counts.
-const CYCLES: u32 = 50;
+/// How often something is made and taken away between two looks at the memory.
+const CYCLES: u32 = 25;
 
-/// Cycles before the first count, which fill the caches of allocators.
+/// Cycles before the first look, which fill the caches of allocators.
 const WARM_UP: u32 = 5;
 
-/// How often counts are compared before growth is called a leak. Caches fill up once; a leak grows
+/// How often it is looked at least: 50 cycles.
+const MIN_LOOKS: u32 = 2;
+
+/// How often it is looked at most before growth is called a leak. Caches fill up once; a leak grows
 /// each time.
-const ROUNDS: u32 = 3;
+const MAX_LOOKS: u32 = 6;
 
 /// How much more memory may be in use after `CYCLES`. The smallest leak, a page each, is more.
-const NOISE_KIB: i64 = 128;
+const NOISE_KIB: i64 = 64;
 
 /// For memory that is given back later (RCU, lazy unmapping) to be given back.
 const SETTLE_BOUND: Duration = Duration::from_secs(5);
 
-/// Repeats something that makes and takes away, and fails when a machine of the bench holds more
-/// each time.
+/// Repeats something that makes and takes away, and fails when a machine of the bench keeps threads,
+/// interrupts or mappings, or holds more memory each time.
 pub fn leaves_nothing<B: Bench>(
     bench: &mut B,
     mut cycle: impl FnMut(&mut B) -> Result<()>,
 ) -> Result<()> {
     (0..WARM_UP).try_for_each(|_| cycle(bench))?;
-    let mut result = Ok(());
-    for _ in 0..ROUNDS {
-        let before = count_all(bench)?;
+    let mut censuses = count_all(bench)?;
+    for look in 1..=MAX_LOOKS {
         (0..CYCLES).try_for_each(|_| cycle(bench))?;
-        let mut guests = bench.guests().into_iter().zip(&before);
-        result = guests.try_for_each(|(guest, before)| before.compare(guest));
-        if result.is_ok() {
+        for (guest, census) in bench.guests().into_iter().zip(&mut censuses) {
+            census.look(guest)?;
+        }
+        if look >= MIN_LOOKS && censuses.iter().all(Census::has_kept_still) {
             break;
         }
     }
-    result
+    let mut guests = bench.guests().into_iter().zip(&censuses);
+    guests.try_for_each(|(guest, census)| {
+        let (side, growth) = (guest.side(), census.least_growth_kib);
+        ensure!(
+            census.has_kept_still(),
+            "{side}: at least {growth} KiB more in use after each {CYCLES} cycles"
+        );
+        Ok(())
+    })
 }
 
 fn count_all<B: Bench>(bench: &mut B) -> Result<Vec<Census>> {
@@ -66,10 +76,14 @@ const MEMORY: &str = r#"
         /^MemTotal:/ { all = $2 } END { print all - free }' /proc/meminfo /proc/zoneinfo
 "#;
 
-/// A count at one moment.
+/// What one machine held, and how it changed.
 struct Census {
+    /// At the first look.
     things: String,
+    /// At the last look.
     memory_kib: i64,
+    /// Between two looks.
+    least_growth_kib: i64,
 }
 
 impl Census {
@@ -78,21 +92,34 @@ impl Census {
         Ok(Self {
             things: guest.sh(THINGS)?,
             memory_kib: memory_kib(guest)?,
+            least_growth_kib: i64::MAX,
         })
     }
 
-    /// Fails when the guest holds more than at the time of this count.
-    fn compare(&self, guest: &mut Guest) -> Result<()> {
+    fn has_kept_still(&self) -> bool {
+        self.least_growth_kib <= NOISE_KIB
+    }
+
+    /// Compares; fails when there are things that the guest did not have at first.
+    fn look(&mut self, guest: &mut Guest) -> Result<()> {
+        let things = guest.sh(THINGS)?;
+        let left = surplus(&things, &self.things);
         let side = guest.side();
-        let now = guest.sh(THINGS)?;
-        let left = surplus(&now, &self.things);
         ensure!(left.is_empty(), "{side}: left behind: {}", left.join(", "));
-        let mut growth = i64::MAX;
-        wait_for("the return of all memory", SETTLE_BOUND, || {
-            growth = growth.min(memory_kib(guest)? - self.memory_kib);
-            Ok((growth <= NOISE_KIB).then_some(()))
-        })
-        .with_context(|| format!("{side}: {growth} KiB more than before are in use"))
+        let now_kib = self.settled_kib(guest)?;
+        self.least_growth_kib = self.least_growth_kib.min(now_kib - self.memory_kib);
+        self.memory_kib = now_kib;
+        Ok(())
+    }
+
+    /// Memory in use once all is given back, or the bound is over.
+    fn settled_kib(&self, guest: &mut Guest) -> Result<i64> {
+        let deadline = Instant::now() + SETTLE_BOUND;
+        let mut least = memory_kib(guest)?;
+        while least - self.memory_kib > NOISE_KIB && Instant::now() < deadline {
+            least = least.min(memory_kib(guest)?);
+        }
+        Ok(least)
     }
 }
 

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::{anyhow, bail, Result};
 
@@ -142,8 +143,10 @@ impl<B: Bench> AnySuite for Suite<B> {
         let mut tally = Tally::default();
         for case in cases {
             let mut record = Record::new(case.name);
+            let begun = Instant::now();
             let own = stand.run(case, &mut record);
             interrupt::check()?;
+            record.note(format!("{:.1} s", begun.elapsed().as_secs_f32()));
             let mut parts = Tally::default();
             record
                 .parts
