@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Writes to a disk, with and without a file system, and checks what comes back.
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
@@ -49,6 +50,19 @@ pub struct Figures {
     pub read_mib_per_s: f64,
     /// While reading back.
     pub read_iops: f64,
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {} MiB verified, written at {:.1} MiB/s, read at {:.1} MiB/s",
+            self.pattern.name(),
+            self.verified_mib,
+            self.write_mib_per_s,
+            self.read_mib_per_s
+        )
+    }
 }
 
 #[derive(Deserialize)]

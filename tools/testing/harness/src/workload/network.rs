@@ -3,6 +3,7 @@
 //!
 //! A node is a network stack: a guest, or a name space of it when both ends are in one guest.
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
@@ -75,6 +76,12 @@ pub struct RoundTrips {
     pub mean_ms: f64,
 }
 
+impl fmt::Display for RoundTrips {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} round trips, {:.2} ms each", self.count, self.mean_ms)
+    }
+}
+
 /// Sends echo requests, all of which must be answered.
 pub fn ping(guest: &mut Guest, from: &Node, to: &Node) -> Result<RoundTrips> {
     let text = from.run(
@@ -103,6 +110,16 @@ pub enum Direction {
     Away,
     /// The one that serves.
     Back,
+}
+
+impl Direction {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Away => "from driver to backend",
+            Self::Back => "from backend to driver",
+        }
+    }
 }
 
 #[derive(Deserialize)]

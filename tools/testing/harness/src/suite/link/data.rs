@@ -64,7 +64,7 @@ fn disk_keeps_data(link: &mut Link, record: &mut Record) -> Result<()> {
     let path = served.vdpa.disk(&mut link.rc)?;
     for pattern in [Pattern::Sequential, Pattern::Random] {
         let figures = disk::verify(&mut link.rc, &path, pattern, 64)?;
-        record.note(format!("{figures:?}"));
+        record.note(figures.to_string());
     }
     disk::fill_file_system(&mut link.rc, &path)?;
     served.stop(link)
@@ -76,17 +76,17 @@ fn network_carries_data(link: &mut Link, record: &mut Record) -> Result<()> {
     rc.set_up(&mut link.rc)?;
     ep.set_up(&mut link.ep)?;
     record.note(format!(
-        "RC to EP {:?}",
+        "RC to EP: {}",
         network::ping(&mut link.rc, &rc, &ep)?
     ));
     record.note(format!(
-        "EP to RC {:?}",
+        "EP to RC: {}",
         network::ping(&mut link.ep, &ep, &rc)?
     ));
     ep.serve(&mut link.ep)?;
     for direction in [Direction::Away, Direction::Back] {
         let rate = network::transfer(&mut link.rc, &rc, &ep, direction)?;
-        record.note(format!("{direction:?}: {rate:.0} Mbit/s"));
+        record.note(format!("{}: {rate:.0} Mbit/s", direction.name()));
     }
     ep.stop_serving(&mut link.ep)?;
     served.stop(link)

@@ -68,7 +68,7 @@ fn disk_keeps_data(machine: &mut Machine, record: &mut Record) -> Result<()> {
     machine.with_disk(|guest, path| {
         for pattern in [Pattern::Sequential, Pattern::Random] {
             let figures = disk::verify(guest, path, pattern, 64)?;
-            record.note(format!("{figures:?}"));
+            record.note(figures.to_string());
         }
         disk::fill_file_system(guest, path).map(drop)
     })
@@ -149,12 +149,13 @@ fn network_carries_data(machine: &mut Machine, record: &mut Record) -> Result<()
     driver.set_up(guest)?;
     backend.set_up(guest)?;
     for (from, to) in [(&driver, &backend), (&backend, &driver)] {
-        record.note(format!("{:?}", network::ping(guest, from, to)?));
+        let round_trips = network::ping(guest, from, to)?;
+        record.note(format!("ping to {}: {round_trips}", to.address));
     }
     backend.serve(guest)?;
     for direction in [Direction::Away, Direction::Back] {
         let rate = network::transfer(guest, &driver, &backend, direction)?;
-        record.note(format!("{direction:?}: {rate:.0} Mbit/s"));
+        record.note(format!("{}: {rate:.0} Mbit/s", direction.name()));
     }
     backend.stop_serving(guest)?;
     guest.sh("ip netns del backend")?;
