@@ -127,8 +127,9 @@ coverage() {
 		-ignore-filename-regex="^(/usr|$CACHE|$SOURCE)/"
 }
 
-action=${1:-}
-shift || true
+set -- "${@:-}"
+action=$1
+shift
 amount=()
 case $action in
 run | smoke)
