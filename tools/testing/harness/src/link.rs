@@ -12,6 +12,7 @@ use crate::guest::{Guest, Model, Starting};
 use crate::interrupt::wait_for;
 use crate::layout::Layout;
 use crate::process::{command, Process};
+use crate::workload::network::Ends;
 
 /// For the emulator to listen on its sockets.
 const EMULATOR_BOUND: Duration = Duration::from_secs(10);
@@ -54,6 +55,16 @@ impl Link {
             rc: rc.ready()?,
             _emulator: emulator,
         })
+    }
+}
+
+impl Ends for Link {
+    fn driver(&mut self) -> &mut Guest {
+        &mut self.rc
+    }
+
+    fn backend(&mut self) -> &mut Guest {
+        &mut self.ep
     }
 }
 

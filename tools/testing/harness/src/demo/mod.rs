@@ -21,7 +21,7 @@ use crate::layout::Layout;
 use crate::link::{Bars, Link};
 use crate::progress::Progress;
 use crate::workload::disk::{self, Pattern};
-use crate::workload::network::{self, Direction};
+use crate::workload::network;
 use summary::{DiskSummary, NetworkSummary, Summary};
 
 static DISK: Disk = Disk {
@@ -116,22 +116,10 @@ fn show_network(stage: &Stage, link: &mut Link) -> Result<NetworkSummary> {
         "RC: 'vdpa dev add ... mgmtdev pci/{}' gave {}; it is {} on the EP",
         served.address, rc.device, ep.device
     ));
-    rc.set_up(&mut link.rc)?;
-    ep.set_up(&mut link.ep)?;
-    stage.say("ping both ways");
-    let rc_to_ep = network::ping(&mut link.rc, &rc, &ep)?;
-    let ep_to_rc = network::ping(&mut link.ep, &ep, &rc)?;
-    stage.say("iperf3 both ways");
-    ep.serve(&mut link.ep)?;
-    let summary = NetworkSummary {
-        rc_to_ep,
-        ep_to_rc,
-        rc_to_ep_mbit_per_s: network::transfer(&mut link.rc, &rc, &ep, Direction::Away)?,
-        ep_to_rc_mbit_per_s: network::transfer(&mut link.rc, &rc, &ep, Direction::Back)?,
-    };
-    ep.stop_serving(&mut link.ep)?;
+    stage.say("ping and iperf3 both ways");
+    let [rc_to_ep, ep_to_rc] = network::exchange(link, &rc, &ep)?;
     served.stop(link)?;
-    Ok(summary)
+    Ok(NetworkSummary { rc_to_ep, ep_to_rc })
 }
 
 fn check_log(guest: &mut Guest) -> Result<()> {

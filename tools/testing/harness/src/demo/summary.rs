@@ -8,7 +8,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::workload::disk::Figures;
-use crate::workload::network::RoundTrips;
+use crate::workload::network::OneWay;
 
 /// All of it.
 #[derive(Debug, Serialize)]
@@ -37,14 +37,10 @@ pub struct DiskSummary {
 /// The network link.
 #[derive(Debug, Serialize)]
 pub struct NetworkSummary {
-    /// Echo requests of the RC.
-    pub rc_to_ep: RoundTrips,
-    /// Echo requests of the EP.
-    pub ep_to_rc: RoundTrips,
-    /// TCP stream of the RC.
-    pub rc_to_ep_mbit_per_s: f64,
-    /// TCP stream of the EP.
-    pub ep_to_rc_mbit_per_s: f64,
+    /// What the RC sent.
+    pub rc_to_ep: OneWay,
+    /// What the EP sent.
+    pub ep_to_rc: OneWay,
 }
 
 impl fmt::Display for Summary {
@@ -74,16 +70,16 @@ impl fmt::Display for Summary {
         )?;
         writeln!(f)?;
         writeln!(f, "{:24}{:>14}{:>14}", "network", "RC to EP", "EP to RC")?;
-        let network = &self.network;
+        let NetworkSummary { rc_to_ep, ep_to_rc } = &self.network;
         writeln!(
             f,
             "{:24}{:>11.2} ms{:>11.2} ms",
-            "  ping, round trip", network.rc_to_ep.mean_ms, network.ep_to_rc.mean_ms
+            "  ping, round trip", rc_to_ep.round_trips.mean_ms, ep_to_rc.round_trips.mean_ms
         )?;
         writeln!(
             f,
             "{:24}{:>7.0} Mbit/s{:>7.0} Mbit/s",
-            "  iperf3, TCP", network.rc_to_ep_mbit_per_s, network.ep_to_rc_mbit_per_s
+            "  iperf3, TCP", rc_to_ep.mbit_per_s, ep_to_rc.mbit_per_s
         )?;
         writeln!(f)?;
         write!(f, "{} s, on emulated machines", self.seconds)

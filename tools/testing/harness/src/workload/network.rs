@@ -17,6 +17,9 @@ const TRANSFER_SECONDS: u32 = 4;
 /// For a transfer with its preparation.
 const TRANSFER_BOUND: Duration = Duration::from_secs(60);
 
+/// File with the process number of a server, as long as there is one.
+const SERVER: &str = "/run/iperf3.pid";
+
 /// How many echo requests are sent, 10 ms apart.
 const PINGS: u32 = 50;
 
@@ -56,15 +59,82 @@ impl Node {
             .map(drop)
     }
 
-    /// Answers transfers until `stop_serving`.
-    pub fn serve(&self, guest: &mut Guest) -> Result<()> {
-        self.run(guest, "iperf3 -s -D -I /run/iperf3.pid").map(drop)
+    /// Answers one transfer; a server of more than one does not listen for a moment between two.
+    /// Returns once it listens, in state 0A at port 5201.
+    fn serve(&self, guest: &mut Guest) -> Result<()> {
+        self.run(
+            guest,
+            &format!(
+                "sh -c \"iperf3 -s -1 -D -I {SERVER} &&
+                 until grep -q ':1451 [0-9A-F]*:0000 0A' /proc/net/tcp*; do sleep 0.05; done\""
+            ),
+        )
+        .map(drop)
     }
 
-    /// Ends what `serve` began.
-    pub fn stop_serving(&self, guest: &mut Guest) -> Result<()> {
-        guest.sh("kill $(tr -d '\\0' </run/iperf3.pid)").map(drop)
+    /// Waits until the server of a transfer that is over has ended.
+    fn stop_serving(&self, guest: &mut Guest) -> Result<()> {
+        guest.wait_until(TRANSFER_BOUND, &format!("[ ! -e {SERVER} ]"))
     }
+}
+
+/// Where the two nodes of a link are.
+pub trait Ends {
+    /// Has the driver's node.
+    fn driver(&mut self) -> &mut Guest;
+    /// Has the backend's node.
+    fn backend(&mut self) -> &mut Guest;
+}
+
+/// Both nodes in one machine.
+impl Ends for Guest {
+    fn driver(&mut self) -> &mut Guest {
+        self
+    }
+
+    fn backend(&mut self) -> &mut Guest {
+        self
+    }
+}
+
+/// What was measured in one direction.
+#[derive(Clone, Debug, Serialize)]
+pub struct OneWay {
+    /// Echo requests that were sent this way.
+    pub round_trips: RoundTrips,
+    /// TCP stream.
+    pub mbit_per_s: f64,
+}
+
+impl fmt::Display for OneWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {:.0} Mbit/s", self.round_trips, self.mbit_per_s)
+    }
+}
+
+/// Switches the nodes on, and sends echo requests and TCP streams both ways. Returns what was
+/// measured towards the backend, and towards the driver.
+pub fn exchange(ends: &mut impl Ends, driver: &Node, backend: &Node) -> Result<[OneWay; 2]> {
+    driver.set_up(ends.driver())?;
+    backend.set_up(ends.backend())?;
+    let to_backend = ping(ends.driver(), driver, backend)?;
+    let to_driver = ping(ends.backend(), backend, driver)?;
+    let mut stream = |direction| {
+        backend.serve(ends.backend())?;
+        let rate = transfer(ends.driver(), driver, backend, direction)?;
+        backend.stop_serving(ends.backend())?;
+        anyhow::Ok(rate)
+    };
+    Ok([
+        OneWay {
+            round_trips: to_backend,
+            mbit_per_s: stream(Direction::Away)?,
+        },
+        OneWay {
+            round_trips: to_driver,
+            mbit_per_s: stream(Direction::Back)?,
+        },
+    ])
 }
 
 /// Round trips of echo requests, all of which came back.
@@ -83,7 +153,7 @@ impl fmt::Display for RoundTrips {
 }
 
 /// Sends echo requests, all of which must be answered.
-pub fn ping(guest: &mut Guest, from: &Node, to: &Node) -> Result<RoundTrips> {
+fn ping(guest: &mut Guest, from: &Node, to: &Node) -> Result<RoundTrips> {
     let text = from.run(
         guest,
         &format!("ping -n -q -c {PINGS} -i 0.01 -W 5 {}", to.address),
@@ -104,22 +174,12 @@ pub fn ping(guest: &mut Guest, from: &Node, to: &Node) -> Result<RoundTrips> {
 }
 
 /// Which end of a transfer sends.
-#[derive(Clone, Copy, Debug)]
-pub enum Direction {
+#[derive(Clone, Copy)]
+enum Direction {
     /// The one that asked for the transfer.
     Away,
     /// The one that serves.
     Back,
-}
-
-impl Direction {
-    /// In words.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Away => "from driver to backend",
-            Self::Back => "from backend to driver",
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -138,7 +198,7 @@ struct IperfSum {
 }
 
 /// Sends a TCP stream, and returns what arrived, in Mbit/s.
-pub fn transfer(guest: &mut Guest, from: &Node, to: &Node, direction: Direction) -> Result<f64> {
+fn transfer(guest: &mut Guest, from: &Node, to: &Node, direction: Direction) -> Result<f64> {
     let reverse = match direction {
         Direction::Away => "",
         Direction::Back => " -R",

@@ -8,7 +8,7 @@ use crate::commands::served::Served;
 use crate::link::Link;
 use crate::runner::{Case, Record};
 use crate::workload::disk::{self, Pattern};
-use crate::workload::network::{self, Direction};
+use crate::workload::network;
 
 pub fn cases() -> Vec<Case<Link>> {
     vec![
@@ -73,22 +73,9 @@ fn disk_keeps_data(link: &mut Link, record: &mut Record) -> Result<()> {
 fn network_carries_data(link: &mut Link, record: &mut Record) -> Result<()> {
     let served = Served::start(link, NIC)?;
     let [rc, ep] = served.nodes(link)?;
-    rc.set_up(&mut link.rc)?;
-    ep.set_up(&mut link.ep)?;
-    record.note(format!(
-        "RC to EP: {}",
-        network::ping(&mut link.rc, &rc, &ep)?
-    ));
-    record.note(format!(
-        "EP to RC: {}",
-        network::ping(&mut link.ep, &ep, &rc)?
-    ));
-    ep.serve(&mut link.ep)?;
-    for direction in [Direction::Away, Direction::Back] {
-        let rate = network::transfer(&mut link.rc, &rc, &ep, direction)?;
-        record.note(format!("{}: {rate:.0} Mbit/s", direction.name()));
-    }
-    ep.stop_serving(&mut link.ep)?;
+    let [rc_to_ep, ep_to_rc] = network::exchange(link, &rc, &ep)?;
+    record.note(format!("RC to EP: {rc_to_ep}"));
+    record.note(format!("EP to RC: {ep_to_rc}"));
     served.stop(link)
 }
 

@@ -7,7 +7,7 @@ use super::{Machine, BLK_MGMTDEV, DISK, NET_MGMTDEV, NIC};
 use crate::commands::vdpa::VdpaDevice;
 use crate::runner::{Case, Record};
 use crate::workload::disk::{self, Pattern};
-use crate::workload::network::{self, Direction, Node};
+use crate::workload::network::{self, Node};
 
 pub fn cases() -> Vec<Case<Machine>> {
     vec![
@@ -146,18 +146,9 @@ fn network_carries_data(machine: &mut Machine, record: &mut Record) -> Result<()
         device: NIC.network_device(guest)?,
         address: "10.7.0.2",
     };
-    driver.set_up(guest)?;
-    backend.set_up(guest)?;
-    for (from, to) in [(&driver, &backend), (&backend, &driver)] {
-        let round_trips = network::ping(guest, from, to)?;
-        record.note(format!("ping to {}: {round_trips}", to.address));
-    }
-    backend.serve(guest)?;
-    for direction in [Direction::Away, Direction::Back] {
-        let rate = network::transfer(guest, &driver, &backend, direction)?;
-        record.note(format!("{}: {rate:.0} Mbit/s", direction.name()));
-    }
-    backend.stop_serving(guest)?;
+    let [to_backend, to_driver] = network::exchange(guest, &driver, &backend)?;
+    record.note(format!("to backend: {to_backend}"));
+    record.note(format!("to driver: {to_driver}"));
     guest.sh("ip netns del backend")?;
     vdpa.delete(guest)?;
     NIC.remove(guest)
