@@ -2,26 +2,32 @@
 # SPDX-License-Identifier: GPL-2.0
 # Makes the user space of the two test machines: an archive that the kernel unpacks at boot, with
 # the programs of tools/testing/images/user-space, their libraries and the kernel's own modules.
-# $CACHE/rc-image and $CACHE/ep-image then hold `kernel`, `initramfs` and the unpacked `root`.
+# $CACHE/rc-image and $CACHE/ep-image then hold `kernel`, `initramfs` and the unpacked `root`;
+# $CACHE/rc-debug-image and $CACHE/ep-debug-image do for the kernels of `make test-debug`.
 # The modules of this project are added at each run, by the harness. Runs inside the build sysroot.
+#   guest-images.sh [debug]
 . "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
 . "$TOP/tools/build/mirror.sh"
 
 IMAGES=$TOP/tools/testing/images
-SELFTEST=$CACHE/pci-endpoint-test
 
 # Lines of the list for a side, as "PACKAGE FILE...".
 wanted_by() { awk -v side="$1" '$1 == side || $1 == "both" { $1 = ""; print }' "$IMAGES/user-space"; }
 
 make_image() {
-	local side=$1 architecture=$2 image=$3
-	local extracted=$image/extracted root=$image/root
+	local name=$1 architecture=$2 image=$3
+	local side=${name%-debug} extracted=$image/extracted root=$image/root
 	unpack_packages "$side" "$architecture" "$extracted"
 	make_skeleton "$side" "$root"
 	wanted_by "$side" | while read -r _ files; do
 		for file in $files; do install_file "$extracted" "$root" "$file"; done
 	done
-	"install_modules_$side" "$image"
+	case $name in
+	rc) install_stock_kernel "$image" ;;
+	rc-debug) install_own_kernel "$name" "$image" x86 bzImage ;;
+	ep | ep-debug) install_own_kernel "$name" "$image" arm64 Image ;;
+	esac
+	if [ "$side" = rc ]; then install -D "$SELFTEST/pci_endpoint_test" "$root/usr/bin/pci_endpoint_test"; fi
 	rm -r "$extracted"
 	# Not compressed: under emulation, copying is much faster than decompressing.
 	(cd "$root" && find . -print0 | cpio --null --quiet -o -H newc -R 0:0) >"$image/initramfs"
@@ -70,7 +76,8 @@ target_of() { realpath -s --relative-to="$1" "$(dirname "$1/$2")/$(readlink "$1/
 libraries_of() { readelf -d "$1" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'; }
 interpreter_of() { readelf -l "$1" 2>/dev/null | sed -n 's/.*program interpreter: \(.*\)\]/\1/p'; }
 
-install_modules_rc() {
+# The stock Debian kernel, with the modules of tools/testing/images/rc.modules and the one it lacks.
+install_stock_kernel() {
 	local image=$1 release stock line file
 	release=$(cat "$CACHE/debian-kernel/release")
 	stock=$image/extracted/stock
@@ -83,7 +90,6 @@ install_modules_rc() {
 		if [ "$line" != insmod ]; then continue; fi
 		install_module "$file" "$image/root/lib/modules/$release/${file#"$stock/lib/modules/$release/"}"
 	done
-	install -D "$SELFTEST/pci_endpoint_test" "$image/root/usr/bin/pci_endpoint_test"
 	install_module "$SELFTEST/pci_endpoint_test.ko" "$image/root/lib/modules/$release/kernel/drivers/misc/pci_endpoint_test.ko"
 	cp "$stock/lib/modules/$release"/modules.{builtin,builtin.modinfo,order} "$image/root/lib/modules/$release/"
 	depmod -b "$image/root" "$release"
@@ -96,22 +102,34 @@ install_module() {
 	case $from in *.xz) xz -dc "$from" >"$to" ;; *) cp "$from" "$to" ;; esac
 }
 
-install_modules_ep() {
-	local image=$1 kdir
-	kdir=$(readlink -f "$CACHE/ep-kernel")
-	ln -s "$kdir/arch/arm64/boot/Image" "$image/kernel"
-	make -C "$kdir" ARCH=arm64 LLVM=1 INSTALL_MOD_PATH="$image/root" INSTALL_MOD_STRIP=1 modules_install
+# A kernel that test-kernel.sh built, with all its modules.
+install_own_kernel() {
+	local image=$2 architecture=$3 file=$4 kdir
+	kdir=$(readlink -f "$CACHE/$1-kernel")
+	ln -s "$kdir/arch/$architecture/boot/$file" "$image/kernel"
+	make -C "$kdir" ARCH="$architecture" LLVM=1 INSTALL_MOD_PATH="$image/root" INSTALL_MOD_STRIP=1 modules_install
 	rm "$image"/root/lib/modules/*/build
 }
 
+#   image_of NAME DEBIAN-ARCHITECTURE INPUT...
 image_of() {
-	local side=$1 architecture=$2 what=$3 image
-	shift 3
-	image=$CACHE/$side-image-$(key_of "$IMAGES"/* "$TOP/tools/build/guest-images.sh" "$@")
-	ln -sfn "$image" "$CACHE/$side-image"
-	build_once "$image" "$what" make_image "$side" "$architecture" "$image"
+	local name=$1 architecture=$2 image
+	shift 2
+	image=$CACHE/$name-image-$(key_of "$IMAGES"/* "$TOP/tools/build/guest-images.sh" "$@")
+	build_once "$image" "image $name" make_image "$name" "$architecture" "$image"
+	ln -sfn "$image" "$CACHE/$name-image"
 }
 
 "$TOP/tools/build/pci-endpoint-test.sh"
-image_of rc amd64 "RC image" "$(readlink -f "$CACHE/debian-kernel")" "$(readlink -f "$SELFTEST")"
-image_of ep arm64 "EP image" "$(readlink -f "$CACHE/ep-kernel")"
+SELFTEST=$(readlink -f "$CACHE/pci-endpoint-test")
+case ${1:-} in
+"")
+	image_of rc amd64 "$(readlink -f "$CACHE/debian-kernel")" "$SELFTEST"
+	image_of ep arm64 "$(readlink -f "$CACHE/ep-kernel")"
+	;;
+debug)
+	image_of rc-debug amd64 "$(readlink -f "$CACHE/rc-debug-kernel")" "$SELFTEST"
+	image_of ep-debug arm64 "$(readlink -f "$CACHE/ep-debug-kernel")"
+	;;
+*) die "guest-images.sh knows debug, not '$1'" ;;
+esac

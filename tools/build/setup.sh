@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Makes everything that is built once and cached: build sysroot, kernels, guest images.
+# Makes everything that is built once and cached: build sysroot, kernels, guest images. With `debug`
+# also the kernels and images of `make test-debug`.
+#   setup.sh [debug]
 . "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
 
 need_root() {
@@ -34,6 +36,17 @@ need_command mount mount
 
 echo "Set-up (cache: $CACHE)"
 "$TOP/tools/build/sysroot.sh"
-for builder in kernel-packages rc-kernel ep-kernel guest-images; do
-	"$TOP/tools/build/enter.sh" "$TOP/tools/build/$builder.sh"
-done
+enter() { "$TOP/tools/build/enter.sh" "$TOP/tools/build/$1" "${@:2}"; }
+enter kernel-packages.sh
+enter rc-kernel.sh
+enter test-kernel.sh ep
+enter guest-images.sh
+case ${1:-} in
+"") ;;
+debug)
+	enter test-kernel.sh ep-debug
+	enter test-kernel.sh rc-debug
+	enter guest-images.sh debug
+	;;
+*) die "setup.sh knows debug, not '$1'" ;;
+esac
