@@ -26,6 +26,9 @@ demo: vms ## Boot an EP and an RC, run disk and network I/O between them
 test: vms ## Run every test; KTAP files under build/test
 	$(ENTER) tools/testing/run test
 
+test-debug: vms-debug ## Run the machine tests on kernels with KASAN, lockdep and kmemleak
+	$(ENTER) tools/testing/run test --debug
+
 fuzz: setup ## Fuzz the pure crates, TIME seconds per target (default 60)
 	$(ENTER) tools/build/fuzz.sh run $(or $(TIME),60)
 
@@ -33,6 +36,11 @@ model-check: setup ## Prove the transport for large bounds (5 minutes of process
 	$(ENTER) cargo run --locked --release --manifest-path tools/testing/Cargo.toml -p model -- check --large
 
 vms: setup modules-rc modules-ep ## Build all that the two machines need
+
+vms-debug: ## Build all that the two machines need for that (half an hour the first time)
+	tools/build/setup.sh debug
+	$(ENTER) tools/build/modules.sh rc-debug
+	$(ENTER) tools/build/modules.sh ep-debug
 
 setup: ## Install and build the tools, the kernels and the guest images (cached)
 	tools/build/setup.sh
@@ -71,5 +79,5 @@ help: ## This list
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z_-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: modules modules_install demo test fuzz model-check vms setup modules-rc modules-ep clippy fmt fmt-check docs \
-	clean clean-cache help
+.PHONY: modules modules_install demo test test-debug fuzz model-check vms vms-debug setup modules-rc modules-ep \
+	clippy fmt fmt-check docs clean clean-cache help

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What a kernel holds, to see that nothing is left behind.
+//! What a kernel holds, to see that nothing is left behind. Debug kernels hold freed memory back,
+//! so there memory is not counted; they are asked for leaks instead (`leaks`), which takes no cycles.
 
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,13 @@ pub fn leaves_nothing<B: Bench>(
     mut cycle: impl FnMut(&mut B) -> Result<()>,
 ) -> Result<()> {
     (0..WARM_UP).try_for_each(|_| cycle(bench))?;
+    if bench
+        .guests()
+        .iter()
+        .all(|guest| guest.kernels().find_leaks())
+    {
+        return Ok(());
+    }
     let mut censuses = count_all(bench)?;
     for look in 1..=MAX_LOOKS {
         (0..CYCLES).try_for_each(|_| cycle(bench))?;

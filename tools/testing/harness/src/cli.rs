@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 use crate::demo;
 use crate::interrupt;
+use crate::kernels::Kernels;
 use crate::ktap::{Tally, Writer};
 use crate::layout::Layout;
 use crate::progress::Progress;
@@ -22,6 +23,9 @@ struct Arguments {
     /// Has the modules (rc/, ep/) and takes results; build/ in the tree unless given
     #[arg(long, global = true)]
     build: Option<PathBuf>,
+    /// Run kernels that look for faults; 'make vms-debug' builds them
+    #[arg(long, global = true)]
+    debug: bool,
     #[command(subcommand)]
     action: Action,
 }
@@ -51,7 +55,11 @@ enum Action {
 /// Does what the command line says.
 pub fn run() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    let layout = Layout::from_environment(arguments.build)?;
+    let kernels = match arguments.debug {
+        false => Kernels::Ordinary,
+        true => Kernels::Debug,
+    };
+    let layout = Layout::from_environment(arguments.build, kernels)?;
     interrupt::listen()?;
     match arguments.action {
         Action::Demo => {
@@ -63,7 +71,7 @@ pub fn run() -> Result<ExitCode> {
             filter,
             list,
         } => {
-            let chosen = choose(&suites, &filter)?;
+            let chosen = choose(suite::all(kernels), &suites, &filter)?;
             if list {
                 print_list(&chosen, &filter);
                 return Ok(ExitCode::SUCCESS);
@@ -82,8 +90,11 @@ fn wants(suite: &str, case: &str, filter: &str) -> bool {
     format!("{suite}.{case}").contains(filter)
 }
 
-fn choose(names: &[String], filter: &str) -> Result<Vec<Box<dyn AnySuite>>> {
-    let all = suite::all();
+fn choose(
+    all: Vec<Box<dyn AnySuite>>,
+    names: &[String],
+    filter: &str,
+) -> Result<Vec<Box<dyn AnySuite>>> {
     for name in names {
         ensure!(
             all.iter().any(|suite| suite.name() == name),

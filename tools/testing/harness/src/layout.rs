@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{ensure, Context, Result};
 use rustix::fs::{flock, FlockOperation};
 
+use crate::kernels::Kernels;
+
 /// One of the two machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -43,12 +45,13 @@ pub struct Layout {
     tree: PathBuf,
     cache: PathBuf,
     build: PathBuf,
+    kernels: Kernels,
 }
 
 impl Layout {
     /// Takes the directories which tools/build/enter.sh puts into the environment. `build` has the
     /// modules and takes the results; build/ in the tree unless given.
-    pub fn from_environment(build: Option<PathBuf>) -> Result<Self> {
+    pub fn from_environment(build: Option<PathBuf>, kernels: Kernels) -> Result<Self> {
         let directory = |name| {
             env::var_os(name).map(PathBuf::from).with_context(|| {
                 format!("{name} is not set; start this through tools/build/enter.sh")
@@ -59,6 +62,7 @@ impl Layout {
             build: build.unwrap_or_else(|| tree.join("build")),
             tree,
             cache: directory("CACHE")?,
+            kernels,
         })
     }
 
@@ -67,24 +71,29 @@ impl Layout {
         &self.tree
     }
 
+    /// Which kernels the machines run.
+    pub fn kernels(&self) -> Kernels {
+        self.kernels
+    }
+
     /// The kernel of a machine.
     pub fn kernel(&self, side: Side) -> Result<PathBuf> {
-        existing(self.image(side).join("kernel"), "make setup")
+        existing(self.image(side).join("kernel"), self.kernels.remedy())
     }
 
     /// The archive with the user space of a machine.
     pub fn initramfs(&self, side: Side) -> Result<PathBuf> {
-        existing(self.image(side).join("initramfs"), "make setup")
+        existing(self.image(side).join("initramfs"), self.kernels.remedy())
     }
 
     /// The same user space, unpacked.
     pub fn root(&self, side: Side) -> Result<PathBuf> {
-        existing(self.image(side).join("root"), "make setup")
+        existing(self.image(side).join("root"), self.kernels.remedy())
     }
 
-    /// Where `make modules-ep` and `make modules-rc` leave the modules.
+    /// Where tools/build/modules.sh leaves the modules.
     pub fn modules(&self, side: Side) -> PathBuf {
-        self.build.join(side.name())
+        self.build.join(self.machine(side))
     }
 
     /// The emulator, which cargo puts beside the harness.
@@ -120,7 +129,7 @@ impl Layout {
 
     /// A directory for the results of the tests; made when missing.
     pub fn results(&self) -> Result<PathBuf> {
-        made(self.build.join("test"))
+        made(self.build.join(format!("test{}", self.kernels.suffix())))
     }
 
     /// A directory for the results of the demonstration; made when missing.
@@ -129,7 +138,12 @@ impl Layout {
     }
 
     fn image(&self, side: Side) -> PathBuf {
-        self.cache.join(format!("{}-image", side.name()))
+        self.cache.join(format!("{}-image", self.machine(side)))
+    }
+
+    /// A machine with its kernel, as the scripts in tools/build name it.
+    fn machine(&self, side: Side) -> String {
+        format!("{}{}", side.name(), self.kernels.suffix())
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! A bench is what the cases of a suite need: nothing, one machine, or two joined by the emulator.
 //! It is set up once. After a case that failed it is set up anew, so that one fault does not spoil
-//! what follows. The kernel logs of its machines are looked at after each case.
+//! what follows. The kernel logs of its machines are looked at after each case; debug kernels are
+//! asked for leaks when the suite ends.
 
 use std::fmt;
 use std::fs;
@@ -16,10 +17,14 @@ use crate::guest::Guest;
 use crate::interrupt;
 use crate::ktap::{Part, Tally, Verdict, Writer};
 use crate::layout::Layout;
+use crate::leaks;
 use crate::progress::Progress;
 
 /// What the cases of a suite run on.
 pub trait Bench: Sized {
+    /// Whether the cases leave the machines whole, so that debug kernels can be asked for leaks.
+    const STAYS_WHOLE: bool = true;
+
     /// Makes it ready.
     fn set_up(layout: &Layout) -> Result<Self>;
 
@@ -130,7 +135,11 @@ impl<B: Bench> AnySuite for Suite<B> {
         progress: &Progress,
         wanted: &dyn Fn(&str) -> bool,
     ) -> Result<Tally> {
-        let cases: Vec<_> = self.cases.iter().filter(|case| wanted(case.name)).collect();
+        let mut cases: Vec<_> = self.cases.iter().filter(|case| wanted(case.name)).collect();
+        let leaks = leaks::case();
+        if layout.kernels().find_leaks() && B::STAYS_WHOLE {
+            cases.push(&leaks);
+        }
         let path = layout.results()?.join(format!("{}.ktap", self.name));
         let mut writer = Writer::begin_suite(progress, &path, self.name, cases.len())?;
         let mut stand = Stand {
@@ -223,6 +232,10 @@ impl<B: Bench> Stand<'_, B> {
 fn run_case<B: Bench>(bench: &mut B, case: &Case<B>, record: &mut Record) -> Result<()> {
     look_at_logs(bench, &format!("begin {}", case.name))
         .map_err(|error| anyhow!("before the case: {error:#}"))?;
+    bench
+        .guests()
+        .into_iter()
+        .try_for_each(Guest::rearm_warnings)?;
     let result = (case.run)(bench, record);
     let logs = look_at_logs(bench, &format!("end {}", case.name));
     match (result, logs) {

@@ -60,8 +60,8 @@ fn stage_modules(layout: &Layout, side: Side, staging: &Path) -> Result<String> 
     let modules = modules_below(&layout.modules(side))?;
     ensure!(
         !modules.is_empty(),
-        "there are no modules for the {side}; run 'make modules-{}' first",
-        side.name()
+        "there are no modules for the {side}; run '{}' first",
+        layout.kernels().remedy()
     );
     for module in modules {
         let name = module.file_name().context("a module without a name")?;

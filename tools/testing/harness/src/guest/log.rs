@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::known::Faults;
+
 /// What the kernel prints when something is wrong, whatever else a case finds. Parts of lines, as
 /// in the sources of the kernel.
 const FAULTS: &[&str] = &[
@@ -23,6 +25,8 @@ const FAULTS: &[&str] = &[
     "rust_kernel: panicked",
     "panicked at",
     "INFO: possible",
+    "INFO: trying to register non-static key",
+    "locking correctness validator",
     "INFO: task",
     "INFO: rcu",
     "rcu: INFO",
@@ -39,8 +43,11 @@ const FAULTS: &[&str] = &[
     "KASAN:",
     "KFENCE:",
     "KCSAN:",
-    "kmemleak:",
-    "DMA-API:",
+    "suspected memory leaks",
+    "kmemleak: Memory pool empty",
+    "leak detector disabled",
+    "ODEBUG:",
+    "DMA-API: debugging out of memory",
     "nobody cared",
     "already-free IRQ",
     "leaked",
@@ -57,7 +64,7 @@ pub struct KernelLog {
     path: PathBuf,
     file: File,
     partial: Vec<u8>,
-    faults: Vec<String>,
+    faults: Faults,
 }
 
 impl KernelLog {
@@ -68,7 +75,7 @@ impl KernelLog {
             path: path.to_owned(),
             file: File::open(path)?,
             partial: Vec::new(),
-            faults: Vec::new(),
+            faults: Faults::default(),
         })
     }
 
@@ -89,14 +96,15 @@ impl KernelLog {
             .lines()
             .map(|line| line.trim_end().to_owned())
             .collect();
-        self.faults
-            .extend(lines.iter().filter(|line| is_fault(line)).cloned());
+        for line in &lines {
+            self.faults.add(line, is_fault(line));
+        }
         Ok(lines)
     }
 
     /// Returns the lines that report a fault, among those read since the last call.
     pub fn take_faults(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.faults)
+        self.faults.take()
     }
 }
 

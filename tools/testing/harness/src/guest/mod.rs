@@ -3,6 +3,7 @@
 
 mod archive;
 mod channel;
+mod known;
 pub mod log;
 mod machine;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure, Context, Result};
 
 use crate::interrupt::wait_for;
+use crate::kernels::Kernels;
 use crate::layout::{Layout, Side};
 use crate::process::Process;
 use channel::{Answer, Channel};
@@ -38,6 +40,7 @@ const LOG_BOUND: Duration = Duration::from_secs(30);
 /// A virtual machine with our `init` in it; dropping it ends it.
 pub struct Guest {
     side: Side,
+    kernels: Kernels,
     qemu: Process,
     commands: Channel,
     rescue: Channel,
@@ -49,6 +52,7 @@ pub struct Guest {
 /// A virtual machine that starts. Two of them can start at the same time.
 pub struct Starting {
     side: Side,
+    kernels: Kernels,
     qemu: Process,
     listeners: [UnixListener; machine::CHANNELS.len()],
     log: KernelLog,
@@ -57,19 +61,20 @@ pub struct Starting {
 impl Starting {
     /// Starts a machine; `more` adds to QEMU's arguments.
     pub fn new(layout: &Layout, model: Model, more: impl FnOnce(&mut Command)) -> Result<Self> {
-        let side = model.side();
+        let (side, kernels) = (model.side(), layout.kernels());
         let run = layout.run()?;
         let file = |what: &str| run.join(format!("{}.{what}", side.name()));
         let initramfs = archive::assemble(layout, side)?;
         let log = KernelLog::create(&file("console"))?;
         let [command, rescue] = machine::CHANNELS.map(|name| Channel::listen(&file(name)));
         let listeners = [command?, rescue?];
-        let mut command = machine::qemu(model, &run, &layout.kernel(side)?, &initramfs);
+        let mut command = machine::qemu(model, kernels, &run, &layout.kernel(side)?, &initramfs);
         more(&mut command);
         let name = format!("the {side}'s virtual machine");
         let qemu = Process::start(&name, command, &file("qemu.log"))?;
         Ok(Self {
             side,
+            kernels,
             qemu,
             listeners,
             log,
@@ -89,6 +94,7 @@ impl Starting {
             commands: connect(command)?,
             rescue: connect(rescue)?,
             side: self.side,
+            kernels: self.kernels,
             qemu: self.qemu,
             log: self.log,
             marks: 0,
@@ -113,6 +119,11 @@ impl Guest {
     /// Which machine it is.
     pub fn side(&self) -> Side {
         self.side
+    }
+
+    /// Which kernel it runs.
+    pub fn kernels(&self) -> Kernels {
+        self.kernels
     }
 
     /// Where its kernel log is.
@@ -164,6 +175,7 @@ impl Guest {
     /// Runs a command that may fail.
     pub fn try_sh_within(&mut self, bound: Duration, script: &str) -> Result<Output> {
         self.qemu.check_running()?;
+        let bound = self.kernels.bound(bound);
         match self.commands.run(script, bound) {
             Ok(Answer::Ended(output)) => Ok(output),
             Ok(Answer::Late) => self.stop_late(script, bound),
@@ -179,8 +191,9 @@ impl Guest {
     fn stop_late(&mut self, script: &str, bound: Duration) -> Result<Output> {
         let request = self.commands.request();
         let kill = format!("echo w >/proc/sysrq-trigger; kill -KILL -$(cat /run/{request}.pid)");
-        let rescued = self.rescue.run(&kill, KILL_BOUND)?;
-        let stopped = self.commands.finish(KILL_BOUND)?;
+        let kill_bound = self.kernels.bound(KILL_BOUND);
+        let rescued = self.rescue.run(&kill, kill_bound)?;
+        let stopped = self.commands.finish(kill_bound)?;
         let printed = match (rescued, stopped) {
             (Answer::Ended(_), Answer::Ended(output)) => text_of(&output),
             _ => {
@@ -210,6 +223,12 @@ impl Guest {
         })?;
         lines.retain(|line| !line.contains(&mark));
         Ok(lines)
+    }
+
+    /// Has the kernel give warnings again that it gives once, so that each case sees its own.
+    pub fn rearm_warnings(&mut self) -> Result<()> {
+        self.sh("echo 1 >/sys/kernel/debug/clear_warn_once")
+            .map(drop)
     }
 
     /// Returns what the kernel logged since the last call, also from a machine that is lost.

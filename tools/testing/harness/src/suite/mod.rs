@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! All suites. A new case is a function and an entry in the table of its suite.
 
+mod detection;
 mod host;
 mod hostile_ep;
 mod hostile_rc;
@@ -9,12 +10,17 @@ mod link;
 mod loopback;
 mod upstream;
 
+use crate::kernels::Kernels;
 use crate::runner::AnySuite;
 
 /// Returns the suites in the order in which they run: what is quick and fails first comes first.
-pub fn all() -> Vec<Box<dyn AnySuite>> {
+pub fn all(kernels: Kernels) -> Vec<Box<dyn AnySuite>> {
+    let first: Box<dyn AnySuite> = match kernels {
+        Kernels::Ordinary => Box::new(host::suite()),
+        Kernels::Debug => Box::new(detection::suite()),
+    };
     vec![
-        Box::new(host::suite()),
+        first,
         Box::new(kunit::suite()),
         Box::new(loopback::suite()),
         Box::new(upstream::suite()),
