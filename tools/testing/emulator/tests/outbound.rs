@@ -9,6 +9,7 @@ use std::thread;
 
 use common::window::{Request, Window};
 use common::{Rig, EP_RAM, RAM_SIZE, RC_FILE_OFFSET, RC_RAM, WINDOW_SIZE};
+use epc_emulator::controller::outbound::MAX_PIECES;
 use epc_emulator::fabric::WindowMode;
 use epc_emulator::vfio_user::message::command;
 use epc_emulator::vhost_user::message::request;
@@ -108,6 +109,21 @@ fn a_refused_map_changes_nothing() {
         );
     });
     assert_eq!(rig.command(Opcode::Unmap, 0, &[0]), Status::WindowConflict);
+}
+
+#[test]
+fn pieces_beyond_what_qemu_takes_are_refused_until_one_leaves() {
+    let (rig, window) = open();
+    let map = |page: usize, count| {
+        let args = [page as u64 * 0x1000, RC_RAM, 0x1000];
+        command_with(&rig, &window, count, Opcode::Map, &args).0
+    };
+    (0..MAX_PIECES).for_each(|page| assert_eq!(map(page, 1), Status::Ok));
+    assert_eq!(map(MAX_PIECES, 0), Status::Failed);
+    window.assert_quiet();
+    let (status, _) = command_with(&rig, &window, 1, Opcode::Unmap, &[0x1000]);
+    assert_eq!(status, Status::Ok);
+    assert_eq!(map(MAX_PIECES, 1), Status::Ok);
 }
 
 #[test]

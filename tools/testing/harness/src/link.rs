@@ -12,7 +12,7 @@ use crate::guest::{Guest, Model, Starting};
 use crate::interrupt::wait_for;
 use crate::layout::Layout;
 use crate::process::{command, Process};
-use crate::workload::network::Ends;
+use crate::workload::Ends;
 
 /// For the emulator to listen on its sockets.
 const EMULATOR_BOUND: Duration = Duration::from_secs(10);

@@ -29,6 +29,8 @@ use crate::vhost_user::WindowChannel;
 use crate::PAGE_SIZE;
 use pages::{Goal, Pages};
 
+pub use pages::MAX_PIECES;
+
 /// Time that the RC waits for the withdrawal of pages; QEMU gives up a vfio-user request after 5 s.
 const SETTLE_TIME: Duration = Duration::from_secs(4);
 /// Translations at one time: a bound for the worker's time, far above what an EPC has.
@@ -55,7 +57,7 @@ struct State {
     session: u64,
     generation: u64,
     done: u64,
-    /// Window offsets of translations for which the monitor refused a page.
+    /// Window offsets of translations that did not get all their pages.
     failed: BTreeSet<u64>,
     stopped: bool,
 }
@@ -188,7 +190,7 @@ impl Outbound {
         self.done.notify_all();
     }
 
-    /// Says how a change fares; takes the translation back if the monitor refused it.
+    /// Says how a change fares; takes the translation back if it did not get all its pages.
     pub fn poll(&self, ticket: Ticket) -> Status {
         let mut state = lock(&self.state);
         if state.done < ticket.generation {

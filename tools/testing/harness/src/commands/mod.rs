@@ -9,3 +9,4 @@ pub mod modules;
 pub mod served;
 pub mod upstream;
 pub mod vdpa;
+pub mod vhost_vdpa;

@@ -5,7 +5,7 @@ use anyhow::{bail, Result};
 
 use super::backend::{Disk, Nic};
 use super::endpoint::{self, VhostFunction, VirtioType};
-use super::vdpa::VdpaDevice;
+use super::vdpa::{RcDevice, VdpaDevice};
 use crate::guest::Guest;
 use crate::link::Link;
 use crate::workload::network::Node;
@@ -49,18 +49,21 @@ impl Instance {
     }
 }
 
-/// A device that the RC uses.
-pub struct Served {
+/// A device that a virtio driver of the RC uses.
+pub type Served = ServedTo<VdpaDevice>;
+
+/// A device that the RC uses, with what drives it there.
+pub struct ServedTo<D> {
     /// The function on the EP.
     pub function: VhostFunction,
     /// The address of the function on the RC.
     pub address: String,
     /// The device on the RC.
-    pub vdpa: VdpaDevice,
+    pub vdpa: D,
     instance: Instance,
 }
 
-impl Served {
+impl<D: RcDevice> ServedTo<D> {
     /// Brings a device up.
     pub fn start(link: &mut Link, instance: Instance) -> Result<Self> {
         Self::start_with(link, instance, &[])
@@ -78,7 +81,7 @@ impl Served {
         }
         function.bind(&mut link.ep)?;
         let address = endpoint::start(link)?;
-        let vdpa = VdpaDevice::add(&mut link.rc, VDPA_NAME, &format!("pci/{address}"))?;
+        let vdpa = D::add(&mut link.rc, VDPA_NAME, &format!("pci/{address}"))?;
         Ok(Self {
             function,
             address,
@@ -91,10 +94,20 @@ impl Served {
     pub fn replace_vdpa(self, link: &mut Link) -> Result<Self> {
         self.vdpa.delete(&mut link.rc)?;
         let management = format!("pci/{}", self.address);
-        let vdpa = VdpaDevice::add(&mut link.rc, VDPA_NAME, &management)?;
+        let vdpa = D::add(&mut link.rc, VDPA_NAME, &management)?;
         Ok(Self { vdpa, ..self })
     }
 
+    /// Takes it down in the order in which a careful user does.
+    pub fn stop(self, link: &mut Link) -> Result<()> {
+        self.vdpa.delete(&mut link.rc)?;
+        endpoint::stop(link)?;
+        self.function.unbind(&mut link.ep)?;
+        self.instance.remove(&mut link.ep, &self.function)
+    }
+}
+
+impl Served {
     /// The two ends of the link that a network device is: that on the RC, then that on the EP.
     pub fn nodes(&self, link: &mut Link) -> Result<[Node; 2]> {
         let Instance::Nic(nic) = self.instance else {
@@ -109,13 +122,5 @@ impl Served {
             node(self.vdpa.network_device(&mut link.rc)?, "10.7.0.1"),
             node(nic.network_device(&mut link.ep)?, "10.7.0.2"),
         ])
-    }
-
-    /// Takes it down in the order in which a careful user does.
-    pub fn stop(self, link: &mut Link) -> Result<()> {
-        self.vdpa.delete(&mut link.rc)?;
-        endpoint::stop(link)?;
-        self.function.unbind(&mut link.ep)?;
-        self.instance.remove(&mut link.ep, &self.function)
     }
 }

@@ -11,7 +11,7 @@ use crate::guest::Guest;
 
 /// From the arrival of a function on the RC to its management device, and from the addition of a
 /// device to the disk or network device of its virtio driver.
-const PROBE_BOUND: Duration = Duration::from_secs(20);
+pub(super) const PROBE_BOUND: Duration = Duration::from_secs(20);
 
 /// Drivers that make disks and network devices of vDPA devices.
 const DRIVERS: [&str; 3] = ["virtio_vdpa", "virtio_blk", "virtio_net"];
@@ -21,10 +21,23 @@ pub fn load_drivers(guest: &mut Guest) -> Result<()> {
     modules::load(guest, &DRIVERS)
 }
 
+/// A vDPA device, whoever drives it.
+pub trait RcDevice: Sized {
+    /// Adds a device to a management device, e.g. "pci/0000:01:00.0".
+    fn add(guest: &mut Guest, name: &str, mgmtdev: &str) -> Result<Self>;
+
+    /// Its name.
+    fn name(&self) -> &str;
+
+    /// Deletes it.
+    fn delete(self, guest: &mut Guest) -> Result<()> {
+        guest.sh(&format!("vdpa dev del {}", self.name())).map(drop)
+    }
+}
+
 /// A vDPA device that virtio_vdpa drives.
 pub struct VdpaDevice {
-    /// Its name.
-    pub name: String,
+    name: String,
     /// Name of the virtio device made of it. Where that is in sysfs depends on whether the vDPA
     /// device has a memory map of its own, so it is known by being new.
     virtio: String,
@@ -32,9 +45,8 @@ pub struct VdpaDevice {
 
 const VIRTIO_DEVICES: &str = "/sys/bus/virtio/devices";
 
-impl VdpaDevice {
-    /// Adds a device to a management device, e.g. "pci/0000:01:00.0".
-    pub fn add(guest: &mut Guest, name: &str, mgmtdev: &str) -> Result<Self> {
+impl RcDevice for VdpaDevice {
+    fn add(guest: &mut Guest, name: &str, mgmtdev: &str) -> Result<Self> {
         let listings = guest.sh_within(
             PROBE_BOUND,
             &format!(
@@ -54,11 +66,12 @@ impl VdpaDevice {
         })
     }
 
-    /// Deletes it.
-    pub fn delete(self, guest: &mut Guest) -> Result<()> {
-        guest.sh(&format!("vdpa dev del {}", self.name)).map(drop)
+    fn name(&self) -> &str {
+        &self.name
     }
+}
 
+impl VdpaDevice {
     /// Waits for its disk, and returns the path.
     pub fn disk(&self, guest: &mut Guest) -> Result<String> {
         Ok(format!("/dev/{}", self.child(guest, "block")?))

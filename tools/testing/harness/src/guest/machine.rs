@@ -25,6 +25,8 @@ pub enum Model {
     /// interrupt remapping unit, 2048 of MSI-X take more processors than one, as each has 256 at
     /// most. DMA remapping stays off.
     RcWithManyVectors,
+    /// A root complex with DMA remapping, as vhost_vdpa wants it for devices on a bus.
+    RcWithIommu,
 }
 
 /// Two processors, so that what runs at the same time does so.
@@ -55,7 +57,7 @@ impl Model {
     pub fn side(self) -> Side {
         match self {
             Self::Ep => Side::Ep,
-            Self::Rc | Self::RcWithManyVectors => Side::Rc,
+            Self::Rc | Self::RcWithManyVectors | Self::RcWithIommu => Side::Rc,
         }
     }
 
@@ -90,6 +92,17 @@ impl Model {
                     "intel-iommu,intremap=on,caching-mode=on",
                 ],
                 kernel_parameters: "console=ttyS0 intel_iommu=off",
+                ..Self::Rc.hardware()
+            },
+            Self::RcWithIommu => Hardware {
+                machine: "q35,memory-backend=ram,kernel-irqchip=split",
+                more: &[
+                    "-smp",
+                    "2",
+                    "-device",
+                    "intel-iommu,intremap=on,caching-mode=on",
+                ],
+                kernel_parameters: "console=ttyS0 intel_iommu=on",
                 ..Self::Rc.hardware()
             },
         }

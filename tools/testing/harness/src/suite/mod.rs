@@ -9,6 +9,7 @@ mod kunit;
 mod link;
 mod loopback;
 mod upstream;
+mod vhost_vdpa;
 
 use crate::kernels::Kernels;
 use crate::runner::AnySuite;
@@ -23,9 +24,11 @@ pub fn all(kernels: Kernels) -> Vec<Box<dyn AnySuite>> {
         first,
         Box::new(kunit::suite()),
         Box::new(loopback::suite()),
+        Box::new(vhost_vdpa::loop_suite()),
         Box::new(upstream::suite()),
         Box::new(upstream::dynamic_suite()),
         Box::new(link::suite()),
+        Box::new(vhost_vdpa::link_suite()),
         Box::new(hostile_ep::suite()),
         Box::new(hostile_rc::suite()),
     ]

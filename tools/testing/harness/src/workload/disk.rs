@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::guest::Guest;
 
 /// For one run of fio; the slowest seen takes a tenth of it.
-const FIO_BOUND: Duration = Duration::from_secs(240);
+pub(super) const FIO_BOUND: Duration = Duration::from_secs(240);
 
 /// For one step with a file system.
 const FILES_BOUND: Duration = Duration::from_secs(120);
@@ -88,37 +88,47 @@ const MIB: u64 = 1 << 20;
 
 /// Writes the first `mib` of a disk with checksums in each block, then reads and compares them.
 pub fn verify(guest: &mut Guest, disk: &str, pattern: Pattern, mib: u32) -> Result<Figures> {
+    let target = format!("--ioengine=libaio --direct=1 --filename={disk}");
+    let text = guest.sh_within(FIO_BOUND, &verification(&target, pattern, mib))?;
+    Figures::of_verification(&text, pattern, mib)
+}
+
+/// The command that does so with what fio calls `target`.
+pub(super) fn verification(target: &str, pattern: Pattern, mib: u32) -> String {
     let (mode, block) = match pattern {
         Pattern::Sequential => ("write", "128k"),
         Pattern::Random => ("randwrite", "4k"),
     };
-    let text = guest.sh_within(
-        FIO_BOUND,
-        &format!(
-            "fio --name=verify --filename={disk} --rw={mode} --bs={block} --size={mib}m --iodepth=32 \
-             --ioengine=libaio --direct=1 --verify=crc32c --verify_fatal=1 --output-format=json"
-        ),
-    )?;
-    let json = text.find('{').map_or("", |start| &text[start..]);
-    let output: FioOutput =
-        serde_json::from_str(json).with_context(|| format!("fio printed no figures: {text}"))?;
-    let job = output.jobs.first().context("fio ran no job")?;
-    ensure!(job.error == 0, "fio ended with error {}", job.error);
-    let expected = u64::from(mib) * MIB;
-    ensure!(
-        job.write.io_bytes == expected && job.read.io_bytes == expected,
-        "expected {expected} bytes written and verified, fio wrote {} and read {}",
-        job.write.io_bytes,
-        job.read.io_bytes
-    );
-    Ok(Figures {
-        pattern,
-        verified_mib: job.read.io_bytes / MIB,
-        write_mib_per_s: job.write.bw_bytes as f64 / MIB as f64,
-        write_iops: job.write.iops,
-        read_mib_per_s: job.read.bw_bytes as f64 / MIB as f64,
-        read_iops: job.read.iops,
-    })
+    format!(
+        "fio --name=verify {target} --rw={mode} --bs={block} --size={mib}m --iodepth=32 \
+         --verify=crc32c --verify_fatal=1 --output-format=json"
+    )
+}
+
+impl Figures {
+    /// Takes them from what fio printed, if it verified all of it.
+    pub(super) fn of_verification(text: &str, pattern: Pattern, mib: u32) -> Result<Self> {
+        let json = text.find('{').map_or("", |start| &text[start..]);
+        let output: FioOutput = serde_json::from_str(json)
+            .with_context(|| format!("fio printed no figures: {text}"))?;
+        let job = output.jobs.first().context("fio ran no job")?;
+        ensure!(job.error == 0, "fio ended with error {}", job.error);
+        let expected = u64::from(mib) * MIB;
+        ensure!(
+            job.write.io_bytes == expected && job.read.io_bytes == expected,
+            "expected {expected} bytes written and verified, fio wrote {} and read {}",
+            job.write.io_bytes,
+            job.read.io_bytes
+        );
+        Ok(Self {
+            pattern,
+            verified_mib: job.read.io_bytes / MIB,
+            write_mib_per_s: job.write.bw_bytes as f64 / MIB as f64,
+            write_iops: job.write.iops,
+            read_mib_per_s: job.read.bw_bytes as f64 / MIB as f64,
+            read_iops: job.read.iops,
+        })
+    }
 }
 
 /// Makes an ext4 file system on a disk, fills it, checks it, and compares what it holds. Returns

@@ -2,5 +2,27 @@
 //! What is done with a disk and with a network link, whoever serves them, and the figures it
 //! gives.
 
+pub mod blkio;
 pub mod disk;
 pub mod network;
+
+use crate::guest::Guest;
+
+/// The two ends of a device.
+pub trait Ends {
+    /// The machine of the driver.
+    fn driver(&mut self) -> &mut Guest;
+    /// The machine of the backend.
+    fn backend(&mut self) -> &mut Guest;
+}
+
+/// Both in one machine.
+impl Ends for Guest {
+    fn driver(&mut self) -> &mut Guest {
+        self
+    }
+
+    fn backend(&mut self) -> &mut Guest {
+        self
+    }
+}

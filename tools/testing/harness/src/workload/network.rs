@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{ensure, Context, Result};
 use serde::{Deserialize, Serialize};
 
+use super::Ends;
 use crate::guest::Guest;
 
 /// How long one transfer of iperf3 takes.
@@ -75,25 +76,6 @@ impl Node {
     /// Waits until the server of a transfer that is over has ended.
     fn stop_serving(&self, guest: &mut Guest) -> Result<()> {
         guest.wait_until(TRANSFER_BOUND, &format!("[ ! -e {SERVER} ]"))
-    }
-}
-
-/// Where the two nodes of a link are.
-pub trait Ends {
-    /// Has the driver's node.
-    fn driver(&mut self) -> &mut Guest;
-    /// Has the backend's node.
-    fn backend(&mut self) -> &mut Guest;
-}
-
-/// Both nodes in one machine.
-impl Ends for Guest {
-    fn driver(&mut self) -> &mut Guest {
-        self
-    }
-
-    fn backend(&mut self) -> &mut Guest {
-        self
     }
 }
 

@@ -11,6 +11,11 @@ use crate::memory::{FilePiece, GuestMemory};
 use crate::trace::{Trace, Transaction};
 use crate::vhost_user::WindowChannel;
 
+/// Pieces of RC memory in the window at one time. QEMU ends with a failed assertion when a machine with a
+/// vhost-user device has more pieces of memory than 256 (VHOST_USER_MAX_RAM_SLOTS); some are the
+/// machine's own.
+pub const MAX_PIECES: usize = 240;
+
 /// What the worker shall reach.
 pub(super) struct Goal {
     /// How to reach the monitor; `None` when the window takes no pages.
@@ -59,7 +64,8 @@ impl Pages {
         }
     }
 
-    /// Brings the pages in line with a goal; returns the translations that the monitor refused.
+    /// Brings the pages in line with a goal; returns the translations that have a page which the monitor
+    /// refused, or for which there is no room.
     pub(super) fn reach(&mut self, goal: &Goal) -> BTreeSet<u64> {
         if self.session != goal.session {
             self.session = goal.session;
@@ -139,6 +145,10 @@ impl Pages {
 
     fn insert(&self, channel: &WindowChannel, run: &Run) -> bool {
         let (window, pci, size) = (run.window, run.piece.base, run.piece.size);
+        if self.present.len() >= MAX_PIECES {
+            tracing::debug!("No room for {pci:#x}: {MAX_PIECES} pieces are in the window");
+            return false;
+        }
         if let Err(error) = channel.map(window, &run.piece) {
             tracing::error!("Cannot map {pci:#x} into the window at {window:#x}: {error}");
             return false;

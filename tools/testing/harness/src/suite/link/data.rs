@@ -5,6 +5,7 @@ use anyhow::{ensure, Result};
 
 use super::{DISK, NIC};
 use crate::commands::served::Served;
+use crate::commands::vdpa::RcDevice;
 use crate::link::Link;
 use crate::runner::{Case, Record};
 use crate::workload::disk::{self, Pattern};
@@ -43,7 +44,7 @@ fn vdpa_tool_tells_what_is_there(link: &mut Link, record: &mut Record) -> Result
         management.contains("net"),
         "expected class net, got '{management}'"
     );
-    let device = rc.sh(&format!("vdpa dev show {}", served.vdpa.name))?;
+    let device = rc.sh(&format!("vdpa dev show {}", served.vdpa.name()))?;
     ensure!(
         device.contains("type network"),
         "expected type network, got '{device}'"

@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::{disk_works, DISK, NIC};
 use crate::census::leaves_nothing;
 use crate::commands::served::{Instance, Served};
-use crate::commands::vdpa::VdpaDevice;
+use crate::commands::vdpa::{RcDevice, VdpaDevice};
 use crate::commands::{endpoint, modules};
 use crate::link::Link;
 use crate::runner::{Case, Record};

@@ -4,7 +4,7 @@
 use anyhow::{ensure, Result};
 
 use super::{Machine, BLK_MGMTDEV, DISK, NET_MGMTDEV, NIC};
-use crate::commands::vdpa::VdpaDevice;
+use crate::commands::vdpa::{RcDevice, VdpaDevice};
 use crate::runner::{Case, Record};
 use crate::workload::disk::{self, Pattern};
 use crate::workload::network::{self, Node};

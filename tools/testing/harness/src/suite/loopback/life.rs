@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::{Machine, BLK_MGMTDEV, DISK, NET_MGMTDEV, NIC, TRANSPORT};
 use crate::census::leaves_nothing;
 use crate::commands::modules;
-use crate::commands::vdpa::VdpaDevice;
+use crate::commands::vdpa::{RcDevice, VdpaDevice};
 use crate::guest::Guest;
 use crate::runner::{Case, Record};
 use crate::workload::disk;

@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::commands::backend::{Disk, Nic};
 use crate::commands::modules;
-use crate::commands::vdpa::{self, VdpaDevice};
+use crate::commands::vdpa::{self, RcDevice, VdpaDevice};
 use crate::guest::{Guest, Model};
 use crate::layout::Layout;
 use crate::runner::{AnySuite, Bench, Suite};

@@ -4,7 +4,7 @@
 use anyhow::{ensure, Result};
 
 use super::{Machine, BLK_MGMTDEV, DISK, NET_MGMTDEV, NIC};
-use crate::commands::vdpa::VdpaDevice;
+use crate::commands::vdpa::{RcDevice, VdpaDevice};
 use crate::guest::Guest;
 use crate::runner::{Case, Record};
 

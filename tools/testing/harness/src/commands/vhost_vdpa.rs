@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+//! A vDPA device that a process drives itself, through vhost_vdpa.
+
+use anyhow::{ensure, Result};
+
+use super::vdpa::{RcDevice, PROBE_BOUND};
+use crate::guest::Guest;
+
+/// Pieces of physical memory that a process may map: 64 MiB of single pages are more than the
+/// 2048 that vhost_vdpa allows unless told otherwise.
+const MAX_PIECES: u32 = 1 << 16;
+
+const DEVICES: &str = "/sys/bus/vdpa/devices";
+
+/// Loads the driver.
+pub fn load_driver(guest: &mut Guest) -> Result<()> {
+    guest
+        .sh(&format!(
+            "modprobe vhost_vdpa max_iotlb_entries={MAX_PIECES}"
+        ))
+        .map(drop)
+}
+
+/// A vDPA device that vhost_vdpa drives.
+pub struct VhostVdpa {
+    name: String,
+    /// Its device node.
+    pub node: String,
+}
+
+impl RcDevice for VhostVdpa {
+    /// Adds the device, and gives it to vhost_vdpa instead of virtio_vdpa.
+    fn add(guest: &mut Guest, name: &str, mgmtdev: &str) -> Result<Self> {
+        let found = guest.sh_within(
+            PROBE_BOUND,
+            &format!(
+                "set -e
+                 until vdpa mgmtdev show {mgmtdev} >/dev/null 2>&1; do sleep 0.05; done
+                 echo 0 >/sys/bus/vdpa/drivers_autoprobe
+                 vdpa dev add name {name} mgmtdev {mgmtdev}
+                 echo 1 >/sys/bus/vdpa/drivers_autoprobe
+                 echo vhost_vdpa >{DEVICES}/{name}/driver_override
+                 echo {name} >/sys/bus/vdpa/drivers/vhost_vdpa/bind
+                 ls {DEVICES}/{name} | grep vhost-vdpa-"
+            ),
+        )?;
+        ensure!(
+            found.lines().count() == 1,
+            "expected one device node, found '{found}'"
+        );
+        Ok(Self {
+            name: name.to_owned(),
+            node: format!("/dev/{found}"),
+        })
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Machines on which a process can drive a disk.
+
+use anyhow::Result;
+
+use crate::commands::backend::Disk;
+use crate::commands::modules;
+use crate::commands::served::{Instance, ServedTo};
+use crate::commands::vdpa::RcDevice;
+use crate::commands::vhost_vdpa::{self, VhostVdpa};
+use crate::guest::{Guest, Model};
+use crate::layout::Layout;
+use crate::link::{Bars, Link};
+use crate::runner::Bench;
+use crate::workload::Ends;
+
+/// The disk, on all of them.
+pub static DISK: Disk = Disk {
+    name: "disk0",
+    mib: 128,
+};
+
+/// Machines that offer the disk.
+pub trait Offers: Bench + Ends {
+    /// A disk that is offered.
+    type Offered;
+
+    /// Offers the disk, and returns the device node of it.
+    fn offer(&mut self) -> Result<(Self::Offered, String)>;
+
+    /// Takes the disk away.
+    fn withdraw(&mut self, offered: Self::Offered) -> Result<()>;
+}
+
+/// Process and backend on the stock Debian kernel, joined by vhost_loop.
+pub struct OneKernel {
+    guest: Guest,
+}
+
+impl Bench for OneKernel {
+    fn set_up(layout: &Layout) -> Result<Self> {
+        let mut guest = Guest::boot(layout, Model::Rc)?;
+        modules::load(&mut guest, &["vhost_loop"])?;
+        vhost_vdpa::load_driver(&mut guest)?;
+        Ok(Self { guest })
+    }
+
+    fn guests(&mut self) -> Vec<&mut Guest> {
+        vec![&mut self.guest]
+    }
+}
+
+impl Ends for OneKernel {
+    fn driver(&mut self) -> &mut Guest {
+        &mut self.guest
+    }
+
+    fn backend(&mut self) -> &mut Guest {
+        &mut self.guest
+    }
+}
+
+impl Offers for OneKernel {
+    type Offered = VhostVdpa;
+
+    fn offer(&mut self) -> Result<(VhostVdpa, String)> {
+        DISK.create(&mut self.guest)?;
+        let device = VhostVdpa::add(&mut self.guest, DISK.name, "faux/vhost_loop_blk")?;
+        let node = device.node.clone();
+        Ok((device, node))
+    }
+
+    fn withdraw(&mut self, device: VhostVdpa) -> Result<()> {
+        device.delete(&mut self.guest)?;
+        DISK.remove(&mut self.guest)
+    }
+}
+
+/// An endpoint, and a root complex that has an IOMMU, without which vhost_vdpa cannot give memory
+/// of a process to a device on a bus.
+pub struct LinkWithIommu {
+    link: Link,
+}
+
+impl Bench for LinkWithIommu {
+    fn set_up(layout: &Layout) -> Result<Self> {
+        let mut link = Link::boot(layout, Model::RcWithIommu, Bars::Mapped)?;
+        modules::load(&mut link.rc, &["epf_vdpa"])?;
+        vhost_vdpa::load_driver(&mut link.rc)?;
+        Ok(Self { link })
+    }
+
+    fn guests(&mut self) -> Vec<&mut Guest> {
+        self.link.guests()
+    }
+}
+
+impl Ends for LinkWithIommu {
+    fn driver(&mut self) -> &mut Guest {
+        &mut self.link.rc
+    }
+
+    fn backend(&mut self) -> &mut Guest {
+        &mut self.link.ep
+    }
+}
+
+impl Offers for LinkWithIommu {
+    type Offered = ServedTo<VhostVdpa>;
+
+    fn offer(&mut self) -> Result<(ServedTo<VhostVdpa>, String)> {
+        let served = ServedTo::<VhostVdpa>::start(&mut self.link, Instance::Disk(&DISK))?;
+        let node = served.vdpa.node.clone();
+        Ok((served, node))
+    }
+
+    fn withdraw(&mut self, served: ServedTo<VhostVdpa>) -> Result<()> {
+        served.stop(&mut self.link)
+    }
+}
