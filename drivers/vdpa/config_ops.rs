@@ -36,6 +36,7 @@ use transport::{
 use vdpa::{
     Callback,
     ConfigOps,
+    VendorStats,
     VqAddress,
     VqState, //
 };
@@ -88,6 +89,13 @@ impl EpfDevice {
 
     fn signal(&self, vq: u16) -> Result<&QueueSignal> {
         self.signals.queue(vq).ok_or(EINVAL)
+    }
+
+    fn kick(&self, vq: u16) {
+        if let Some(signal) = self.signals.queue(vq) {
+            signal.count_kick();
+        }
+        self.link.kick(vq);
     }
 
     /// Changes the set-up of a queue.
@@ -261,7 +269,7 @@ impl ConfigOps for EpfDevice {
     fn kick_vq(&self, vq: u16) {
         match self.link.is_lost() {
             true => self.takeover.wake(),
-            false => self.link.kick(vq),
+            false => self.kick(vq),
         }
     }
 
@@ -295,6 +303,12 @@ impl ConfigOps for EpfDevice {
             }),
             _ => Err(errno::protocol()),
         }
+    }
+
+    fn get_vendor_vq_stats(&self, vq: u16, stats: &mut VendorStats) -> Result {
+        let signal = self.signal(vq)?;
+        stats.put(c"kicks", signal.kicks())?;
+        stats.put(c"callbacks", signal.callback.calls())
     }
 
     fn get_vq_size(&self, vq: u16) -> u16 {

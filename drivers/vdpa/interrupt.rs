@@ -42,6 +42,7 @@ pub(crate) struct QueueSignal {
     pub(crate) callback: CallbackSlot,
     /// Whether the queue is started; its callback is called only then.
     ready: Atomic<bool>,
+    kicks: Atomic<u64>,
 }
 
 /// Where all interrupts go.
@@ -65,6 +66,7 @@ impl Signals {
             let signal = pin_init!(QueueSignal {
                 callback <- CallbackSlot::new(),
                 ready: Atomic::new(false),
+                kicks: Atomic::new(0),
             });
             queues.push(KBox::pin_init(signal, GFP_KERNEL)?, GFP_KERNEL)?;
         }
@@ -100,6 +102,16 @@ impl QueueSignal {
     /// Whether the queue is started. Context: any.
     pub(crate) fn is_ready(&self) -> bool {
         self.ready.load(Relaxed)
+    }
+
+    /// Counts a kick. Context: any.
+    pub(crate) fn count_kick(&self) {
+        self.kicks.fetch_add(1, Relaxed);
+    }
+
+    /// Returns how many kicks were counted. Context: any.
+    pub(crate) fn kicks(&self) -> u64 {
+        self.kicks.load(Relaxed)
     }
 
     fn call(&self) {

@@ -3,6 +3,7 @@
 #include <linux/device.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
+#include <linux/skbuff.h>
 #include <linux/vdpa.h>
 #include <linux/vhost_iotlb.h>
 #include <linux/virtio_config.h>
@@ -10,6 +11,7 @@
 #include <uapi/linux/vdpa.h>
 
 /* Inlines and macros, defined in helpers.c. */
+int vdpa_put_vendor_stat(struct sk_buff *message, const char *name, u64 value);
 void vdpa_local_bh_disable(void);
 void vdpa_local_bh_enable(void);
 void *vdpa_page_address(const struct page *page);

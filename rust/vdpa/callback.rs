@@ -67,14 +67,20 @@ impl Callback {
 #[pin_data]
 pub struct CallbackSlot {
     #[pin]
-    callback: IrqLock<Option<Callback>>,
+    state: IrqLock<State>,
+}
+
+/// What is in a slot.
+struct State {
+    callback: Option<Callback>,
+    calls: u64,
 }
 
 impl CallbackSlot {
     /// Returns an initialiser of an empty slot.
     pub fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            callback <- new_irq_lock!(None, "vdpa::CallbackSlot"),
+            state <- new_irq_lock!(State { callback: None, calls: 0 }, "vdpa::CallbackSlot"),
         })
     }
 
@@ -82,7 +88,7 @@ impl CallbackSlot {
     ///
     /// Context: any, but not from a callback.
     pub fn set(&self, callback: Option<Callback>) {
-        *self.callback.lock() = callback;
+        self.state.lock().callback = callback;
     }
 
     /// Takes the callback out; when this returns, it is not called any more.
@@ -97,9 +103,18 @@ impl CallbackSlot {
     /// Context: hard interrupt, or with bottom halves off. Never from `kick_vq`: `vhost_vdpa` drops
     /// an event that is signalled from within another one.
     pub fn call(&self) {
-        if let Some(callback) = &*self.callback.lock() {
+        let mut state = self.state.lock();
+        if let Some(callback) = &state.callback {
             callback.call();
+            state.calls = state.calls.wrapping_add(1);
         }
+    }
+
+    /// Returns how many calls were made, of all callbacks that were in here.
+    ///
+    /// Context: any, but not from a callback.
+    pub fn calls(&self) -> u64 {
+        self.state.lock().calls
     }
 
     /// Calls the callback, if there is one, with bottom halves off as virtio drivers expect it;

@@ -12,7 +12,10 @@
 //! * `vdpa_dev_lock`, around everything while the device is added or deleted, hence around the
 //!   whole probe of the virtio driver.
 
-use crate::callback::Callback;
+use crate::{
+    callback::Callback,
+    stats::VendorStats, //
+};
 use kernel::{
     error::VTABLE_DEFAULT_ERROR,
     io::PhysAddr,
@@ -128,6 +131,15 @@ pub trait ConfigOps: Send + Sync + Sized + 'static {
     ///
     /// Any; passed to user space.
     fn get_vq_state(&self, vq: u16) -> Result<VqState>;
+
+    /// Says what the driver counts of a queue. Under `cf_lock`, after FEATURES_OK.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: there is no such queue; and those of [`VendorStats::put`].
+    fn get_vendor_vq_stats(&self, _vq: u16, _stats: &mut VendorStats) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// Returns where user space may write its notifications for a queue. Also called from page
     /// faults, with the `mmap` lock held.

@@ -3,7 +3,14 @@
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
 #include <linux/iommu.h>
+#include <net/netlink.h>
 #include "bindings_helper.h"
+
+int vdpa_put_vendor_stat(struct sk_buff *message, const char *name, u64 value)
+{
+	return nla_put_string(message, VDPA_ATTR_DEV_VENDOR_ATTR_NAME, name) ?:
+	       nla_put_u64_64bit(message, VDPA_ATTR_DEV_VENDOR_ATTR_VALUE, value, VDPA_ATTR_PAD);
+}
 
 void vdpa_local_bh_disable(void)
 {

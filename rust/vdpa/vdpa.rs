@@ -8,7 +8,7 @@
 //! the operations.
 //!
 //! Not supported: packed virtqueues' state, more than one virtqueue group or address space,
-//! virtual addresses (`use_va`), `set_map`, vendor statistics and queue affinity.
+//! virtual addresses (`use_va`), `set_map` and queue affinity.
 //!
 //! C header: [`include/linux/vdpa.h`](srctree/include/linux/vdpa.h)
 
@@ -21,6 +21,7 @@ mod device;
 mod dma;
 mod map;
 mod mgmtdev;
+mod stats;
 mod vtable;
 
 pub use self::{
@@ -52,4 +53,5 @@ pub use self::{
         Management,
         ManagementRegistration, //
     },
+    stats::VendorStats,
 };

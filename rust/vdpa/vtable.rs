@@ -21,6 +21,7 @@ use crate::{
         Area,
         KernelMap, //
     },
+    stats::VendorStats,
 };
 use core::{
     marker::PhantomData,
@@ -107,6 +108,16 @@ operations! {
             unsafe { (*state).__bindgen_anon_1.split.as_mut().avail_index = avail_index };
             Ok(0)
         })
+    }
+    fn get_vendor_vq_stats(
+        this,
+        vq: u16,
+        message: *mut bindings::sk_buff,
+        _extack: *mut bindings::netlink_ext_ack
+    ) -> c_int {
+        // SAFETY: The message is the caller's, for the time of the call.
+        let mut stats = unsafe { VendorStats::from_raw(message) };
+        errno(this.get_vendor_vq_stats(vq, &mut stats))
     }
     fn get_vq_notification(this, vq: u16) -> bindings::vdpa_notification_area {
         let area = this.get_vq_notification(vq);
@@ -344,6 +355,7 @@ impl<T: ConfigOps> Vtable<T> {
         get_vq_ready: Some(Self::get_vq_ready),
         set_vq_state: Some(Self::set_vq_state),
         get_vq_state: Some(Self::get_vq_state),
+        get_vendor_vq_stats: optional!(HAS_GET_VENDOR_VQ_STATS, get_vendor_vq_stats),
         get_vq_notification: optional!(HAS_GET_VQ_NOTIFICATION, get_vq_notification),
         get_vq_irq: optional!(HAS_GET_VQ_IRQ, get_vq_irq),
         get_vq_size: optional!(HAS_GET_VQ_SIZE, get_vq_size),

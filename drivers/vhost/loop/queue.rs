@@ -17,6 +17,10 @@ use kernel::{
     new_mutex,
     prelude::*,
     sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         Arc,
         Mutex, //
     },
@@ -60,6 +64,7 @@ pub(crate) struct Setup {
 /// A virtqueue between its driver side and a backend.
 #[pin_data]
 pub(crate) struct Queue {
+    kicks: Atomic<u64>,
     callback: Arc<CallbackSlot>,
     #[pin]
     setup: Mutex<Setup>,
@@ -71,6 +76,7 @@ impl Queue {
     pub(crate) fn new() -> Result<Arc<Self>> {
         let callback = Arc::pin_init(CallbackSlot::new(), GFP_KERNEL)?;
         let queue = pin_init!(Self {
+            kicks: Atomic::new(0),
             callback,
             setup <- new_mutex!(Setup::default(), "vhost_loop::Queue::setup"),
             ring <- new_irq_lock!(None, "vhost_loop::Queue::ring"),
@@ -109,9 +115,15 @@ impl Queue {
 
     /// Tells the backend that there are buffers. Context: any.
     pub(crate) fn kick(&self) {
+        self.kicks.fetch_add(1, Relaxed);
         if let Some(ring) = &*self.ring.lock() {
             ring.kick();
         }
+    }
+
+    /// Returns how often that was done. Context: any.
+    pub(crate) fn kicks(&self) -> u64 {
+        self.kicks.load(Relaxed)
     }
 
     /// Starts the queue as it was set up, with these features.

@@ -22,6 +22,7 @@ use kernel::{
 use vdpa::{
     Callback,
     ConfigOps,
+    VendorStats,
     VqAddress,
     VqState, //
 };
@@ -134,6 +135,12 @@ impl ConfigOps for LoopOps {
     fn get_vq_state(&self, vq: u16) -> Result<VqState> {
         let avail_index = self.queue(vq)?.avail_index();
         Ok(VqState { avail_index })
+    }
+
+    fn get_vendor_vq_stats(&self, vq: u16, stats: &mut VendorStats) -> Result {
+        let queue = self.queue(vq)?;
+        stats.put(c"kicks", queue.kicks())?;
+        stats.put(c"callbacks", queue.callback().calls())
     }
 
     fn get_vq_size(&self, vq: u16) -> u16 {

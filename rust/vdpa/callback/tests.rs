@@ -53,6 +53,7 @@ mod suite {
         slot.clear();
         slot.call();
         assert!(CALLS.load(Relaxed) == 2);
+        assert!(slot.calls() == 2);
         Ok(())
     }
 

@@ -89,6 +89,35 @@ impl VdpaDevice {
         Ok(value["config"][&self.name].take())
     }
 
+    /// What was counted on the two queues of a network device that has carried data, in words.
+    pub fn traffic(&self, guest: &mut Guest) -> Result<String> {
+        let mut told = Vec::new();
+        for queue in [0, 1] {
+            let [kicks, callbacks] = self.counts(guest, queue)?;
+            ensure!(
+                kicks > 0 && callbacks > 0,
+                "queue {queue}: expected that both are counted, got {kicks} kicks and {callbacks} callbacks"
+            );
+            told.push(format!(
+                "queue {queue}: {kicks} kicks, {callbacks} callbacks"
+            ));
+        }
+        guest.sh_fails(&format!("vdpa dev vstats show {} qidx 2", self.name))?;
+        Ok(told.join("; "))
+    }
+
+    /// Kicks and callbacks of a queue.
+    fn counts(&self, guest: &mut Guest, queue: u16) -> Result<[u64; 2]> {
+        let name = &self.name;
+        let text = guest.sh(&format!("vdpa -j dev vstats show {name} qidx {queue}"))?;
+        let value: Value = serde_json::from_str(&text).context("vdpa printed no JSON")?;
+        let count = |what: &str| {
+            let count = value["vstats"][name][what].as_u64();
+            count.with_context(|| format!("no number of {what} in {text}"))
+        };
+        Ok([count("kicks")?, count("callbacks")?])
+    }
+
     fn child(&self, guest: &mut Guest, class: &str) -> Result<String> {
         let directory = format!("{VIRTIO_DEVICES}/{}/{class}", self.virtio);
         let script = format!("until [ -d {directory} ]; do sleep 0.05; done; ls {directory}");

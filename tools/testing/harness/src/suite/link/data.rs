@@ -25,7 +25,7 @@ pub fn cases() -> Vec<Case<Link>> {
         },
         Case {
             name: "network_carries_data",
-            about: "echo requests and TCP streams pass both ways",
+            about: "echo requests and TCP streams pass both ways, and are counted",
             run: network_carries_data,
         },
         Case {
@@ -77,6 +77,7 @@ fn network_carries_data(link: &mut Link, record: &mut Record) -> Result<()> {
     let [rc_to_ep, ep_to_rc] = network::exchange(link, &rc, &ep)?;
     record.note(format!("RC to EP: {rc_to_ep}"));
     record.note(format!("EP to RC: {ep_to_rc}"));
+    record.note(served.vdpa.traffic(&mut link.rc)?);
     served.stop(link)
 }
 

@@ -38,7 +38,7 @@ pub fn cases() -> Vec<Case<Machine>> {
         },
         Case {
             name: "network_carries_data",
-            about: "echo requests and TCP streams pass both ways",
+            about: "echo requests and TCP streams pass both ways, and are counted",
             run: network_carries_data,
         },
     ]
@@ -149,6 +149,7 @@ fn network_carries_data(machine: &mut Machine, record: &mut Record) -> Result<()
     let [to_backend, to_driver] = network::exchange(guest, &driver, &backend)?;
     record.note(format!("to backend: {to_backend}"));
     record.note(format!("to driver: {to_driver}"));
+    record.note(vdpa.traffic(guest)?);
     guest.sh("ip netns del backend")?;
     vdpa.delete(guest)?;
     NIC.remove(guest)
