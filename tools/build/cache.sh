@@ -51,7 +51,7 @@ build_once() {
 with_progress() {
 	local what=$1 log start pid status=0
 	shift
-	log=$LOGS/$(echo "$what" | tr -cs 'a-zA-Z0-9.' '-').log
+	log=$LOGS/$(printf %s "$what" | tr -cs 'a-zA-Z0-9.' '-').log
 	start=$SECONDS
 	echo "  building $what (log: $log)"
 	("$@") >"$log" 2>&1 &
