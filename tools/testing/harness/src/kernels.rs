@@ -37,6 +37,11 @@ impl Kernels {
         self == Self::Debug
     }
 
+    /// Says whether they check what drivers do with DMA mappings.
+    pub fn check_mappings(self) -> bool {
+        self == Self::Debug
+    }
+
     /// How long something may take that takes at most `bound` on an ordinary kernel.
     pub fn bound(self, bound: Duration) -> Duration {
         match self {

@@ -271,6 +271,7 @@ const PROMISED: &[&str] = &[
     // How often the lines above were left out.
     "blk_print_req_error:",
     "buffer_io_error:",
+    "set_capacity_and_notify:",
     "ldm_validate_partition_table()",
 ];
 

@@ -28,12 +28,23 @@ struct Machines {
 
 impl Bench for Machines {
     fn set_up(layout: &Layout) -> Result<Self> {
-        Link::set_up(layout).map(|link| Self { link })
+        let mut link = Link::set_up(layout)?;
+        if link.rc.kernels().check_mappings() {
+            do_not_check_mappings(&mut link.rc)?;
+        }
+        Ok(Self { link })
     }
 
     fn guests(&mut self) -> Vec<&mut Guest> {
         self.link.guests()
     }
+}
+
+/// Has the kernel report wrong uses of DMA mappings by no driver but one that there is not: virtio_net
+/// synchronises as many bytes of a buffer as the device says that it used, before it checks.
+fn do_not_check_mappings(rc: &mut Guest) -> Result<()> {
+    rc.sh("echo nobody >/sys/kernel/debug/dma-api/driver_filter")
+        .map(drop)
 }
 
 /// The suite with its cases; the attacks are their parts.
