@@ -8,7 +8,8 @@
 
 LINUX=$(readlink -f "$CACHE/linux")
 KDIR=$(readlink -f "$CACHE/rc-kernel")
-OUT=$CACHE/pci-endpoint-test-$(key_of "$KDIR" "$TOP/tools/build/pci-endpoint-test.sh")
+PATIENCE=$TOP/tools/testing/kselftest/patience.c
+OUT=$CACHE/pci-endpoint-test-$(key_of "$KDIR" "$TOP/tools/build/pci-endpoint-test.sh" "$PATIENCE")
 
 build() {
 	mkdir "$OUT/module"
@@ -16,8 +17,10 @@ build() {
 	echo "obj-m := pci_endpoint_test.o" >"$OUT/module/Kbuild"
 	make -C "$KDIR" M="$OUT/module" modules
 	make -C "$LINUX" O="$OUT/headers" ARCH=x86 headers
+	cc -O2 -Wall -c -o "$OUT/module/patience.o" "$PATIENCE"
 	make -C "$LINUX/tools/testing/selftests/pci_endpoint" OUTPUT="$OUT" \
-		KHDR_INCLUDES="-isystem $OUT/headers/usr/include" top_srcdir="$LINUX"
+		KHDR_INCLUDES="-isystem $OUT/headers/usr/include" top_srcdir="$LINUX" \
+		LDLIBS="$OUT/module/patience.o -Wl,--wrap=poll"
 	cp "$OUT/module/pci_endpoint_test.ko" "$OUT/"
 	rm -r "$OUT/module" "$OUT/headers"
 }

@@ -42,11 +42,16 @@ impl Kernels {
         self == Self::Debug
     }
 
+    /// How many times as long as on an ordinary kernel everything may take.
+    pub fn patience(self) -> u32 {
+        match self {
+            Self::Ordinary => 1,
+            Self::Debug => DEBUG_PATIENCE,
+        }
+    }
+
     /// How long something may take that takes at most `bound` on an ordinary kernel.
     pub fn bound(self, bound: Duration) -> Duration {
-        match self {
-            Self::Ordinary => bound,
-            Self::Debug => bound * DEBUG_PATIENCE,
-        }
+        bound * self.patience()
     }
 }

@@ -35,8 +35,10 @@ const PROGRAM_BOUND: Duration = Duration::from_secs(300);
 pub fn run(rc: &mut Guest, choice: &str) -> Result<Vec<Part>> {
     modules::load(rc, &["pci_endpoint_test"])?;
     rc.wait_until(PROGRAM_BOUND, "[ -c /dev/pci-endpoint-test.0 ]")?;
+    let patience = rc.kernels().patience();
+    let command = format!("KSELFTEST_PATIENCE={patience} pci_endpoint_test -V dma {choice}");
     // Its exit status says no more than the results.
-    let output = rc.try_sh_within(PROGRAM_BOUND, &format!("pci_endpoint_test -V dma {choice}"))?;
+    let output = rc.try_sh_within(PROGRAM_BOUND, &command)?;
     let text = String::from_utf8_lossy(&output.bytes);
     modules::unload(rc, &["pci_endpoint_test"])?;
     Ok(parse(text.lines()))
