@@ -84,8 +84,7 @@ impl VdpaDevice {
 
     /// What `vdpa dev config show` says about it.
     pub fn config(&self, guest: &mut Guest) -> Result<Value> {
-        let text = guest.sh(&format!("vdpa -j dev config show {}", self.name))?;
-        let mut value: Value = serde_json::from_str(&text).context("vdpa printed no JSON")?;
+        let mut value = json(guest, &format!("dev config show {}", self.name))?;
         Ok(value["config"][&self.name].take())
     }
 
@@ -109,11 +108,10 @@ impl VdpaDevice {
     /// Kicks and callbacks of a queue.
     fn counts(&self, guest: &mut Guest, queue: u16) -> Result<[u64; 2]> {
         let name = &self.name;
-        let text = guest.sh(&format!("vdpa -j dev vstats show {name} qidx {queue}"))?;
-        let value: Value = serde_json::from_str(&text).context("vdpa printed no JSON")?;
+        let value = json(guest, &format!("dev vstats show {name} qidx {queue}"))?;
         let count = |what: &str| {
             let count = value["vstats"][name][what].as_u64();
-            count.with_context(|| format!("no number of {what} in {text}"))
+            count.with_context(|| format!("no number of {what} in {value}"))
         };
         Ok([count("kicks")?, count("callbacks")?])
     }
@@ -128,4 +126,10 @@ impl VdpaDevice {
         );
         Ok(found)
     }
+}
+
+/// What the `vdpa` tool answers to a command.
+fn json(guest: &mut Guest, command: &str) -> Result<Value> {
+    let text = guest.sh(&format!("vdpa -j {command}"))?;
+    serde_json::from_str(&text).context("vdpa printed no JSON")
 }

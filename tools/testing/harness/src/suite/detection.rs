@@ -25,7 +25,7 @@ impl Bench for Machines {
     }
 
     fn guests(&mut self) -> Vec<&mut Guest> {
-        vec![&mut self.link.ep, &mut self.link.rc]
+        self.link.guests()
     }
 }
 

@@ -23,7 +23,7 @@ impl Bench for Machines {
     }
 
     fn guests(&mut self) -> Vec<&mut Guest> {
-        vec![&mut self.link.ep, &mut self.link.rc]
+        self.link.guests()
     }
 }
 
@@ -39,7 +39,7 @@ impl Bench for DynamicMachines {
     }
 
     fn guests(&mut self) -> Vec<&mut Guest> {
-        vec![&mut self.link.ep, &mut self.link.rc]
+        self.link.guests()
     }
 }
 

@@ -19,9 +19,6 @@ const PREPARE: &str = "ulimit -l unlimited;";
 /// File with the process number of a load.
 const LOAD: &str = "/run/load.pid";
 
-/// Says whether a load has ended.
-const IS_OVER: &str = "[ ! -d /proc/$(cat /run/load.pid) ]";
-
 /// Requests of a load, the highest number that qemu-img takes.
 const ENDLESS: u64 = i32::MAX as u64;
 
@@ -103,7 +100,7 @@ pub fn start_load(ends: &mut impl Ends, node: &str, file: &str) -> Result<()> {
 /// Kills the process of a load, and waits until nothing is left of it.
 pub fn kill_load(guest: &mut Guest) -> Result<()> {
     guest.sh(&format!("kill -KILL $(cat {LOAD})"))?;
-    guest.wait_until(PROGRAM_BOUND, IS_OVER)?;
+    guest.wait_until(PROGRAM_BOUND, &format!("[ ! -d /proc/$(cat {LOAD}) ]"))?;
     guest.sh(&format!("rm /tmp/load.log {LOAD}")).map(drop)
 }
 
