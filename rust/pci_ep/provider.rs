@@ -44,9 +44,6 @@ pub trait Controller: Send + Sync + Sized + 'static {
     /// The module with the driver; it stays loaded as long as the controller is registered.
     const OWNER: &'static ThisModule;
 
-    /// The granularity in bytes of outbound mappings, a power of two.
-    const PAGE_SIZE: usize;
-
     /// Sets the configuration header.
     fn write_header(&self, function: u8, header: &Header) -> Result;
 
@@ -56,8 +53,8 @@ pub trait Controller: Send + Sync + Sized + 'static {
     /// Takes a BAR away.
     fn clear_bar(&self, function: u8, bar: BarNumber);
 
-    /// Maps RC memory from `addr` on into a window at EP address `window`; all three are multiples
-    /// of [`Controller::PAGE_SIZE`].
+    /// Maps RC memory from `addr` on into a window at EP address `window`. Functions that ask for
+    /// the alignment get all three as multiples of [`Config::align`]; others may ask for anything.
     fn map(&self, function: u8, window: u64, addr: PciAddr, size: usize) -> Result;
 
     /// Undoes the mapping at EP address `window`.

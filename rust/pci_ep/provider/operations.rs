@@ -54,7 +54,9 @@ impl<T: Controller> Operations<T> {
     /// # Safety
     ///
     /// `epc` must be a controller made with this table, and its lock held: the framework calls all
-    /// operations but `align_addr` like this. A registration begins and ends under that lock.
+    /// operations but `align_addr` like this. A registration begins and ends under that lock. Instead
+    /// of holding the lock, the caller may be a bound function: functions are bound after the
+    /// registration has begun, and unbound before it ends.
     unsafe fn with<R>(
         epc: *mut bindings::pci_epc,
         f: impl FnOnce(&Registered<T>) -> Result<R>,
@@ -121,14 +123,17 @@ impl<T: Controller> Operations<T> {
         }
     }
 
-    /// The framework calls this without the lock, so it looks at constants only.
+    /// The framework calls this without the lock, for a function that maps something.
     extern "C" fn align_addr(
-        _epc: *mut bindings::pci_epc,
+        epc: *mut bindings::pci_epc,
         addr: u64,
         size: *mut usize,
         offset: *mut usize,
     ) -> u64 {
-        let mask = T::PAGE_SIZE - 1;
+        // SAFETY: See `with`; the caller is a bound function. Of a controller that is not there,
+        // nothing can be mapped, whatever the alignment.
+        let align = unsafe { Self::with(epc, |registered| Ok(registered.align())) }.unwrap_or(1);
+        let mask = align - 1;
         let misalignment = addr as usize & mask;
         // SAFETY: Both are valid for the time of the call. A size that wraps around becomes 0,
         // which nothing can be mapped with.

@@ -29,17 +29,21 @@ pub struct Config<'a> {
     pub functions: u8,
     /// What it can do for each of them.
     pub features: Features,
-    /// The ranges of EP addresses through which RC memory can be mapped.
+    /// The alignment in bytes of outbound mappings, a power of two.
+    pub align: usize,
+    /// The ranges of EP addresses through which RC memory can be mapped, in the order of their use.
     pub windows: &'a [Window],
 }
 
 /// A range of EP addresses for outbound mappings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// The physical address, a multiple of [`Controller::PAGE_SIZE`].
+    /// The physical address, a multiple of `page_size`.
     pub address: u64,
-    /// The size in bytes.
+    /// The size in bytes, a multiple of `page_size`.
     pub size: usize,
+    /// The unit in bytes in which it is given away, a power of two from the page size.
+    pub page_size: usize,
 }
 
 /// A registered controller; dropping it takes it from the functions and from configfs.
@@ -59,12 +63,17 @@ impl<T: Controller> Registration<T> {
     ///
     /// # Errors
     ///
-    /// `ENODEV` when there is such a name already, `EINVAL` without windows, `ENOMEM`.
+    /// `ENODEV` when there is such a name already, `EINVAL` without windows or when the alignment is
+    /// not a power of two, `ENOMEM`.
     pub fn new(name: &CStr, controller: Arc<T>, config: &Config<'_>) -> Result<Self> {
+        if !config.align.is_power_of_two() {
+            return Err(EINVAL);
+        }
         let device = StandaloneDevice::new(name)?;
         let registered = Registered {
             controller,
             features: config.features.to_raw(),
+            align: config.align,
         };
         let registered = KBox::pin(registered, GFP_KERNEL)?;
         // SAFETY: The device is valid, and the table is a constant of the module that owns it.
@@ -96,7 +105,7 @@ impl<T: Controller> Registration<T> {
                 bindings::pci_epc_mem_window {
                     phys_base: window.address,
                     size: window.size,
-                    page_size: T::PAGE_SIZE,
+                    page_size: window.page_size,
                 },
                 GFP_KERNEL,
             )?;
@@ -163,6 +172,7 @@ impl<T: Controller> Drop for Registration<T> {
 pub(super) struct Registered<T> {
     controller: Arc<T>,
     features: bindings::pci_epc_features,
+    align: usize,
 }
 
 // SAFETY: The features are plain data; their pointers are null.
@@ -174,6 +184,10 @@ unsafe impl<T: Send + Sync> Sync for Registered<T> {}
 impl<T> Registered<T> {
     pub(super) fn controller(&self) -> &T {
         &self.controller
+    }
+
+    pub(super) fn align(&self) -> usize {
+        self.align
     }
 
     pub(super) fn features(&self) -> *const bindings::pci_epc_features {

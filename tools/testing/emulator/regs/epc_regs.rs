@@ -76,14 +76,98 @@ pub mod reg {
     pub const MSI_ENABLED: u64 = 0x90;
     /// RO: number of MSI-X vectors when the RC enabled MSI-X, else 0.
     pub const MSIX_ENABLED: u64 = 0x94;
+
+    /// RO, since minor version 1: bits of [`features`](super::features).
+    pub const FEATURES: u64 = 0x100;
+    /// RO, since 1: number of MSI vectors that can be offered, 0 for none.
+    pub const MSI_MAX: u64 = 0x104;
+    /// RO, since 1: number of MSI-X vectors that can be offered, 0 for none.
+    pub const MSIX_MAX: u64 = 0x108;
+    /// RO, since 1: number of [`SPACE0`], at most [`SPACE_MAX`](super::SPACE_MAX).
+    pub const SPACE_COUNT: u64 = 0x10c;
+    /// RO, 64 bits, since 1: alignment in bytes of what a BAR shows, 0 when there is no rule.
+    pub const INBOUND_ALIGN: u64 = 0x110;
+    /// RO, 64 bits, since 1: alignment in bytes of both addresses of an outbound mapping.
+    pub const OUTBOUND_ALIGN: u64 = 0x118;
+    /// RO, since 1: first of six descriptions of a BAR, [`BAR_STRIDE`] bytes apart.
+    pub const BAR0: u64 = 0x140;
+    /// RO, since 1: first of the spaces that make up the outbound window, [`SPACE_STRIDE`] bytes
+    /// apart, in the order in which they are to be used.
+    pub const SPACE0: u64 = 0x200;
+
+    /// Distance in bytes between two descriptions of a BAR.
+    pub const BAR_STRIDE: u64 = 16;
+    /// In a description of a BAR: [`BarKind`](super::BarKind) in bits 7:0, and
+    /// [`BAR_ONLY_64BIT`](super::BAR_ONLY_64BIT).
+    pub const BAR_KIND: u64 = 0;
+    /// In a description of a BAR, 64 bits: the size of a fixed BAR in bytes, else 0.
+    pub const BAR_SIZE: u64 = 8;
+
+    /// Distance in bytes between two spaces.
+    pub const SPACE_STRIDE: u64 = 32;
+    /// In a space, 64 bits: its offset in the outbound window.
+    pub const SPACE_OFFSET: u64 = 0;
+    /// In a space, 64 bits: its bytes.
+    pub const SPACE_SIZE: u64 = 8;
+    /// In a space, 64 bits: the unit in bytes in which it is given away.
+    pub const SPACE_PAGE: u64 = 16;
 }
+
+/// Number of BARs of a function.
+pub const BAR_COUNT: usize = 6;
+/// Number of spaces of the outbound window that can be described.
+pub const SPACE_MAX: usize = 8;
+/// Bit of [`reg::BAR_KIND`]: the BAR is a 64-bit BAR always.
+pub const BAR_ONLY_64BIT: u32 = 1 << 8;
+
+/// Bits of [`reg::FEATURES`].
+pub mod features {
+    /// The controller says that it can raise INTx; some that can do not say so.
+    pub const INTX: u32 = 1 << 0;
+    /// The event `LINK_UP` happens.
+    pub const LINK_UP: u32 = 1 << 1;
+}
+
+/// How far a BAR can be configured, bits 7:0 of [`reg::BAR_KIND`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum BarKind {
+    /// Any size.
+    Programmable = 0,
+    /// One size.
+    Fixed = 1,
+    /// Any size from [`RESIZABLE_MIN`].
+    Resizable = 2,
+    /// Used by the hardware itself.
+    Reserved = 3,
+    /// Does not exist.
+    Disabled = 4,
+}
+
+impl BarKind {
+    /// Returns the kind for its register value, `None` when there is no such value.
+    pub const fn from_raw(raw: u32) -> Option<Self> {
+        Some(match raw {
+            0 => Self::Programmable,
+            1 => Self::Fixed,
+            2 => Self::Resizable,
+            3 => Self::Reserved,
+            4 => Self::Disabled,
+            _ => return None,
+        })
+    }
+}
+
+/// Smallest size in bytes of a resizable BAR (PCI Express Base Specification, Resizable BAR
+/// Extended Capability).
+pub const RESIZABLE_MIN: u64 = 1 << 20;
 
 /// Value of [`reg::MAGIC`]: "EPCE" in little-endian ASCII.
 pub const MAGIC_VALUE: u32 = u32::from_le_bytes(*b"EPCE");
 /// Major version: a driver refuses another one.
 pub const VERSION_MAJOR: u16 = 1;
 /// Minor version: a higher one only adds.
-pub const VERSION_MINOR: u16 = 0;
+pub const VERSION_MINOR: u16 = 1;
 /// Number of 64-bit argument registers.
 pub const ARG_COUNT: usize = 4;
 
@@ -255,6 +339,12 @@ pub enum Status {
     NotRcMemory = 10,
     /// The virtual machine monitor refused; the emulator's log has the reason.
     Failed = 11,
+    /// The board has no such BAR, size, alignment or interrupt.
+    Unsupported = 12,
+    /// All translation windows of the board are taken.
+    NoWindow = 13,
+    /// The board maps nothing while the link is not up.
+    NoLink = 14,
 }
 
 impl Status {
@@ -273,6 +363,9 @@ impl Status {
             9 => Self::WindowNotReady,
             10 => Self::NotRcMemory,
             11 => Self::Failed,
+            12 => Self::Unsupported,
+            13 => Self::NoWindow,
+            14 => Self::NoLink,
             _ => return None,
         })
     }

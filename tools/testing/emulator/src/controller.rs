@@ -70,7 +70,7 @@ impl Controller {
             bar::REGISTERS => epc_regs::REGISTERS_BAR_SIZE,
             bar::MSIX => PAGE_SIZE,
             bar::WINDOW if self.fabric.settings.window_mode == WindowMode::Trapped => {
-                self.fabric.settings.window_size
+                self.fabric.window_size()
             }
             _ => 0,
         }
@@ -90,7 +90,7 @@ fn config_space(fabric: &Fabric) -> ConfigSpace {
     config.add_bar(bar::MSIX, PAGE_SIZE, 0);
     if fabric.settings.window_mode == WindowMode::Trapped {
         let flags = bar_flags::MEM_64 | bar_flags::PREFETCH;
-        config.add_bar(bar::WINDOW, fabric.settings.window_size, flags);
+        config.add_bar(bar::WINDOW, fabric.window_size(), flags);
     }
     config.add_msix(fabric.events.count() as u16, bar::MSIX, 0, PENDING_BITS);
     config

@@ -29,16 +29,7 @@ pub enum StartError {
     /// The system gives no thread, or cannot resolve a path.
     #[error("cannot start: {0}")]
     Io(#[from] io::Error),
-    /// The window's size is not possible.
-    #[error("window size {0:#x} is not a power of two of at least one page")]
-    WindowSize(u64),
-    /// The number of doorbells is not possible.
-    #[error("{0} doorbells do not fit, at most {max} do", max = MAX_DOORBELLS)]
-    Doorbells(u16),
 }
-
-/// Doorbells that fit: their vectors must fit the controller's MSI-X table.
-pub const MAX_DOORBELLS: u16 = 64;
 
 /// Paths of the sockets, and the RC's root port.
 #[derive(Clone, Debug)]
@@ -75,7 +66,6 @@ impl Emulator {
         settings: Settings,
         trace: Trace,
     ) -> Result<Self, StartError> {
-        check(&settings)?;
         let rc = Listener::bind(&endpoints.rc)?;
         let ep = Listener::bind(&endpoints.ep)?;
         let qmp = Listener::bind(&endpoints.rc_qmp)?;
@@ -106,7 +96,7 @@ impl Emulator {
         emulator.spawn("rc", move || Server::new(function).run(&rc))?;
         emulator.spawn("ep", move || Server::new(controller).run(&ep))?;
         let outbound = Arc::clone(&fabric.outbound);
-        let frontend = Frontend::new(Arc::clone(&outbound), settings.window_size);
+        let frontend = Frontend::new(Arc::clone(&outbound), fabric.window_size());
         emulator.spawn("window", move || frontend.run(&window))?;
         emulator.spawn("pages", move || outbound.run())?;
         Ok(emulator)
@@ -130,16 +120,5 @@ impl Drop for Emulator {
                 tracing::error!("The thread {name} panicked");
             }
         }
-    }
-}
-
-fn check(settings: &Settings) -> Result<(), StartError> {
-    let size = settings.window_size;
-    if !size.is_power_of_two() || size < crate::PAGE_SIZE {
-        return Err(StartError::WindowSize(size));
-    }
-    match settings.doorbells {
-        0..=MAX_DOORBELLS => Ok(()),
-        count => Err(StartError::Doorbells(count)),
     }
 }

@@ -123,7 +123,8 @@ impl Function {
     ///
     /// # Errors
     ///
-    /// `BadArgument`, `BadAddress`, and `LinkActive` when the RC sees the BAR and it cannot change.
+    /// `BadArgument`, `BadAddress`; `LinkActive` when the RC sees the BAR and it cannot change;
+    /// `Unsupported` and `NoWindow` when the board cannot do it.
     pub fn set_bar(
         &self,
         index: usize,
@@ -134,6 +135,12 @@ impl Function {
     ) -> Result<(), Status> {
         let target = self.check_target(backing, address, size)?;
         let bar = Bar::new(index, size, flags, target).ok_or(Status::BadArgument)?;
+        let profile = &self.fabric.settings.profile;
+        let rule = profile.bars.get(index).ok_or(Status::BadArgument)?;
+        rule.check(size, flags)?;
+        if backing == Backing::Memory {
+            profile.inbound.check_whole(address, size)?;
+        }
         self.replace_bar(index, bar)
     }
 
@@ -151,6 +158,10 @@ impl Function {
         address: u64,
     ) -> Result<(), Status> {
         let target = self.check_target(backing, address, size)?;
+        if backing == Backing::Memory {
+            let inbound = &self.fabric.settings.profile.inbound;
+            inbound.check_part(offset, address, size)?;
+        }
         let old = self.lock().definition.bar(index).cloned();
         let bar = old.and_then(|bar| bar.with_range(offset, size, target));
         self.replace_bar(index, bar.ok_or(Status::BadArgument)?)
@@ -185,6 +196,10 @@ impl Function {
                 return Err(Status::LinkActive);
             }
         }
+        let others = definition.inbound_windows_beside(index);
+        if others + bar.inbound_windows() > self.fabric.settings.profile.inbound.windows {
+            return Err(Status::NoWindow);
+        }
         definition.place_bar(index, bar)
     }
 
@@ -212,12 +227,14 @@ impl Function {
     ///
     /// # Errors
     ///
-    /// `LinkActive`; `BadArgument` unless the count is a power of two up to 32.
+    /// `LinkActive`; `BadArgument` unless the count is a power of two up to 32; `Unsupported` when the
+    /// board has fewer.
     pub fn set_msi(&self, count: u16) -> Result<(), Status> {
         let mut state = self.lock_down()?;
         if count > MAX_MSI || (count != 0 && !count.is_power_of_two()) {
             return Err(Status::BadArgument);
         }
+        self.fabric.settings.profile.interrupts.check_msi(count)?;
         state.definition.msi = count;
         Ok(())
     }
@@ -226,7 +243,8 @@ impl Function {
     ///
     /// # Errors
     ///
-    /// `LinkActive`; `BadArgument` when count, BAR or offset are out of range.
+    /// `LinkActive`; `BadArgument` when count, BAR or offset are out of range; `Unsupported` when the board
+    /// has fewer.
     pub fn set_msix(&self, count: u16, bar: u64, table: u64) -> Result<(), Status> {
         let mut state = self.lock_down()?;
         let bar = usize::try_from(bar).ok().filter(|bar| *bar < BAR_COUNT);
@@ -237,6 +255,7 @@ impl Function {
         if count > MAX_MSIX {
             return Err(Status::BadArgument);
         }
+        self.fabric.settings.profile.interrupts.check_msix(count)?;
         state.definition.msix = (count > 0).then_some(MsixDefinition { count, bar, table });
         Ok(())
     }

@@ -7,20 +7,19 @@ use std::sync::Arc;
 use crate::controller::interrupt::EpInterrupts;
 use crate::controller::outbound::Outbound;
 use crate::memory::{GuestMemory, MemoryError};
+use crate::profile::Profile;
 use crate::trace::{Trace, Transaction};
 use crate::vfio_user::message::DmaMap;
 
 /// Settings of one emulator.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
-    /// Bytes of the outbound window, a power of two.
-    pub window_size: u64,
+    /// The board.
+    pub profile: Profile,
     /// How the window reaches RC memory.
     pub window_mode: WindowMode,
     /// Whether every access to a BAR of the function is trapped.
     pub trap_bars: bool,
-    /// Number of doorbells.
-    pub doorbells: u16,
 }
 
 /// How the outbound window reaches RC memory.
@@ -45,7 +44,7 @@ pub enum Side {
 #[derive(Clone, Debug)]
 pub struct Fabric {
     /// See [`Settings`].
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
     /// Memory of the EP.
     pub ep_memory: Arc<GuestMemory>,
     /// Memory of the RC.
@@ -65,13 +64,18 @@ impl Fabric {
         let rc_memory = Arc::new(GuestMemory::default());
         let outbound = Outbound::new(&settings, Arc::clone(&rc_memory), Arc::clone(&trace));
         Self {
-            settings,
             ep_memory: Arc::new(GuestMemory::default()),
             rc_memory,
             outbound: Arc::new(outbound),
-            events: Arc::new(EpInterrupts::new(settings.doorbells)),
+            events: Arc::new(EpInterrupts::new(&settings.profile)),
+            settings: Arc::new(settings),
             trace,
         }
+    }
+
+    /// Bytes of the outbound window.
+    pub fn window_size(&self) -> u64 {
+        self.settings.profile.outbound.window_size()
     }
 
     /// The monitor of a side says what memory its guest has.

@@ -18,6 +18,7 @@ pub mod endpoint;
 pub mod fabric;
 pub mod link;
 pub mod memory;
+pub mod profile;
 pub mod qmp;
 pub mod socket;
 pub mod sync;

@@ -2,12 +2,14 @@
 //! Command line of the emulator.
 
 use std::error::Error;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use epc_emulator::emulator::{Emulator, Endpoints};
 use epc_emulator::fabric::{Settings, WindowMode};
+use epc_emulator::profile::{self, DoorbellCount, Profile, Size};
 use epc_emulator::trace::Trace;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -25,6 +27,11 @@ struct Arguments {
 enum Command {
     /// Listens on the sockets and serves both virtual machines until interrupted.
     Run(Run),
+    /// Lists the board profiles, or prints one in full.
+    Profiles {
+        /// The profile to print.
+        name: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -47,33 +54,21 @@ struct Run {
     /// How the outbound window reaches RC memory.
     #[arg(long, value_enum, default_value_t = WindowMode::Mapped)]
     window: WindowMode,
-    /// Size of the outbound window: bytes, or with a suffix K, M, G.
-    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_size)]
-    window_size: u64,
+    /// The board: a profile of the program, or a file whose name ends in .toml.
+    #[arg(long, value_name = "NAME|FILE", default_value = profile::DEFAULT)]
+    profile: String,
+    /// Size of the outbound window instead of the profile's: bytes, or with a suffix K, M, G.
+    #[arg(long, value_name = "SIZE")]
+    window_size: Option<Size>,
     /// Trap every access of the RC to a BAR, so that its backing can be moved at any time.
     #[arg(long)]
     trap_bars: bool,
-    /// Number of doorbells.
-    #[arg(long, value_name = "COUNT", default_value_t = 16)]
-    doorbells: u16,
+    /// Number of doorbells instead of the profile's.
+    #[arg(long, value_name = "COUNT")]
+    doorbells: Option<u16>,
     /// File that gets one line per transaction.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-}
-
-fn parse_size(text: &str) -> Result<u64, String> {
-    let (number, shift) = match text.strip_suffix(['K', 'M', 'G']) {
-        Some(number) if text.ends_with('K') => (number, 10),
-        Some(number) if text.ends_with('M') => (number, 20),
-        Some(number) => (number, 30),
-        None => (text, 0),
-    };
-    let number: u64 = number
-        .parse()
-        .map_err(|_| format!("{text} is not a size"))?;
-    number
-        .checked_mul(1 << shift)
-        .ok_or_else(|| format!("{text} is too large"))
 }
 
 fn main() -> ExitCode {
@@ -83,10 +78,11 @@ fn main() -> ExitCode {
         .with_target(false)
         .with_writer(std::io::stderr)
         .init();
-    let Arguments {
-        command: Command::Run(run),
-    } = Arguments::parse();
-    match serve(&run) {
+    let result = match Arguments::parse().command {
+        Command::Run(run) => serve(&run),
+        Command::Profiles { name } => show_profiles(name.as_deref()),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let reason = error.source().map(|source| format!(": {source}"));
@@ -111,10 +107,9 @@ fn serve(run: &Run) -> Result<(), Box<dyn Error>> {
         rc_bus: run.rc_bus.clone(),
     };
     let settings = Settings {
-        window_size: run.window_size,
+        profile: board(run)?,
         window_mode: run.window,
         trap_bars: run.trap_bars,
-        doorbells: run.doorbells,
     };
     let _emulator = Emulator::start(&endpoints, settings, trace)?;
     tracing::info!("Ready");
@@ -122,4 +117,24 @@ fn serve(run: &Run) -> Result<(), Box<dyn Error>> {
         tracing::info!("Signal {signal}, leaving");
     }
     Ok(())
+}
+
+/// The profile, with what the command line replaces in it.
+fn board(run: &Run) -> Result<Profile, Box<dyn Error>> {
+    let mut profile = Profile::load(&run.profile)?;
+    if let Some(size) = run.window_size {
+        profile.outbound.resize(size)?;
+    }
+    if let Some(count) = run.doorbells {
+        profile.doorbells = DoorbellCount::try_from(count)?;
+    }
+    Ok(profile)
+}
+
+fn show_profiles(name: Option<&str>) -> Result<(), Box<dyn Error>> {
+    let text = match name {
+        Some(name) => profile::find(name)?.text.to_owned(),
+        None => profile::table()?,
+    };
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
 }

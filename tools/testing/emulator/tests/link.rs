@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use common::client::Client;
 use epc_emulator::emulator::{Emulator, Endpoints, StartError};
 use epc_emulator::fabric::{Settings, WindowMode};
+use epc_emulator::profile::{Profile, DEFAULT};
 use epc_emulator::socket::ListenError;
 use epc_emulator::trace::Trace;
 use epc_regs::{reg, LinkState, Opcode};
@@ -20,12 +21,13 @@ use tempfile::TempDir;
 /// Time for something that another thread does at once.
 const SOON: Duration = Duration::from_secs(10);
 
-const SETTINGS: Settings = Settings {
-    window_size: 1 << 20,
-    window_mode: WindowMode::Mapped,
-    trap_bars: false,
-    doorbells: 1,
-};
+fn settings() -> Settings {
+    Settings {
+        profile: Profile::load(DEFAULT).expect("profile"),
+        window_mode: WindowMode::Mapped,
+        trap_bars: false,
+    }
+}
 
 struct Lab {
     emulator: Option<Emulator>,
@@ -46,7 +48,7 @@ impl Lab {
     fn new() -> Self {
         let dir = TempDir::new().expect("directory");
         let trace = Trace::to_file(&dir.path().join("trace")).expect("trace");
-        let emulator = Emulator::start(&endpoints(dir.path()), SETTINGS, trace).expect("start");
+        let emulator = Emulator::start(&endpoints(dir.path()), settings(), trace).expect("start");
         Self {
             emulator: Some(emulator),
             dir,
@@ -239,8 +241,8 @@ fn stale_sockets_are_replaced_and_others_are_not() {
     let dir = TempDir::new().expect("directory");
     let endpoints = endpoints(dir.path());
     drop(std::os::unix::net::UnixListener::bind(&endpoints.rc).expect("stale"));
-    let first = Emulator::start(&endpoints, SETTINGS, Trace::off()).expect("start");
-    let second = Emulator::start(&endpoints, SETTINGS, Trace::off());
+    let first = Emulator::start(&endpoints, settings(), Trace::off()).expect("start");
+    let second = Emulator::start(&endpoints, settings(), Trace::off());
     assert!(matches!(
         second,
         Err(StartError::Listen(ListenError::InUse(_)))
@@ -248,30 +250,12 @@ fn stale_sockets_are_replaced_and_others_are_not() {
     assert!(endpoints.rc.exists(), "the first one's socket");
     drop(first);
     std::fs::write(&endpoints.rc, "precious").expect("file");
-    let third = Emulator::start(&endpoints, SETTINGS, Trace::off());
+    let third = Emulator::start(&endpoints, settings(), Trace::off());
     assert!(matches!(
         third,
         Err(StartError::Listen(ListenError::InUse(_)))
     ));
     assert!(endpoints.rc.exists());
-}
-
-#[test]
-fn impossible_settings_are_refused() {
-    let dir = TempDir::new().expect("directory");
-    let start = |settings| Emulator::start(&endpoints(dir.path()), settings, Trace::off());
-    for window_size in [0, 0x800, 0x3000] {
-        let settings = Settings {
-            window_size,
-            ..SETTINGS
-        };
-        assert!(matches!(start(settings), Err(StartError::WindowSize(_))));
-    }
-    let settings = Settings {
-        doorbells: 65,
-        ..SETTINGS
-    };
-    assert!(matches!(start(settings), Err(StartError::Doorbells(65))));
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn identity_registers_are_constant() {
     let rig = Rig::trapped();
     for _ in 0..2 {
         assert_eq!(rig.read_reg(reg::MAGIC), u32::from_le_bytes(*b"EPCE"));
-        assert_eq!(rig.read_reg(reg::VERSION), 0x0001_0000);
+        assert_eq!(rig.read_reg(reg::VERSION), 0x0001_0001);
         assert_eq!(rig.read_reg(reg::DOORBELL_COUNT), 4);
         assert_eq!(rig.read_reg(reg::WINDOW_SIZE), WINDOW_SIZE as u32);
         assert_eq!(rig.read_reg(reg::PAGE_SIZE), 4096);

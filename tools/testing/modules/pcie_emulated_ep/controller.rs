@@ -21,6 +21,7 @@ use kernel::{
 use pci_ep::{
     provider::{
         Bar,
+        BarRange,
         Controller,
         Doorbell, //
     },
@@ -41,7 +42,6 @@ pub(crate) struct EmulatedController {
 
 impl Controller for EmulatedController {
     const OWNER: &'static ThisModule = &crate::THIS_MODULE;
-    const PAGE_SIZE: usize = 4096;
 
     fn write_header(&self, _function: u8, header: &Header) -> Result {
         let header = epc_regs::Header {
@@ -69,15 +69,17 @@ impl Controller for EmulatedController {
         }
         let nothing = [bar.size(), flags, Backing::None as u64, 0];
         self.hw.execute(Opcode::SetBar, number, &nothing)?;
-        if bar.ranges().is_empty() {
-            return self.set_part(number, whole);
-        }
-        let mut offset = 0;
-        for range in bar.ranges() {
-            self.set_part(number, self.part(offset, range.address(), range.size()))?;
-            offset += range.size();
-        }
-        Ok(())
+        let result = match bar.ranges() {
+            [] => self.set_part(number, whole),
+            ranges => self.set_ranges(number, ranges),
+        };
+        // Parts that were set before one that failed are taken back.
+        result.inspect_err(|_| {
+            self.log(
+                "take the parts of a BAR back",
+                self.hw.execute(Opcode::SetBar, number, &nothing),
+            )
+        })
     }
 
     fn clear_bar(&self, _function: u8, bar: BarNumber) {
@@ -140,6 +142,15 @@ impl Controller for EmulatedController {
 impl EmulatedController {
     fn part(&self, offset: u64, address: u64, size: u64) -> Part {
         Part::new(offset, address, size, self.hw.doorbell_page())
+    }
+
+    fn set_ranges(&self, number: u16, ranges: &[BarRange]) -> Result {
+        let mut offset = 0;
+        for range in ranges {
+            self.set_part(number, self.part(offset, range.address(), range.size()))?;
+            offset += range.size();
+        }
+        Ok(())
     }
 
     fn set_part(&self, number: u16, part: Part) -> Result {

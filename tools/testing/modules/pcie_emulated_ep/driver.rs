@@ -3,6 +3,7 @@
 //! The controller as a PCI device: from its discovery to its registration, and back.
 
 use crate::{
+    board::Board,
     controller::EmulatedController,
     events::Events,
     hw::{
@@ -25,6 +26,7 @@ use kernel::{
         Bound,
         Core, //
     },
+    page::PAGE_SIZE,
     pci,
     prelude::*,
     sync::Arc, //
@@ -32,12 +34,9 @@ use kernel::{
 use pci_ep::{
     provider::{
         Config,
-        Controller,
         Doorbell,
-        Registration,
-        Window, //
-    },
-    Features, //
+        Registration, //
+    }, //
 };
 use pci_host::{
     IrqHandler,
@@ -87,19 +86,24 @@ impl Attached {
     fn new(pdev: &pci::Device<Bound>) -> Result<Self> {
         let hw = Arc::new(Hw::new(pdev)?, GFP_KERNEL)?;
         let identity = hw.identify()?;
-        let window = outbound_window(pdev, &identity)?;
+        let board = Board::read(&hw)?;
+        let region = outbound_region(pdev, &identity)?;
+        let windows = board.windows(region)?;
         let power = Power::on(hw.clone())?;
-        let vectors = Vectors::alloc(pdev, 2, 2, &[Kind::MsiX])?;
+        // One for events, and one for the only doorbell that functions can have.
+        let count = 1 + identity.doorbells.min(1);
+        let vectors = Vectors::alloc(pdev, count, count, &[Kind::MsiX])?;
         let controller = EmulatedController {
             device: pdev.as_ref().into(),
-            window: window.address,
+            window: region,
             doorbell: doorbell(&hw, &identity, &vectors)?,
             hw: hw.clone(),
         };
         let config = Config {
             functions: 1,
-            features: features(&identity),
-            windows: &[window],
+            features: board.features(identity.caps),
+            align: board.outbound_align,
+            windows: &windows,
         };
         let controller = Arc::new(controller, GFP_KERNEL)?;
         let registration = Registration::new(pdev.as_ref().name(), controller, &config)?;
@@ -140,12 +144,12 @@ impl Drop for Power {
     }
 }
 
-/// Returns where RC memory can be mapped.
+/// Returns where the region begins through which RC memory can be mapped.
 ///
 /// # Errors
 ///
 /// `EPROBE_DEFER` when the window's device is not there yet, `ENODEV` when it is not as expected.
-fn outbound_window(pdev: &pci::Device<Bound>, identity: &Identity) -> Result<Window> {
+fn outbound_region(pdev: &pci::Device<Bound>, identity: &Identity) -> Result<u64> {
     let (address, size) = if identity.caps & caps::MAPPED_WINDOW != 0 {
         let region = window::region().ok_or(EPROBE_DEFER)?;
         (region.address, region.size)
@@ -153,22 +157,18 @@ fn outbound_window(pdev: &pci::Device<Bound>, identity: &Identity) -> Result<Win
         let number = bar::WINDOW as u32;
         (pdev.resource_start(number)?, pdev.resource_len(number)?)
     };
-    let expected = EmulatedController::PAGE_SIZE as u64;
-    if size < identity.window_size || u64::from(identity.page_size) != expected {
+    if size < identity.window_size || identity.page_size as usize != PAGE_SIZE {
         dev_err!(
             pdev,
             "Expected a window of {:#x} bytes in pages of {:#x}, found {:#x} in {:#x}\n",
             identity.window_size,
-            expected,
+            PAGE_SIZE,
             size,
             identity.page_size
         );
         return Err(ENODEV);
     }
-    Ok(Window {
-        address,
-        size: identity.window_size.try_into()?,
-    })
+    Ok(address)
 }
 
 /// Returns the doorbell which functions can have: the first one of the controller.
@@ -181,19 +181,4 @@ fn doorbell(hw: &Hw, identity: &Identity, vectors: &Vectors) -> Result<Option<Do
         data: RING,
         irq: vectors.irq(vector::DOORBELL0.into())?,
     }))
-}
-
-/// Returns what the controller can do for a function.
-fn features(identity: &Identity) -> Features {
-    let dynamic = identity.caps & caps::DYNAMIC_INBOUND != 0;
-    Features {
-        linkup_notifier: true,
-        dynamic_inbound_mapping: dynamic,
-        subrange_mapping: dynamic,
-        msi: true,
-        msix: true,
-        intx: true,
-        align: EmulatedController::PAGE_SIZE,
-        ..Features::default()
-    }
 }

@@ -20,7 +20,8 @@ use epc_regs::{
     DOORBELL_PAGE,
     MAGIC_VALUE,
     REGISTERS_BAR_SIZE,
-    VERSION_MAJOR, //
+    VERSION_MAJOR,
+    VERSION_MINOR, //
 };
 use kernel::{
     device::Bound,
@@ -80,14 +81,18 @@ impl Hw {
     /// `ENODEV` when it is not.
     pub(crate) fn identify(&self) -> Result<Identity> {
         let (magic, version) = (self.read(reg::MAGIC)?, self.read(reg::VERSION)?);
-        if magic != MAGIC_VALUE || version >> 16 != VERSION_MAJOR.into() {
+        let (major, minor) = (version >> 16, version & 0xffff);
+        let known = major == VERSION_MAJOR.into() && minor >= VERSION_MINOR.into();
+        if magic != MAGIC_VALUE || !known {
             dev_err!(
                 self.bar.device(),
-                "Unknown controller: expected magic {:#x} and major version {}, found {:#x} and {}\n",
+                "Unknown controller: expected magic {:#x} and version {}.{} or a higher minor one, found {:#x} and {}.{}\n",
                 MAGIC_VALUE,
                 VERSION_MAJOR,
+                VERSION_MINOR,
                 magic,
-                version >> 16
+                major,
+                minor
             );
             return Err(ENODEV);
         }
@@ -156,7 +161,7 @@ impl Hw {
             Some(Status::Ok) => Ok(()),
             // What the RC has not enabled, or has not got, is for the function to deal with.
             Some(status @ (Status::LinkDown | Status::NotEnabled | Status::NotRcMemory)) => {
-                Err(errno(status))
+                Err(errno(opcode, status))
             }
             status => {
                 dev_warn!(
@@ -167,18 +172,20 @@ impl Hw {
                     status,
                     arguments
                 );
-                Err(status.map_or(EIO, errno))
+                Err(status.map_or(EIO, |status| errno(opcode, status)))
             }
         }
     }
 
-    fn read(&self, register: u64) -> Result<u32> {
+    /// Reads a register of 32 bits.
+    pub(crate) fn read(&self, register: u64) -> Result<u32> {
         self.bar
             .try_access_with(|bar| bar.try_read32(register as usize))
             .ok_or(ENODEV)?
     }
 
-    fn read64(&self, register: u64) -> Result<u64> {
+    /// Reads a register of 64 bits.
+    pub(crate) fn read64(&self, register: u64) -> Result<u64> {
         self.bar
             .try_access_with(|bar| bar.try_read64(register as usize))
             .ok_or(ENODEV)?
@@ -197,17 +204,46 @@ impl Hw {
     }
 }
 
-/// Returns the error that tells a function what a failed command's status means.
-fn errno(status: Status) -> Error {
+/// Returns the error that tells a function what a failed command's status means: for what a board
+/// refuses, the one of its driver (drivers/pci/controller/).
+fn errno(opcode: Opcode, status: Status) -> Error {
     match status {
         Status::Ok | Status::Busy | Status::Failed => EIO,
         Status::UnknownCommand => ENOTSUPP,
-        Status::BadArgument => EINVAL,
+        Status::BadArgument | Status::Unsupported => EINVAL,
+        // dw_pcie_ep_ib_atu_addr(), and dw_pcie_ep_outbound_atu() and all others.
+        Status::NoWindow if opcode == Opcode::SetBarRange => ENOSPC,
+        Status::NoWindow => EINVAL,
+        // rcar_pcie_ep_map_addr().
+        Status::NoLink => ETIMEDOUT,
         Status::BadAddress | Status::NotRcMemory => EFAULT,
         Status::LinkActive => EBUSY,
         Status::LinkDown => ENXIO,
         Status::NotEnabled => EPERM,
         Status::WindowConflict => EEXIST,
         Status::WindowNotReady => EAGAIN,
+    }
+}
+
+#[kunit_tests(pcie_emulated_ep_errno)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_board_refuses_fails_as_with_its_driver() {
+        let refusals = [
+            (Opcode::Map, Status::Unsupported, EINVAL),
+            (Opcode::Map, Status::NoWindow, EINVAL),
+            (Opcode::Map, Status::NoLink, ETIMEDOUT),
+            (Opcode::SetBar, Status::Unsupported, EINVAL),
+            (Opcode::SetBar, Status::NoWindow, EINVAL),
+            (Opcode::SetBarRange, Status::NoWindow, ENOSPC),
+            (Opcode::SetMsix, Status::Unsupported, EINVAL),
+            (Opcode::RaiseMsi, Status::NoWindow, EINVAL),
+            (Opcode::RaiseMsix, Status::NotEnabled, EPERM),
+        ];
+        for (opcode, status, expected) in refusals {
+            assert_eq!(errno(opcode, status), expected);
+        }
     }
 }

@@ -3,14 +3,16 @@
 //! Driver of the emulated PCI endpoint controller, for tests.
 //!
 //! The controller is a PCI device that `tools/testing/emulator` gives to a virtual machine; with
-//! this driver, any endpoint function runs there as on real hardware. It is not a model of any
-//! particular controller: what hardware often lacks, it has.
+//! this driver, any endpoint function runs there as on real hardware. What it can do, and what it
+//! refuses, is that of the board which the emulator was given as a profile; without one, it has what
+//! hardware often lacks.
 //!
 //! The window onto RC memory is either a BAR of the controller, or the shared memory of a virtio
 //! device next to it. Limits: one controller with its window, one function, one doorbell.
 //!
 //! The module cannot be unloaded as long as the controller has this driver.
 
+mod board;
 mod controller;
 mod driver;
 mod events;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The commands of the controller, one arm each.
 
-use epc_regs::{Header, Opcode, Status, ARG_COUNT};
+use epc_regs::{Header, LinkState, Opcode, Status, ARG_COUNT};
 
 use super::outbound::Ticket;
 use super::regs::Progress;
@@ -33,7 +33,7 @@ impl Controller {
             Opcode::SetIntx => function.set_intx(inbound::level(immediate)?)?,
             Opcode::RaiseMsi => function.raise_msi(immediate)?,
             Opcode::RaiseMsix => function.raise_msix(immediate)?,
-            Opcode::Map => return outbound.map(a, b, c).map(Progress::Pending),
+            Opcode::Map => return self.map(a, b, c).map(Progress::Pending),
             Opcode::Unmap => return outbound.unmap(a).map(Progress::Pending),
             Opcode::Start => self.start(),
             Opcode::Stop => return Ok(Progress::Pending(self.stop())),
@@ -44,6 +44,15 @@ impl Controller {
         Ok(Progress::Done(Status::Ok))
     }
 
+    /// Adds a translation, as far as the board lets the link decide about that.
+    fn map(&self, window: u64, pci: u64, size: u64) -> Result<Ticket, Status> {
+        let needs_link = self.fabric.settings.profile.outbound.needs_link;
+        if needs_link && self.function.link() != LinkState::Up {
+            return Err(Status::NoLink);
+        }
+        self.fabric.outbound.map(window, pci, size)
+    }
+
     fn start(&self) {
         self.function.start();
         self.link.send(Input::Start);
@@ -51,6 +60,7 @@ impl Controller {
 
     fn stop(&self) -> Ticket {
         let ticket = self.function.stop();
+        self.fabric.outbound.release_interrupt_window();
         self.link.send(Input::Stop);
         ticket
     }

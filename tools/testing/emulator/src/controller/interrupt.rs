@@ -8,6 +8,7 @@ use std::sync::Mutex;
 
 use epc_regs::vector;
 
+use crate::profile::Profile;
 use crate::sync::lock;
 use crate::vectors::Vectors;
 use crate::vfio_user::message::SetIrqs;
@@ -16,6 +17,8 @@ use crate::vfio_user::Refusal;
 /// Event register, its enable register, and the MSI-X vectors of the controller device.
 #[derive(Debug)]
 pub struct EpInterrupts {
+    /// Events that the board tells of.
+    possible: u32,
     state: Mutex<State>,
 }
 
@@ -28,10 +31,12 @@ struct State {
 }
 
 impl EpInterrupts {
-    /// Makes the interrupts of a controller with so many doorbells.
-    pub fn new(doorbells: u16) -> Self {
+    /// Makes the interrupts of a board's controller.
+    pub fn new(profile: &Profile) -> Self {
+        let doorbells = profile.doorbells.get();
         let count = usize::from(vector::DOORBELL0) + usize::from(doorbells);
         Self {
+            possible: profile.event_bits(),
             state: Mutex::new(State {
                 status: 0,
                 enable: 0,
@@ -46,9 +51,10 @@ impl EpInterrupts {
         lock(&self.state).vectors.count()
     }
 
-    /// Sets events, and interrupts the EP for those that are new and enabled.
+    /// Sets events of which the board tells, and interrupts the EP for those that are new and enabled.
     pub fn raise(&self, events: u32) {
         let mut state = lock(&self.state);
+        let events = events & self.possible;
         let new = events & !state.status;
         state.status |= events;
         if new & state.enable != 0 {

@@ -23,6 +23,7 @@ use epc_regs::Status;
 
 use crate::fabric::{Settings, WindowMode};
 use crate::memory::GuestMemory;
+use crate::profile;
 use crate::sync::lock;
 use crate::trace::{Access, Trace, Transaction};
 use crate::vhost_user::WindowChannel;
@@ -33,13 +34,11 @@ pub use pages::MAX_PIECES;
 
 /// Time that the RC waits for the withdrawal of pages; QEMU gives up a vfio-user request after 5 s.
 const SETTLE_TIME: Duration = Duration::from_secs(4);
-/// Translations at one time: a bound for the worker's time, far above what an EPC has.
-const MAX_TRANSLATIONS: usize = 1024;
 
 /// Translations and pages of the outbound window.
 #[derive(Debug)]
 pub struct Outbound {
-    size: u64,
+    limits: profile::Outbound,
     mode: WindowMode,
     rc_memory: Arc<GuestMemory>,
     trace: Arc<Trace>,
@@ -52,6 +51,8 @@ pub struct Outbound {
 struct State {
     translations: BTreeMap<u64, Translation>,
     open: bool,
+    /// Whether MSI holds a window of the board.
+    interrupt_window: bool,
     channel: Option<Arc<WindowChannel>>,
     /// Counts the times that the window lost its pages.
     session: u64,
@@ -80,7 +81,7 @@ impl Outbound {
     /// Makes a window without translations.
     pub fn new(settings: &Settings, rc_memory: Arc<GuestMemory>, trace: Arc<Trace>) -> Self {
         Self {
-            size: settings.window_size,
+            limits: settings.profile.outbound.clone(),
             mode: settings.window_mode,
             rc_memory,
             trace,
@@ -94,15 +95,16 @@ impl Outbound {
     ///
     /// # Errors
     ///
-    /// `BadArgument`: not in the window or not whole pages. `WindowConflict`: overlaps another one.
-    /// `WindowNotReady`: the window's driver is not there. `NotRcMemory`: the link is open and the range
-    /// is nowhere RC memory.
+    /// `BadArgument`: not in a space of the window or not whole pages. `Unsupported`: not aligned as the
+    /// board needs it. `WindowConflict`: overlaps another one. `WindowNotReady`: the window's driver is not
+    /// there. `NotRcMemory`: the link is open and the range is nowhere RC memory. `NoWindow`: the board has
+    /// no more.
     pub fn map(&self, window: u64, pci: u64, size: u64) -> Result<Ticket, Status> {
         let aligned = (window | pci | size) % PAGE_SIZE == 0 && size > 0;
-        let inside = window.checked_add(size).is_some_and(|end| end <= self.size);
-        if !aligned || !inside || pci.checked_add(size).is_none() {
+        if !aligned || pci.checked_add(size).is_none() {
             return Err(Status::BadArgument);
         }
+        self.limits.check(window, pci, size)?;
         let is_memory = !self.rc_memory.pieces(pci, size).is_empty();
         let mut state = lock(&self.state);
         let (translations, end) = (&state.translations, window + size);
@@ -116,9 +118,7 @@ impl Outbound {
         if state.open && !is_memory {
             return Err(Status::NotRcMemory);
         }
-        if translations.len() >= MAX_TRANSLATIONS {
-            return Err(Status::BadArgument);
-        }
+        self.check_free(&state)?;
         state.translations.insert(window, Translation { pci, size });
         let added = Some(window);
         Ok(Ticket {
@@ -137,6 +137,48 @@ impl Outbound {
         let removed = state.translations.remove(&window);
         removed.ok_or(Status::WindowConflict)?;
         Ok(self.advance(&mut state))
+    }
+
+    fn check_free(&self, state: &State) -> Result<(), Status> {
+        let taken = state.translations.len() + usize::from(state.interrupt_window);
+        if taken >= self.limits.windows {
+            return Err(Status::NoWindow);
+        }
+        Ok(())
+    }
+
+    /// Takes the window that an MSI goes through, if it does on this board, until it is released.
+    ///
+    /// # Errors
+    ///
+    /// `NoWindow` when all are taken.
+    pub fn take_interrupt_window(&self) -> Result<(), Status> {
+        let mut state = lock(&self.state);
+        if self.limits.interrupt_window && !state.interrupt_window {
+            self.check_free(&state)?;
+            state.interrupt_window = true;
+        }
+        Ok(())
+    }
+
+    /// Checks that there is a window for one MSI-X message, if it goes through one on this board. That
+    /// takes the window of MSI away.
+    ///
+    /// # Errors
+    ///
+    /// `NoWindow` when all are taken.
+    pub fn borrow_interrupt_window(&self) -> Result<(), Status> {
+        let mut state = lock(&self.state);
+        state.interrupt_window = false;
+        if self.limits.interrupt_window {
+            self.check_free(&state)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the window of MSI back.
+    pub fn release_interrupt_window(&self) {
+        lock(&self.state).interrupt_window = false;
     }
 
     /// Removes all translations.

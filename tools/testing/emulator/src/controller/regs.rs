@@ -83,16 +83,17 @@ impl Controller {
 
     fn read_word(&self, state: &mut State, offset: u64) -> u32 {
         const WINDOW_SIZE_HIGH: u64 = reg::WINDOW_SIZE + 4;
-        let settings = &self.fabric.settings;
+        let window_size = self.fabric.window_size();
+        let profile = &self.fabric.settings.profile;
         match offset {
             reg::MAGIC => epc_regs::MAGIC_VALUE,
             reg::VERSION => {
                 (u32::from(epc_regs::VERSION_MAJOR) << 16) | u32::from(epc_regs::VERSION_MINOR)
             }
             reg::CAPS => self.caps(),
-            reg::DOORBELL_COUNT => settings.doorbells.into(),
-            reg::WINDOW_SIZE => settings.window_size as u32,
-            WINDOW_SIZE_HIGH => (settings.window_size >> 32) as u32,
+            reg::DOORBELL_COUNT => profile.doorbells.get().into(),
+            reg::WINDOW_SIZE => window_size as u32,
+            WINDOW_SIZE_HIGH => (window_size >> 32) as u32,
             reg::PAGE_SIZE => PAGE_SIZE as u32,
             reg::STATUS => self.status(state) as u32,
             reg::ARG0..ARG_END => {
@@ -109,7 +110,7 @@ impl Controller {
             reg::PCI_COMMAND => self.function.pci_command().into(),
             reg::MSI_ENABLED => self.function.msi_enabled(),
             reg::MSIX_ENABLED => self.function.msix_enabled(),
-            _ => 0,
+            _ => profile.register(offset).unwrap_or(0),
         }
     }
 
@@ -152,7 +153,8 @@ impl Controller {
             WindowMode::Mapped => caps::MAPPED_WINDOW,
             WindowMode::Trapped => caps::TRAPPED_WINDOW,
         };
-        let dynamic = if self.fabric.settings.trap_bars {
+        let settings = &self.fabric.settings;
+        let dynamic = if settings.trap_bars && settings.profile.inbound.dynamic {
             caps::DYNAMIC_INBOUND
         } else {
             0

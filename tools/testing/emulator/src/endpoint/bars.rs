@@ -25,7 +25,7 @@ const MAX_SIZE: u64 = 1 << 40;
 /// Largest BAR below 4 GiB.
 const MAX_SIZE_32: u64 = 1 << 31;
 /// Ranges that a BAR can be split into; an EPC has far fewer inbound windows.
-const MAX_RANGES: usize = 64;
+pub const MAX_RANGES: usize = 64;
 
 /// A BAR.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,6 +172,13 @@ impl Bar {
     /// Whether the BAR takes the next register as well.
     pub fn is_64(&self) -> bool {
         self.flags & bar_flags::MEM_64 != 0
+    }
+
+    /// Number of inbound translations that this takes: one for each part that shows something.
+    pub fn inbound_windows(&self) -> usize {
+        let runs = merged(self.ranges.clone());
+        let shows = |run: &&Range| run.target != Target::Nothing;
+        runs.iter().filter(shows).count()
     }
 
     /// Returns this BAR with another backing of a part; `None` when the part is not in the BAR, or

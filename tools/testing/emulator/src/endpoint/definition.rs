@@ -29,6 +29,15 @@ impl Definition {
         self.bars.get(index).and_then(Option::as_ref)
     }
 
+    /// Number of inbound translations that all other BARs take.
+    pub(super) fn inbound_windows_beside(&self, index: usize) -> usize {
+        let others = self.bars.iter().enumerate().filter(|(at, _)| *at != index);
+        others
+            .filter_map(|(_, bar)| bar.as_ref())
+            .map(Bar::inbound_windows)
+            .sum()
+    }
+
     /// Puts a BAR in its place, unless a neighbour has the register.
     pub(super) fn place_bar(&mut self, index: usize, bar: Bar) -> Result<(), Status> {
         let below = index.checked_sub(1).and_then(|below| self.bar(below));

@@ -8,6 +8,7 @@ use epc_regs::Status;
 
 use super::{Function, Intx, State};
 use crate::config_space::command;
+use crate::profile::{Masked, Msix};
 use crate::trace::Transaction;
 
 impl Function {
@@ -15,8 +16,10 @@ impl Function {
     ///
     /// # Errors
     ///
-    /// `LinkDown`; `NotEnabled` when the function has no pin or the RC does not take INTx.
+    /// `LinkDown`; `NotEnabled` when the function has no pin or the RC does not take INTx; `Unsupported`
+    /// when the board has none.
     pub fn set_intx(&self, level: bool) -> Result<(), Status> {
+        self.fabric.settings.profile.interrupts.check_intx()?;
         let mut state = self.lock();
         if !state.is_up() {
             return Err(Status::LinkDown);
@@ -36,25 +39,35 @@ impl Function {
     ///
     /// # Errors
     ///
-    /// `LinkDown`; `NotEnabled` when the RC enabled no bus mastering, no MSI, or fewer vectors.
+    /// `LinkDown`; `NotEnabled` when the RC enabled no bus mastering, no MSI, or fewer vectors;
+    /// `Unsupported` when the board has none, `NoWindow` when it needs a window for it and has no more.
     pub fn raise_msi(&self, vector: u16) -> Result<(), Status> {
+        self.fabric.settings.profile.interrupts.check_msi(1)?;
         let state = self.lock();
         state.check_open()?;
         let enabled = u32::from(vector) < state.config.msi_enabled();
-        if !enabled || !state.msi.signal(vector.into()) {
+        if !enabled || !state.msi.is_assigned(vector.into()) {
+            return Err(Status::NotEnabled);
+        }
+        self.fabric.outbound.take_interrupt_window()?;
+        if !state.msi.signal(vector.into()) {
             return Err(Status::NotEnabled);
         }
         self.trace_interrupt("msi", vector.into(), "sent");
         Ok(())
     }
 
-    /// Sends an MSI-X message, or keeps it pending while the vector is masked.
+    /// Sends an MSI-X message, or keeps it pending while the vector is masked: the board may do something
+    /// else then, see [`Masked`].
     ///
     /// # Errors
     ///
     /// `LinkDown`; `NotEnabled` when the RC enabled no bus mastering or no MSI-X; `BadArgument` when there
-    /// is no such vector; `Failed` when the RC's monitor is gone.
+    /// is no such vector; `Failed` when the RC's monitor is gone; `Unsupported` when the board has none,
+    /// `NoWindow` when it needs a window for it and has no more.
     pub fn raise_msix(&self, vector: u16) -> Result<(), Status> {
+        let msix = self.fabric.settings.profile.interrupts.msix;
+        let Msix { masked, .. } = msix.ok_or(Status::Unsupported)?;
         let mut state = self.lock();
         state.check_open()?;
         if state.config.msix_enabled() == 0 {
@@ -64,7 +77,14 @@ impl Function {
         if vector >= state.msix.count() {
             return Err(Status::BadArgument);
         }
-        if !state.config.msix_masked() && state.msix.message(vector).is_some() {
+        let vector_masked = state.msix.is_masked(vector);
+        let hold = match masked {
+            Masked::Pending => vector_masked || state.config.msix_masked(),
+            Masked::Refused if vector_masked => return Err(Status::NotEnabled),
+            Masked::Refused | Masked::Sent => false,
+        };
+        if !hold {
+            self.fabric.outbound.borrow_interrupt_window()?;
             return self.send_msix(&state, vector);
         }
         state.msix.set_pending(vector);

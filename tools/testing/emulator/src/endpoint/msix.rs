@@ -93,20 +93,26 @@ impl Msix {
         to.zip(from).for_each(|(to, from)| *to = *from);
     }
 
-    /// Returns the message of a vector, `None` while it is masked.
+    /// Returns the message of a vector, masked or not; `None` when there is no such vector.
     pub fn message(&self, vector: usize) -> Option<MsixMessage> {
-        let entry = self.table.chunks_exact(ENTRY_SIZE).nth(vector)?;
-        let word = |at: usize| {
-            let bytes = entry.get(at..)?.first_chunk()?;
-            Some(u32::from_le_bytes(*bytes))
-        };
-        if word(CONTROL)? & 1 != 0 {
-            return None;
-        }
+        let word = |at| self.word(vector, at);
         Some(MsixMessage {
             address: u64::from(word(0)?) | (u64::from(word(4)?) << 32),
             data: word(8)?,
         })
+    }
+
+    /// Whether the RC has masked a vector; one that does not exist is.
+    pub fn is_masked(&self, vector: usize) -> bool {
+        self.word(vector, CONTROL)
+            .is_none_or(|control| control & 1 != 0)
+    }
+
+    /// Returns a word of the entry of a vector.
+    fn word(&self, vector: usize, at: usize) -> Option<u32> {
+        let entry = self.table.chunks_exact(ENTRY_SIZE).nth(vector)?;
+        let bytes = entry.get(at..)?.first_chunk()?;
+        Some(u32::from_le_bytes(*bytes))
     }
 
     /// Remembers that a masked vector was raised.
@@ -124,7 +130,7 @@ impl Msix {
         };
         let ready: Vec<_> = (0..self.count())
             .filter(pending)
-            .filter(|vector| self.message(*vector).is_some())
+            .filter(|vector| !self.is_masked(*vector))
             .collect();
         for vector in &ready {
             let byte = self.pending.get_mut(vector / 8);

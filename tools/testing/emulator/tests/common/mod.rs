@@ -17,6 +17,7 @@ use epc_emulator::controller::Controller;
 use epc_emulator::endpoint::Function;
 use epc_emulator::fabric::{Fabric, Settings, WindowMode};
 use epc_emulator::link::{Input, LinkHandle};
+use epc_emulator::profile::{DoorbellCount, Profile, DEFAULT};
 use epc_emulator::trace::Trace;
 use epc_emulator::vfio_user::{Device, Server};
 use epc_regs::{bar, reg, LinkState, Opcode, Status};
@@ -51,12 +52,28 @@ pub struct Rig {
 impl Rig {
     /// A link that is down, and a connected EP with memory.
     pub fn new(mode: WindowMode, trap_bars: bool) -> Self {
-        let settings = Settings {
-            window_size: WINDOW_SIZE,
+        let mut profile = Profile::load(DEFAULT).expect("profile");
+        let size = WINDOW_SIZE.to_string().parse().expect("size");
+        profile.outbound.resize(size).expect("window");
+        profile.doorbells = DoorbellCount::try_from(4).expect("doorbells");
+        Self::with(Settings {
+            profile,
             window_mode: mode,
             trap_bars,
-            doorbells: 4,
-        };
+        })
+    }
+
+    /// A link that is down, and a connected EP with memory, of a board; the window is trapped.
+    pub fn board(name: &str) -> Self {
+        Self::with(Settings {
+            profile: Profile::load(name).expect("profile"),
+            window_mode: WindowMode::Trapped,
+            trap_bars: false,
+        })
+    }
+
+    /// A link that is down, and a connected EP with memory.
+    pub fn with(settings: Settings) -> Self {
         let fabric = Fabric::new(settings, Trace::off());
         let function = Arc::new(Function::new(fabric.clone()));
         let (link, link_inputs) = LinkHandle::new();
