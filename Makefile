@@ -29,6 +29,9 @@ test: vms ## Run every test; KTAP files under build/test
 test-debug: vms-debug ## Run the machine tests on kernels with KASAN, lockdep and kmemleak
 	$(ENTER) tools/testing/run test --debug
 
+test-emulator: vms ## Run upstream's endpoint test with the limits of every board that the emulator knows
+	$(ENTER) tools/testing/run test all_boards
+
 fuzz: setup ## Fuzz the pure crates, TIME seconds per target (default 60)
 	$(ENTER) tools/build/fuzz.sh run $(or $(TIME),60)
 
@@ -79,5 +82,5 @@ help: ## This list
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z_-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: modules modules_install demo test test-debug fuzz model-check vms vms-debug setup modules-rc modules-ep \
-	clippy fmt fmt-check docs clean clean-cache help
+.PHONY: modules modules_install demo test test-debug test-emulator fuzz model-check vms vms-debug setup modules-rc \
+	modules-ep clippy fmt fmt-check docs clean clean-cache help

@@ -44,10 +44,24 @@ pub enum Bars {
 }
 
 impl Link {
-    /// Starts the emulator, then the endpoint, then the root complex.
+    /// Starts a link without the limits of a board.
     pub fn boot(layout: &Layout, rc: Model, bars: Bars) -> Result<Self> {
+        let mut options = vec!["--window-size", WINDOW_SIZE];
+        if bars == Bars::Trapped {
+            options.push("--trap-bars");
+        }
+        Self::boot_with(layout, rc, &options)
+    }
+
+    /// Starts a link whose endpoint is that of a board, by the name of the emulator's profile.
+    pub fn boot_board(layout: &Layout, rc: Model, profile: &str) -> Result<Self> {
+        Self::boot_with(layout, rc, &["--profile", profile])
+    }
+
+    /// Starts the emulator, then the endpoint, then the root complex.
+    fn boot_with(layout: &Layout, rc: Model, options: &[&str]) -> Result<Self> {
         let sockets = Sockets::in_directory(&layout.run()?);
-        let emulator = start_emulator(layout, &sockets, bars)?;
+        let emulator = start_emulator(layout, &sockets, options)?;
         let ep = Starting::new(layout, Model::Ep, |qemu| sockets.join_ep(qemu))?;
         let rc = Starting::new(layout, rc, |qemu| sockets.join_rc(qemu))?;
         Ok(Self {
@@ -68,7 +82,7 @@ impl Ends for Link {
     }
 }
 
-fn start_emulator(layout: &Layout, sockets: &Sockets, bars: Bars) -> Result<Process> {
+fn start_emulator(layout: &Layout, sockets: &Sockets, options: &[&str]) -> Result<Process> {
     for path in sockets.all() {
         if path.exists() {
             fs::remove_file(path)?;
@@ -80,10 +94,7 @@ fn start_emulator(layout: &Layout, sockets: &Sockets, bars: Bars) -> Result<Proc
     command.arg("--window-socket").arg(&sockets.window);
     command.arg("--rc-socket").arg(&sockets.function);
     command.arg("--rc-qmp").arg(&sockets.monitor);
-    command.args(["--rc-bus", ROOT_PORT, "--window-size", WINDOW_SIZE]);
-    if bars == Bars::Trapped {
-        command.arg("--trap-bars");
-    }
+    command.args(["--rc-bus", ROOT_PORT]).args(options);
     let log = layout.run()?.join("emulator.log");
     let mut emulator = Process::start("the emulator", command, &log)?;
     wait_for("the start of the emulator", EMULATOR_BOUND, || {

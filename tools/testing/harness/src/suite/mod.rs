@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! All suites. A new case is a function and an entry in the table of its suite.
 
+mod boards;
 mod detection;
 mod host;
 mod hostile_ep;
@@ -13,6 +14,11 @@ mod vhost_vdpa;
 
 use crate::kernels::Kernels;
 use crate::runner::AnySuite;
+
+/// Returns the suites that run only when they are named: they take long.
+pub fn on_demand() -> Vec<Box<dyn AnySuite>> {
+    vec![Box::new(boards::all_suite())]
+}
 
 /// Returns the suites in the order in which they run: what is quick and fails first comes first.
 pub fn all(kernels: Kernels) -> Vec<Box<dyn AnySuite>> {
@@ -27,6 +33,7 @@ pub fn all(kernels: Kernels) -> Vec<Box<dyn AnySuite>> {
         Box::new(vhost_vdpa::loop_suite()),
         Box::new(upstream::suite()),
         Box::new(upstream::dynamic_suite()),
+        Box::new(boards::suite()),
         Box::new(link::suite()),
         Box::new(vhost_vdpa::link_suite()),
         Box::new(hostile_ep::suite()),

@@ -4,7 +4,7 @@
 
 use anyhow::{ensure, Result};
 
-use crate::commands::{endpoint, upstream};
+use crate::commands::upstream;
 use crate::guest::{Guest, Model};
 use crate::ktap::{Part, Verdict};
 use crate::layout::Layout;
@@ -111,10 +111,7 @@ fn pci_endpoint_test(
     required: &[&str],
 ) -> Result<()> {
     let attributes = [upstream::ATTRIBUTES, attributes].concat();
-    upstream::FUNCTION.create(&mut link.ep, &attributes)?;
-    upstream::FUNCTION.bind(&mut link.ep)?;
-    endpoint::start(link)?;
-    let parts = upstream::run(&mut link.rc, choice)?;
+    let parts = upstream::run_on_link(link, &attributes, choice)?;
     let passed = |part: &&Part| part.verdict == Verdict::Passed;
     let missing: Vec<_> = required
         .iter()
@@ -127,7 +124,5 @@ fn pci_endpoint_test(
         .collect();
     record.parts(parts);
     ensure!(missing.is_empty(), "did not pass: {missing:?}");
-    endpoint::stop(link)?;
-    upstream::FUNCTION.unbind(&mut link.ep)?;
-    upstream::FUNCTION.remove(&mut link.ep)
+    Ok(())
 }
