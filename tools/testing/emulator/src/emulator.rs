@@ -2,7 +2,8 @@
 //! Puts the parts together: sockets, threads, and their end.
 //!
 //! Threads, each joined at the end: `rc` (function towards the RC), `ep` (controller towards the EP), `window`
-//! (main socket of the window device), `pages` (worker of `outbound`), `monitor` (QMP of the RC), `link`.
+//! (main socket of the window device), `pages` (worker of `outbound`), `monitor` (QMP of the RC), `link`,
+//! `control` (if there is a socket for it).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::{io, thread};
 
 use thiserror::Error;
 
+use crate::control;
 use crate::controller::Controller;
 use crate::endpoint::Function;
 use crate::fabric::{Fabric, Settings};
@@ -44,6 +46,8 @@ pub struct Endpoints {
     pub rc_qmp: PathBuf,
     /// Id of the RC's root port.
     pub rc_bus: String,
+    /// Socket for questions, if there shall be one.
+    pub control: Option<PathBuf>,
 }
 
 /// A running emulator; ends when dropped.
@@ -70,6 +74,11 @@ impl Emulator {
         let ep = Listener::bind(&endpoints.ep)?;
         let qmp = Listener::bind(&endpoints.rc_qmp)?;
         let window = Listener::bind(&endpoints.window)?;
+        let control = endpoints
+            .control
+            .as_deref()
+            .map(Listener::bind)
+            .transpose()?;
         let attach = AttachSettings {
             socket: endpoints.rc.canonicalize()?,
             bus: endpoints.rc_bus.clone(),
@@ -83,7 +92,8 @@ impl Emulator {
             link.clone(),
         ));
 
-        let stops = [&rc, &ep, &qmp, &window].map(Listener::stop_handle).into();
+        let listeners = [&rc, &ep, &qmp, &window].into_iter().chain(&control);
+        let stops = listeners.map(Listener::stop_handle).collect();
         let mut emulator = Self {
             fabric: fabric.clone(),
             link: link.clone(),
@@ -95,6 +105,10 @@ impl Emulator {
         emulator.spawn("monitor", move || link.run_monitor(&qmp))?;
         emulator.spawn("rc", move || Server::new(function).run(&rc))?;
         emulator.spawn("ep", move || Server::new(controller).run(&ep))?;
+        if let Some(control) = control {
+            let fabric = fabric.clone();
+            emulator.spawn("control", move || control::run(&fabric, &control))?;
+        }
         let outbound = Arc::clone(&fabric.outbound);
         let frontend = Frontend::new(Arc::clone(&outbound), fabric.window_size());
         emulator.spawn("window", move || frontend.run(&window))?;

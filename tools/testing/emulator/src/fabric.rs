@@ -9,6 +9,7 @@ use crate::controller::outbound::Outbound;
 use crate::memory::{GuestMemory, MemoryError};
 use crate::profile::Profile;
 use crate::trace::{Trace, Transaction};
+use crate::traffic::Report;
 use crate::vfio_user::message::DmaMap;
 
 /// Settings of one emulator.
@@ -71,6 +72,16 @@ impl Fabric {
             settings: Arc::new(settings),
             trace,
         }
+    }
+
+    /// Says what crossed the link since the counters were last taken.
+    pub fn traffic(&self) -> Report {
+        Report::new(&self.settings, self.trace.counters().read())
+    }
+
+    /// The same, and sets the counters to zero.
+    pub fn take_traffic(&self) -> Report {
+        Report::new(&self.settings, self.trace.counters().take())
     }
 
     /// Bytes of the outbound window.

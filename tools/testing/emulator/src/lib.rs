@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod config_space;
+pub mod control;
 pub mod controller;
 pub mod emulator;
 pub mod endpoint;
@@ -23,6 +24,7 @@ pub mod qmp;
 pub mod socket;
 pub mod sync;
 pub mod trace;
+pub mod traffic;
 pub mod vectors;
 pub mod vfio_user;
 pub mod vhost_user;

@@ -1,75 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Command line of the emulator.
+//! The program: serves two virtual machines, and tells about itself.
+
+mod cli;
 
 use std::error::Error;
-use std::io::Write;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Parser;
+use epc_emulator::control::{self, Request};
 use epc_emulator::emulator::{Emulator, Endpoints};
-use epc_emulator::fabric::{Settings, WindowMode};
-use epc_emulator::profile::{self, DoorbellCount, Profile, Size};
-use epc_emulator::trace::Trace;
+use epc_emulator::fabric::Settings;
+use epc_emulator::profile::{self, DoorbellCount, Profile};
+use epc_emulator::trace::{perfetto, Trace};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
 
-/// Joins two QEMU virtual machines as a PCI Express link.
-#[derive(Debug, Parser)]
-#[command(version)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
+use cli::{Arguments, Command, Counters, Run};
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Listens on the sockets and serves both virtual machines until interrupted.
-    Run(Run),
-    /// Lists the board profiles, or prints one in full.
-    Profiles {
-        /// The profile to print.
-        name: Option<String>,
-    },
-}
+/// Between two looks at the counters.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-#[derive(Debug, Args)]
-struct Run {
-    /// Socket of the endpoint function: vfio-user, for the RC's virtual machine.
-    #[arg(long, value_name = "PATH")]
-    rc_socket: PathBuf,
-    /// Socket of the endpoint controller: vfio-user, for the EP's virtual machine.
-    #[arg(long, value_name = "PATH")]
-    ep_socket: PathBuf,
-    /// Socket of the outbound window: vhost-user, for the EP's virtual machine.
-    #[arg(long, value_name = "PATH")]
-    window_socket: PathBuf,
-    /// Socket to which the QMP monitor of the RC's virtual machine connects.
-    #[arg(long, value_name = "PATH")]
-    rc_qmp: PathBuf,
-    /// Id of the root port in the RC's virtual machine that takes the function.
-    #[arg(long, value_name = "ID", default_value = "rp1")]
-    rc_bus: String,
-    /// How the outbound window reaches RC memory.
-    #[arg(long, value_enum, default_value_t = WindowMode::Mapped)]
-    window: WindowMode,
-    /// The board: a profile of the program, or a file whose name ends in .toml.
-    #[arg(long, value_name = "NAME|FILE", default_value = profile::DEFAULT)]
-    profile: String,
-    /// Size of the outbound window instead of the profile's: bytes, or with a suffix K, M, G.
-    #[arg(long, value_name = "SIZE")]
-    window_size: Option<Size>,
-    /// Trap every access of the RC to a BAR, so that its backing can be moved at any time.
-    #[arg(long)]
-    trap_bars: bool,
-    /// Number of doorbells instead of the profile's.
-    #[arg(long, value_name = "COUNT")]
-    doorbells: Option<u16>,
-    /// File that gets one line per transaction.
-    #[arg(long, value_name = "FILE")]
-    trace: Option<PathBuf>,
-}
+/// Puts a terminal's cursor home and clears what is there.
+const CLEAR: &str = "\x1b[H\x1b[2J";
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
@@ -81,6 +39,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(run) => serve(&run),
         Command::Profiles { name } => show_profiles(name.as_deref()),
+        Command::Counters(counters) => show_counters(&counters),
+        Command::Trace { file, perfetto } => convert_trace(&file, &perfetto),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -105,6 +65,7 @@ fn serve(run: &Run) -> Result<(), Box<dyn Error>> {
         window: run.window_socket.clone(),
         rc_qmp: run.rc_qmp.clone(),
         rc_bus: run.rc_bus.clone(),
+        control: run.control.clone(),
     };
     let settings = Settings {
         profile: board(run)?,
@@ -136,5 +97,41 @@ fn show_profiles(name: Option<&str>) -> Result<(), Box<dyn Error>> {
         Some(name) => profile::find(name)?.text.to_owned(),
         None => profile::table()?,
     };
-    Ok(std::io::stdout().write_all(text.as_bytes())?)
+    Ok(io::stdout().write_all(text.as_bytes())?)
+}
+
+fn show_counters(counters: &Counters) -> Result<(), Box<dyn Error>> {
+    let request = match counters.take {
+        true => Request::TakeCounters,
+        false => Request::Counters,
+    };
+    let mut out = io::stdout();
+    loop {
+        let report = control::ask(&counters.control, request)?;
+        if counters.json {
+            writeln!(out, "{}", serde_json::to_string(&report)?)?;
+        } else {
+            let clear = if counters.watch { CLEAR } else { "" };
+            write!(out, "{clear}{report}")?;
+        }
+        out.flush()?;
+        if !counters.watch {
+            return Ok(());
+        }
+        thread::sleep(LOOK_AGAIN);
+    }
+}
+
+fn convert_trace(file: &Path, perfetto: &Path) -> Result<(), Box<dyn Error>> {
+    let cannot = |what, path: &Path| {
+        let path = path.display().to_string();
+        move |error: io::Error| format!("cannot {what} {path}: {error}")
+    };
+    let input = File::open(file).map_err(cannot("read", file))?;
+    let output = File::create(perfetto).map_err(cannot("write", perfetto))?;
+    let mut output = BufWriter::new(output);
+    let count = perfetto::convert(BufReader::new(input), &mut output)?;
+    output.flush()?;
+    tracing::info!("{count} transactions in {}", perfetto.display());
+    Ok(())
 }

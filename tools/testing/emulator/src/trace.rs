@@ -2,10 +2,12 @@
 //! One line per transaction: the single place through which everything passes that crosses the
 //! link or a border of the emulator and is seen by it.
 //!
-//! What it is not: accesses to mapped memory (BAR pages and window pages) are not seen by the
+//! It feeds the counters (`traffic`). What it is not: accesses to mapped memory (BAR pages and window pages) are not seen by the
 //! emulator, so they are not here.
 //!
 //! Locking: a leaf lock around the writer; any thread.
+
+pub mod perfetto;
 
 use std::fmt;
 use std::fs::File;
@@ -17,6 +19,7 @@ use std::time::Instant;
 use epc_regs::{Opcode, Status};
 
 use crate::sync::lock;
+use crate::traffic::{Counters, Crossing};
 
 /// Direction of an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +28,39 @@ pub enum Access {
     Read,
     /// The initiator writes.
     Write,
+}
+
+/// What is behind an offset of the outbound window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowTarget {
+    /// Offset of the mapping in the window.
+    pub mapping: u64,
+    /// PCI address.
+    pub pci: u64,
+}
+
+/// A kind of interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InterruptKind {
+    /// INTx.
+    Intx,
+    /// MSI.
+    Msi,
+    /// MSI-X.
+    Msix,
+}
+
+/// What became of an interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// INTx is active.
+    Asserted,
+    /// INTx is active no more.
+    Deasserted,
+    /// The message went.
+    Sent,
+    /// The message waits for the RC to unmask it.
+    Pending,
 }
 
 /// What happened. Offsets, addresses and sizes are in bytes; `window` is an offset in the window.
@@ -42,13 +78,15 @@ pub enum Transaction<'a> {
         bar: usize,
         access: Access,
         offset: u64,
+        /// Whether a doorbell is there.
+        rings: bool,
         data: &'a [u8],
     },
-    /// The EP accessed a trapped outbound window.
+    /// The EP accessed a trapped outbound window; without a target nothing is there.
     Window {
         access: Access,
         offset: u64,
-        pci: Option<u64>,
+        target: Option<WindowTarget>,
         data: &'a [u8],
     },
     /// The EP gave the controller a command; without a status it is still running.
@@ -66,9 +104,9 @@ pub enum Transaction<'a> {
     Hole { window: u64, pci: u64, size: u64 },
     /// An interrupt went to the RC, or was kept pending.
     Interrupt {
-        kind: &'static str,
+        kind: InterruptKind,
         vector: u32,
-        outcome: &'static str,
+        outcome: Outcome,
     },
     /// The RC rang a doorbell.
     Doorbell { index: u64, value: u64 },
@@ -105,6 +143,27 @@ impl fmt::Display for Access {
     }
 }
 
+impl fmt::Display for InterruptKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Intx => "intx",
+            Self::Msi => "msi",
+            Self::Msix => "msix",
+        })
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Asserted => "asserted",
+            Self::Deasserted => "deasserted",
+            Self::Sent => "sent",
+            Self::Pending => "pending",
+        })
+    }
+}
+
 impl fmt::Display for Transaction<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -120,6 +179,7 @@ impl fmt::Display for Transaction<'_> {
                 access,
                 offset,
                 data,
+                ..
             } => {
                 write!(
                     f,
@@ -130,26 +190,14 @@ impl fmt::Display for Transaction<'_> {
             Self::Window {
                 access,
                 offset,
-                pci: Some(pci),
+                target,
                 data,
             } => {
-                write!(
-                    f,
-                    "window {access} offset={offset:#x} pci={pci:#x} {}",
-                    Data(data)
-                )
-            }
-            Self::Window {
-                access,
-                offset,
-                pci: None,
-                data,
-            } => {
-                write!(
-                    f,
-                    "window {access} offset={offset:#x} unmapped {}",
-                    Data(data)
-                )
+                write!(f, "window {access} offset={offset:#x} ")?;
+                match target {
+                    Some(WindowTarget { pci, .. }) => write!(f, "pci={pci:#x} {}", Data(data)),
+                    None => write!(f, "unmapped {}", Data(data)),
+                }
             }
             Self::Command {
                 opcode,
@@ -229,20 +277,18 @@ impl fmt::Display for Data<'_> {
     }
 }
 
-/// Where transactions go; does nothing unless a file was asked for.
+/// Where transactions go: into the counters, and into a file if one was asked for.
 #[derive(Debug)]
 pub struct Trace {
     start: Instant,
     out: Option<Mutex<BufWriter<File>>>,
+    counters: Counters,
 }
 
 impl Trace {
-    /// A trace that drops everything.
+    /// A trace without a file.
     pub fn off() -> Self {
-        Self {
-            start: Instant::now(),
-            out: None,
-        }
+        Self::new(None)
     }
 
     /// A trace into a new file.
@@ -251,14 +297,27 @@ impl Trace {
     ///
     /// The file cannot be created.
     pub fn to_file(path: &Path) -> io::Result<Self> {
-        Ok(Self {
+        Ok(Self::new(Some(File::create(path)?)))
+    }
+
+    fn new(file: Option<File>) -> Self {
+        Self {
             start: Instant::now(),
-            out: Some(Mutex::new(BufWriter::new(File::create(path)?))),
-        })
+            out: file.map(|file| Mutex::new(BufWriter::new(file))),
+            counters: Counters::default(),
+        }
+    }
+
+    /// What crossed the link.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// Records one transaction. Each line reaches the file at once, so that a test may follow it.
     pub fn record(&self, transaction: &Transaction<'_>) {
+        if let Some(crossing) = Crossing::of(transaction) {
+            self.counters.add(&crossing);
+        }
         let Some(out) = &self.out else { return };
         let now = self.start.elapsed();
         let mut out = lock(out);

@@ -41,6 +41,7 @@ fn endpoints(dir: &Path) -> Endpoints {
         window: dir.join("window"),
         rc_qmp: dir.join("qmp"),
         rc_bus: "rp1".to_owned(),
+        control: None,
     }
 }
 

@@ -7,6 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
+use epc_emulator::control::{self, Request};
+use epc_emulator::traffic::Report;
 
 use crate::guest::{Guest, Model, Starting};
 use crate::interrupt::wait_for;
@@ -31,6 +33,7 @@ pub struct Link {
     pub rc: Guest,
     /// The endpoint.
     pub ep: Guest,
+    control: PathBuf,
     _emulator: Process,
 }
 
@@ -58,6 +61,23 @@ impl Link {
         Self::boot_with(layout, rc, &["--profile", profile])
     }
 
+    /// Starts a link on which the emulator sees each access, 50 us each.
+    pub fn boot_counted(layout: &Layout, rc: Model) -> Result<Self> {
+        let options = [
+            "--window-size",
+            WINDOW_SIZE,
+            "--window",
+            "trapped",
+            "--trap-bars",
+        ];
+        Self::boot_with(layout, rc, &options)
+    }
+
+    /// Says what crossed the link since the last time that this was asked.
+    pub fn take_traffic(&self) -> Result<Report> {
+        Ok(control::ask(&self.control, Request::TakeCounters)?)
+    }
+
     /// Starts the emulator, then the endpoint, then the root complex.
     fn boot_with(layout: &Layout, rc: Model, options: &[&str]) -> Result<Self> {
         let sockets = Sockets::in_directory(&layout.run()?);
@@ -67,6 +87,7 @@ impl Link {
         Ok(Self {
             ep: ep.ready()?,
             rc: rc.ready()?,
+            control: sockets.control,
             _emulator: emulator,
         })
     }
@@ -94,6 +115,7 @@ fn start_emulator(layout: &Layout, sockets: &Sockets, options: &[&str]) -> Resul
     command.arg("--window-socket").arg(&sockets.window);
     command.arg("--rc-socket").arg(&sockets.function);
     command.arg("--rc-qmp").arg(&sockets.monitor);
+    command.arg("--control").arg(&sockets.control);
     command.args(["--rc-bus", ROOT_PORT]).args(options);
     let log = layout.run()?.join("emulator.log");
     let mut emulator = Process::start("the emulator", command, &log)?;
@@ -114,6 +136,8 @@ struct Sockets {
     function: PathBuf,
     /// Monitor of the RC's machine.
     monitor: PathBuf,
+    /// Questions to the emulator.
+    control: PathBuf,
 }
 
 impl Sockets {
@@ -123,15 +147,17 @@ impl Sockets {
             window: run.join("emulator.window"),
             function: run.join("emulator.function"),
             monitor: run.join("emulator.monitor"),
+            control: run.join("emulator.control"),
         }
     }
 
-    fn all(&self) -> [&PathBuf; 4] {
+    fn all(&self) -> [&PathBuf; 5] {
         [
             &self.controller,
             &self.window,
             &self.function,
             &self.monitor,
+            &self.control,
         ]
     }
 

@@ -25,7 +25,7 @@ use crate::fabric::{Settings, WindowMode};
 use crate::memory::GuestMemory;
 use crate::profile;
 use crate::sync::lock;
-use crate::trace::{Access, Trace, Transaction};
+use crate::trace::{Access, Trace, Transaction, WindowTarget};
 use crate::vhost_user::WindowChannel;
 use crate::PAGE_SIZE;
 use pages::{Goal, Pages};
@@ -262,8 +262,8 @@ impl Outbound {
 
     /// Reads or writes through the window, for a trapped one; what is not reachable reads all-ones.
     pub fn access(&self, access: Access, offset: u64, data: &mut [u8]) {
-        let pci = self.resolve(offset, data.len() as u64);
-        let done = pci.map(|pci| match access {
+        let target = self.resolve(offset, data.len() as u64);
+        let done = target.map(|WindowTarget { pci, .. }| match access {
             Access::Read => self.rc_memory.read(pci, data),
             Access::Write => self.rc_memory.write(pci, data),
         });
@@ -271,21 +271,21 @@ impl Outbound {
         if !reached && access == Access::Read {
             data.fill(0xff);
         }
-        let pci = pci.filter(|_| reached);
         self.trace.record(&Transaction::Window {
             access,
             offset,
-            pci,
+            target: target.filter(|_| reached),
             data,
         });
     }
 
-    fn resolve(&self, offset: u64, size: u64) -> Option<u64> {
+    fn resolve(&self, offset: u64, size: u64) -> Option<WindowTarget> {
         let state = lock(&self.state);
-        let (window, translation) = state.translations.range(..=offset).next_back()?;
-        let skip = offset - window;
+        let (&mapping, translation) = state.translations.range(..=offset).next_back()?;
+        let skip = offset - mapping;
         let end = skip.checked_add(size)?;
-        (state.open && end <= translation.size).then(|| translation.pci + skip)
+        let pci = translation.pci + skip;
+        (state.open && end <= translation.size).then_some(WindowTarget { mapping, pci })
     }
 
     /// Starts a new generation; without a worker to wait for, it is done at once.

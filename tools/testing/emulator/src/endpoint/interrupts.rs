@@ -9,7 +9,7 @@ use epc_regs::Status;
 use super::{Function, Intx, State};
 use crate::config_space::command;
 use crate::profile::{Masked, Msix};
-use crate::trace::Transaction;
+use crate::trace::{InterruptKind, Outcome, Transaction};
 
 impl Function {
     /// Asserts or deasserts INTx.
@@ -31,7 +31,11 @@ impl Function {
         state.config.set_intx_status(level);
         state.intx.level = level;
         state.intx.fire();
-        self.trace_interrupt("intx", 0, if level { "asserted" } else { "deasserted" });
+        let outcome = match level {
+            true => Outcome::Asserted,
+            false => Outcome::Deasserted,
+        };
+        self.trace_interrupt(InterruptKind::Intx, 0, outcome);
         Ok(())
     }
 
@@ -53,7 +57,7 @@ impl Function {
         if !state.msi.signal(vector.into()) {
             return Err(Status::NotEnabled);
         }
-        self.trace_interrupt("msi", vector.into(), "sent");
+        self.trace_interrupt(InterruptKind::Msi, vector.into(), Outcome::Sent);
         Ok(())
     }
 
@@ -88,7 +92,7 @@ impl Function {
             return self.send_msix(&state, vector);
         }
         state.msix.set_pending(vector);
-        self.trace_interrupt("msix", vector as u32, "pending");
+        self.trace_interrupt(InterruptKind::Msix, vector as u32, Outcome::Pending);
         Ok(())
     }
 
@@ -114,11 +118,11 @@ impl Function {
                 tracing::error!("Cannot send MSI-X vector {vector}: {error}");
                 Status::Failed
             })?;
-        self.trace_interrupt("msix", vector as u32, "sent");
+        self.trace_interrupt(InterruptKind::Msix, vector as u32, Outcome::Sent);
         Ok(())
     }
 
-    fn trace_interrupt(&self, kind: &'static str, vector: u32, outcome: &'static str) {
+    fn trace_interrupt(&self, kind: InterruptKind, vector: u32, outcome: Outcome) {
         let interrupt = Transaction::Interrupt {
             kind,
             vector,

@@ -102,14 +102,14 @@ impl Device for Function {
             Place::Config => state.config.read(offset, data),
             Place::Bar(bar) => self.read_bar(&state, bar, offset, data),
         }
-        self.trace_access(region, Access::Read, offset, data);
+        self.trace_access(&state, region, Access::Read, offset, data);
         Ok(())
     }
 
     fn region_write(&self, region: u32, offset: u64, data: &[u8]) -> Result<(), Refusal> {
         let mut state = self.lock();
         let place = check_access(region, offset, data.len(), state.region_size(region))?;
-        self.trace_access(region, Access::Write, offset, data);
+        self.trace_access(&state, region, Access::Write, offset, data);
         if !state.answers() {
             return Ok(());
         }
@@ -235,7 +235,7 @@ impl Function {
         self.fabric.events.ring(index);
     }
 
-    fn trace_access(&self, region: u32, access: Access, offset: u64, data: &[u8]) {
+    fn trace_access(&self, state: &State, region: u32, access: Access, offset: u64, data: &[u8]) {
         let transaction = match region {
             CONFIG_REGION => Transaction::Config {
                 access,
@@ -246,6 +246,7 @@ impl Function {
                 bar: bar as usize,
                 access,
                 offset,
+                rings: state.has_doorbell(bar as usize, offset),
                 data,
             },
         };
@@ -269,6 +270,11 @@ impl State {
         let bar = self.definition.bar(bar);
         bar.map(|bar| bar.resolve(offset, size as u64, place))
             .unwrap_or_default()
+    }
+
+    fn has_doorbell(&self, bar: usize, offset: u64) -> bool {
+        let runs = self.resolve(bar, offset, 1);
+        matches!(runs.first(), Some(run) if matches!(run.target, Target::Doorbell(_)))
     }
 
     /// What a function reset clears: everything that the RC wrote, but nothing that the EP defined.

@@ -9,6 +9,7 @@ use super::bars::{bars, BarRule};
 use super::interrupts::Interrupts;
 use super::translation::{Inbound, Outbound};
 use super::Size;
+use crate::traffic::Cost;
 
 /// What the endpoint controller of a board can do.
 #[derive(Clone, Debug, Deserialize)]
@@ -29,6 +30,8 @@ pub struct Profile {
     pub inbound: Inbound,
     /// From the EP to the RC.
     pub interrupts: Interrupts,
+    /// What crossing the link takes, where it was measured.
+    pub cost: Option<Cost>,
 }
 
 /// Why a value of a profile is not possible.

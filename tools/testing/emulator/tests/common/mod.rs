@@ -2,6 +2,7 @@
 //! Plays both monitors towards a function and its controller, over socket pairs; no virtual machine.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod bench;
 pub mod client;
 pub mod window;
 
@@ -74,7 +75,12 @@ impl Rig {
 
     /// A link that is down, and a connected EP with memory.
     pub fn with(settings: Settings) -> Self {
-        let fabric = Fabric::new(settings, Trace::off());
+        Self::traced(settings, Trace::off())
+    }
+
+    /// The same, with a trace.
+    pub fn traced(settings: Settings, trace: Trace) -> Self {
+        let fabric = Fabric::new(settings, trace);
         let function = Arc::new(Function::new(fabric.clone()));
         let (link, link_inputs) = LinkHandle::new();
         let controller = Arc::new(Controller::new(fabric.clone(), Arc::clone(&function), link));

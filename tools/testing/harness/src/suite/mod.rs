@@ -2,6 +2,7 @@
 //! All suites. A new case is a function and an entry in the table of its suite.
 
 mod boards;
+mod counted;
 mod detection;
 mod host;
 mod hostile_ep;
@@ -35,6 +36,7 @@ pub fn all(kernels: Kernels) -> Vec<Box<dyn AnySuite>> {
         Box::new(upstream::dynamic_suite()),
         Box::new(boards::suite()),
         Box::new(link::suite()),
+        Box::new(counted::suite()),
         Box::new(vhost_vdpa::link_suite()),
         Box::new(hostile_ep::suite()),
         Box::new(hostile_rc::suite()),

@@ -131,6 +131,16 @@ impl Figures {
     }
 }
 
+/// Reads or writes so many blocks of 4 KiB, in batches of `depth`.
+pub fn transfer(guest: &mut Guest, disk: &str, mode: &str, depth: u32, blocks: u32) -> Result<()> {
+    let command = format!(
+        "fio --name=transfer --filename={disk} --rw={mode} --bs=4k --size={}k --ioengine=libaio --direct=1 \
+         --iodepth={depth} --iodepth_batch_submit={depth} --iodepth_batch_complete_min={depth} --output-format=json",
+        4 * blocks
+    );
+    guest.sh_within(FIO_BOUND, &command).map(drop)
+}
+
 /// Makes an ext4 file system on a disk, fills it, checks it, and compares what it holds. Returns
 /// how many files it took.
 pub fn fill_file_system(guest: &mut Guest, disk: &str) -> Result<u32> {

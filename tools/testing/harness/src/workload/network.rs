@@ -24,6 +24,9 @@ const SERVER: &str = "/run/iperf3.pid";
 /// How many echo requests are sent, 10 ms apart.
 const PINGS: u32 = 50;
 
+/// Bytes of an echo request that fills a frame of 1514 bytes.
+const ECHO_OF_FRAME: u32 = 1472;
+
 /// One end of a link.
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -57,6 +60,33 @@ impl Node {
             &format!("ip addr add {}/24 dev {}", self.address, self.device),
         )?;
         self.run(guest, &format!("ip link set {} up", self.device))
+            .map(drop)
+    }
+
+    /// The same, for a device that speaks no IPv6, in a stack that answers no echo request.
+    fn set_up_silent(&self, guest: &mut Guest) -> Result<()> {
+        let ipv6 = format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", self.device);
+        self.run(guest, &format!("sh -c '[ ! -e {ipv6} ] || echo 1 >{ipv6}'"))?;
+        self.run(
+            guest,
+            "sh -c 'echo 1 >/proc/sys/net/ipv4/icmp_echo_ignore_all'",
+        )?;
+        self.set_up(guest)
+    }
+
+    /// Its hardware address.
+    fn hardware(&self, guest: &mut Guest) -> Result<String> {
+        self.run(
+            guest,
+            &format!("cat /sys/class/net/{}/address", self.device),
+        )
+    }
+
+    /// Knows a neighbour from now on.
+    fn learn(&self, guest: &mut Guest, other: &Node, hardware: &str) -> Result<()> {
+        let (device, address) = (&self.device, other.address);
+        let entry = format!("{address} lladdr {hardware} dev {device} nud permanent");
+        self.run(guest, &format!("ip neigh replace {entry}"))
             .map(drop)
     }
 
@@ -117,6 +147,34 @@ pub fn exchange(ends: &mut impl Ends, driver: &Node, backend: &Node) -> Result<[
             mbit_per_s: stream(Direction::Back)?,
         },
     ])
+}
+
+/// Switches the nodes on, such that neither says anything that it is not asked to: no neighbour to be
+/// found, no IPv6, no answer to an echo request.
+pub fn introduce(ends: &mut impl Ends, driver: &Node, backend: &Node) -> Result<()> {
+    driver.set_up_silent(ends.driver())?;
+    backend.set_up_silent(ends.backend())?;
+    let (from, to) = (
+        driver.hardware(ends.driver())?,
+        backend.hardware(ends.backend())?,
+    );
+    driver.learn(ends.driver(), backend, &to)?;
+    backend.learn(ends.backend(), driver, &from)
+}
+
+/// Sends so many frames of 1514 bytes, and waits until all have arrived, and nothing else has.
+pub fn send_frames(from: (&mut Guest, &Node), to: (&mut Guest, &Node), count: u32) -> Result<()> {
+    let received = format!("/sys/class/net/{}/statistics/rx_packets", to.1.device);
+    let before: u32 = to.0.sh(&format!("cat {received}"))?.parse()?;
+    // Nothing is answered, of which ping tells by status 1.
+    let ping = format!(
+        "ping -n -q -c {count} -i 0.01 -W 1 -s {} {}",
+        ECHO_OF_FRAME, to.1.address
+    );
+    from.1
+        .run(from.0, &format!("sh -c '{ping}; [ $? -eq 1 ]'"))?;
+    let all = before + count;
+    to.0.wait_until(TRANSFER_BOUND, &format!("[ $(cat {received}) -eq {all} ]"))
 }
 
 /// Round trips of echo requests, all of which came back.

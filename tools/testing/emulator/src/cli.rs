@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use epc_emulator::fabric::WindowMode;
+use epc_emulator::profile::{self, Size};
+
+/// Joins two QEMU virtual machines as a PCI Express link.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Listens on the sockets and serves both virtual machines until interrupted.
+    Run(Run),
+    /// Lists the board profiles, or prints one in full.
+    Profiles {
+        /// The profile to print.
+        name: Option<String>,
+    },
+    /// Shows what crossed the link of a running emulator: exactly, where BARs and window are trapped.
+    Counters(Counters),
+    /// Converts a trace to a file that Perfetto opens (ui.perfetto.dev).
+    Trace {
+        /// The file that `run --trace` wrote.
+        file: PathBuf,
+        /// The file to write.
+        #[arg(long, value_name = "FILE")]
+        perfetto: PathBuf,
+    },
+}
+
+/// Options of `counters`.
+#[derive(Debug, Args)]
+pub struct Counters {
+    /// Socket of the emulator: its option --control.
+    #[arg(long, value_name = "PATH")]
+    pub control: PathBuf,
+    /// Set the counters to zero.
+    #[arg(long)]
+    pub take: bool,
+    /// Print one line of JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Look again each second, until interrupted.
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Socket of the endpoint function: vfio-user, for the RC's virtual machine.
+    #[arg(long, value_name = "PATH")]
+    pub rc_socket: PathBuf,
+    /// Socket of the endpoint controller: vfio-user, for the EP's virtual machine.
+    #[arg(long, value_name = "PATH")]
+    pub ep_socket: PathBuf,
+    /// Socket of the outbound window: vhost-user, for the EP's virtual machine.
+    #[arg(long, value_name = "PATH")]
+    pub window_socket: PathBuf,
+    /// Socket to which the QMP monitor of the RC's virtual machine connects.
+    #[arg(long, value_name = "PATH")]
+    pub rc_qmp: PathBuf,
+    /// Id of the root port in the RC's virtual machine that takes the function.
+    #[arg(long, value_name = "ID", default_value = "rp1")]
+    pub rc_bus: String,
+    /// How the outbound window reaches RC memory.
+    #[arg(long, value_enum, default_value_t = WindowMode::Mapped)]
+    pub window: WindowMode,
+    /// The board: a profile of the program, or a file whose name ends in .toml.
+    #[arg(long, value_name = "NAME|FILE", default_value = profile::DEFAULT)]
+    pub profile: String,
+    /// Size of the outbound window instead of the profile's: bytes, or with a suffix K, M, G.
+    #[arg(long, value_name = "SIZE")]
+    pub window_size: Option<Size>,
+    /// Trap every access of the RC to a BAR, so that its backing can be moved at any time.
+    #[arg(long)]
+    pub trap_bars: bool,
+    /// Number of doorbells instead of the profile's.
+    #[arg(long, value_name = "COUNT")]
+    pub doorbells: Option<u16>,
+    /// File that gets one line per transaction.
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Socket that answers questions, as those of `counters`.
+    #[arg(long, value_name = "PATH")]
+    pub control: Option<PathBuf>,
+}

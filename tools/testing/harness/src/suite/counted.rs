@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What the data path costs on the link: each access is trapped, and counted by the emulator.
+//!
+//! The bounds are those of the data path as it is (Documentation/performance.rst has the figures). A
+//! change that crosses the link less lowers them.
+
+use anyhow::{ensure, Result};
+use epc_emulator::traffic::{Initiator, Kind, Report};
+
+use crate::commands::backend::{Disk, Nic};
+use crate::commands::served::{Instance, Served};
+use crate::commands::{modules, vdpa};
+use crate::guest::{Guest, Model};
+use crate::layout::Layout;
+use crate::link::Link;
+use crate::runner::{AnySuite, Bench, Case, Record, Suite};
+use crate::workload::{disk, network};
+
+/// Transfers that are counted; a multiple of the largest queue depth.
+const TRANSFERS: u32 = 64;
+
+/// Bytes of a block.
+const BLOCK: u32 = 4096;
+
+/// Loads or stores of 8 bytes that a block takes.
+const BLOCK_WORDS: f64 = BLOCK as f64 / 8.0;
+
+/// The same for a frame of 1514 bytes and its virtio header of 12, both of which may begin and end in
+/// mid-word.
+const FRAME_WORDS: f64 = (1514.0 + 12.0) / 8.0 + 4.0;
+
+const DISK: Instance = Instance::Disk(&Disk {
+    name: "disk0",
+    mib: 16,
+});
+const NIC: Instance = Instance::Nic(&Nic {
+    name: "nic0",
+    mac: "02:00:00:00:00:01",
+});
+
+/// A link of which each access is seen.
+struct Counted {
+    link: Link,
+}
+
+impl Bench for Counted {
+    fn set_up(layout: &Layout) -> Result<Self> {
+        let mut link = Link::boot_counted(layout, Model::Rc)?;
+        modules::load(&mut link.rc, &["epf_vdpa"])?;
+        vdpa::load_drivers(&mut link.rc)?;
+        Ok(Self { link })
+    }
+
+    fn guests(&mut self) -> Vec<&mut Guest> {
+        self.link.guests()
+    }
+}
+
+/// The suite with its cases.
+pub fn suite() -> impl AnySuite {
+    Suite::<Counted> {
+        name: "counted",
+        about: "what the data path costs on the link, counted access by access",
+        cases: vec![
+            Case {
+                name: "block_costs",
+                about: "blocks of 4 KiB, one at a time and 32 at a time, both ways",
+                run: block_costs,
+            },
+            Case {
+                name: "frame_costs",
+                about: "frames of 1514 bytes, both ways",
+                run: frame_costs,
+            },
+        ],
+    }
+}
+
+/// What one transfer costs on average.
+struct Cost {
+    /// Loads across the link by the EP, for which it waits.
+    ep_reads: f64,
+    /// Stores across the link by the EP.
+    ep_writes: f64,
+    doorbells: f64,
+    interrupts: f64,
+}
+
+impl Cost {
+    fn of_each(report: &Report) -> Self {
+        let sum = |initiator, kind| {
+            let lines = report.counts.iter();
+            let chosen = lines.filter(|line| line.initiator == initiator && line.kind == kind);
+            let operations: u64 = chosen.map(|line| line.count.operations).sum();
+            operations as f64 / f64::from(TRANSFERS)
+        };
+        Self {
+            ep_reads: sum(Initiator::Ep, Kind::Read),
+            ep_writes: sum(Initiator::Ep, Kind::Write),
+            doorbells: sum(Initiator::Rc, Kind::Doorbell),
+            interrupts: sum(Initiator::Ep, Kind::Message),
+        }
+    }
+
+    /// Notes the figures, and compares what is left without the payload with what it may be.
+    fn check(&self, what: &str, payload: Payload, most: &Most, record: &mut Record) -> Result<()> {
+        let reads = self.ep_reads - payload.reads;
+        let writes = self.ep_writes - payload.writes;
+        record.note(format!(
+            "{what}: EP {:.1} reads ({reads:.1} besides the payload), {:.1} writes ({writes:.1}), \
+             {:.2} doorbells, {:.2} interrupts",
+            self.ep_reads, self.ep_writes, self.doorbells, self.interrupts
+        ));
+        for (name, found, bound) in [
+            ("reads by the EP besides the payload", reads, most.reads),
+            ("writes by the EP besides the payload", writes, most.writes),
+            ("doorbells", self.doorbells, most.signals),
+            ("interrupts", self.interrupts, most.signals),
+        ] {
+            ensure!(
+                found <= bound,
+                "{what}: expected at most {bound} {name} each, counted {found:.2}"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Accesses of 8 bytes that carry the payload itself.
+#[derive(Clone, Copy)]
+struct Payload {
+    reads: f64,
+    writes: f64,
+}
+
+impl Payload {
+    const fn read(words: f64) -> Self {
+        Self {
+            reads: words,
+            writes: 0.0,
+        }
+    }
+
+    const fn written(words: f64) -> Self {
+        Self {
+            reads: 0.0,
+            writes: words,
+        }
+    }
+}
+
+/// What one transfer may cost besides its payload.
+struct Most {
+    reads: f64,
+    writes: f64,
+    /// Doorbells, and interrupts.
+    signals: f64,
+}
+
+/// One request at a time: each has its doorbell and its interrupt.
+const BLOCK_ALONE: Most = Most {
+    reads: 16.0,
+    writes: 4.0,
+    signals: 1.1,
+};
+
+/// 32 requests at a time share what is per batch.
+const BLOCK_IN_BATCH: Most = Most {
+    reads: 12.0,
+    writes: 4.0,
+    signals: 0.5,
+};
+
+/// Frames, one at a time.
+const FRAME: Most = Most {
+    reads: 12.0,
+    writes: 6.0,
+    signals: 1.1,
+};
+
+fn block_costs(bench: &mut Counted, record: &mut Record) -> Result<()> {
+    let link = &mut bench.link;
+    let served = Served::start(link, DISK)?;
+    let path = served.vdpa.disk(&mut link.rc)?;
+    let words = BLOCK_WORDS;
+    for (what, mode, depth, payload, most) in [
+        (
+            "read, alone",
+            "read",
+            1,
+            Payload::written(words),
+            BLOCK_ALONE,
+        ),
+        (
+            "write, alone",
+            "write",
+            1,
+            Payload::read(words),
+            BLOCK_ALONE,
+        ),
+        (
+            "read, batch of 32",
+            "read",
+            32,
+            Payload::written(words),
+            BLOCK_IN_BATCH,
+        ),
+        (
+            "write, batch of 32",
+            "write",
+            32,
+            Payload::read(words),
+            BLOCK_IN_BATCH,
+        ),
+    ] {
+        link.take_traffic()?;
+        disk::transfer(&mut link.rc, &path, mode, depth, TRANSFERS)?;
+        Cost::of_each(&link.take_traffic()?).check(what, payload, &most, record)?;
+    }
+    served.stop(link)
+}
+
+fn frame_costs(bench: &mut Counted, record: &mut Record) -> Result<()> {
+    let link = &mut bench.link;
+    let served = Served::start(link, NIC)?;
+    let [rc, ep] = served.nodes(link)?;
+    network::introduce(link, &rc, &ep)?;
+    link.take_traffic()?;
+    network::send_frames((&mut link.rc, &rc), (&mut link.ep, &ep), TRANSFERS)?;
+    let cost = Cost::of_each(&link.take_traffic()?);
+    cost.check(
+        "frame to the EP",
+        Payload::read(FRAME_WORDS),
+        &FRAME,
+        record,
+    )?;
+    network::send_frames((&mut link.ep, &ep), (&mut link.rc, &rc), TRANSFERS)?;
+    let cost = Cost::of_each(&link.take_traffic()?);
+    cost.check(
+        "frame to the RC",
+        Payload::written(FRAME_WORDS),
+        &FRAME,
+        record,
+    )?;
+    served.stop(link)
+}
