@@ -29,6 +29,7 @@ struct Board {
 /// Tests that take BARs which move while the link is up; the suite `upstream_dynamic` has them.
 const DYNAMIC: &[&str] = &["BAR_SUBRANGE_TEST", "DOORBELL_TEST"];
 
+/// The first one lacks the most.
 const BOARDS: &[Board] = &[
     Board {
         case: "rcar_gen3",
@@ -112,37 +113,26 @@ impl Machines {
     }
 }
 
-/// The suite with a board that lacks much, and one that has much.
+/// The suite with a board that lacks much.
 pub fn suite() -> impl AnySuite {
-    Suite::<Machines> {
-        name: "boards",
-        about: "the same, with the limits of two real controllers",
-        cases: vec![
-            Case {
-                name: "rcar_gen3",
-                about: "fixed BARs of 128 and 256 bytes, four windows, one mapping each, no link events",
-                run: kselftest,
-            },
-            Case {
-                name: "rk3588",
-                about: "resizable BARs, one reserved, 16 windows of 64 KiB pages, MSI-X",
-                run: kselftest,
-            },
-        ],
-    }
+    of_boards("boards", "the same, with the limits of a real controller", &BOARDS[..1])
 }
 
 /// The suite with all boards.
 pub fn all_suite() -> impl AnySuite {
+    of_boards("all_boards", "the same, with the limits of each board that the emulator knows", BOARDS)
+}
+
+fn of_boards(name: &'static str, about: &'static str, boards: &[Board]) -> impl AnySuite {
     let case = |board: &Board| Case {
         name: board.case,
         about: "the kselftest of pci-epf-test skips what the board lacks, and passes",
         run: kselftest,
     };
     Suite::<Machines> {
-        name: "all_boards",
-        about: "the same, with the limits of each board that the emulator knows",
-        cases: BOARDS.iter().map(case).collect(),
+        name,
+        about,
+        cases: boards.iter().map(case).collect(),
     }
 }
 
