@@ -115,12 +115,20 @@ impl Machines {
 
 /// The suite with a board that lacks much.
 pub fn suite() -> impl AnySuite {
-    of_boards("boards", "the same, with the limits of a real controller", &BOARDS[..1])
+    of_boards(
+        "boards",
+        "the same, with the limits of a real controller",
+        &BOARDS[..1],
+    )
 }
 
 /// The suite with all boards.
 pub fn all_suite() -> impl AnySuite {
-    of_boards("all_boards", "the same, with the limits of each board that the emulator knows", BOARDS)
+    of_boards(
+        "all_boards",
+        "the same, with the limits of each board that the emulator knows",
+        BOARDS,
+    )
 }
 
 fn of_boards(name: &'static str, about: &'static str, boards: &[Board]) -> impl AnySuite {
