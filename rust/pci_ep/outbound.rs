@@ -9,6 +9,7 @@
 use crate::{
     bindings,
     controller::Endpoint,
+    copy::Step,
     word::{
         checked_range,
         checked_word,
@@ -115,32 +116,81 @@ impl OutboundWindow {
         Ok(())
     }
 
-    /// Copies bytes out of RC memory.
+    /// Copies bytes out of RC memory, in as few accesses as their alignment allows.
     ///
     /// # Errors
     ///
     /// `EINVAL` when they are not inside the window.
     pub fn read(&self, offset: usize, to: &mut [u8]) -> Result {
         checked_range(self.len(), offset, to.len())?;
-        // SAFETY: The range is inside the mapping, and `to` is valid for writes.
-        unsafe {
-            bindings::pci_ep_read_window(to.as_mut_ptr().cast(), self.at(offset).cast(), to.len())
-        };
+        let mut done = 0;
+        while let Some(step) = self.next_step(offset + done, to.len() - done) {
+            let part = to.get_mut(done..done + step.size()).ok_or(EINVAL)?;
+            self.read_step(offset + done, step, part)?;
+            done += step.size();
+        }
         Ok(())
     }
 
-    /// Copies bytes into RC memory, in no particular order and with accesses of any size.
+    /// Copies bytes into RC memory, in order and in as few accesses as their alignment allows.
     ///
     /// # Errors
     ///
     /// `EINVAL` when they are not inside the window.
     pub fn write(&self, offset: usize, from: &[u8]) -> Result {
         checked_range(self.len(), offset, from.len())?;
-        // SAFETY: The range is inside the mapping, and `from` is valid for reads.
-        unsafe {
-            bindings::pci_ep_write_window(self.at(offset).cast(), from.as_ptr().cast(), from.len())
-        };
+        let mut done = 0;
+        while let Some(step) = self.next_step(offset + done, from.len() - done) {
+            let part = from.get(done..done + step.size()).ok_or(EINVAL)?;
+            self.write_step(offset + done, step, part)?;
+            done += step.size();
+        }
         Ok(())
+    }
+
+    fn next_step(&self, offset: usize, left: usize) -> Option<Step> {
+        Step::next(self.at(offset) as usize, left)
+    }
+
+    /// Reads what `step` covers into `to`, which has its size.
+    fn read_step(&self, offset: usize, step: Step, to: &mut [u8]) -> Result {
+        let word = match step {
+            Step::Byte => self.load::<u8>(offset)?.into(),
+            Step::Half => self.load::<u16>(offset)?.into(),
+            Step::Word => self.load::<u32>(offset)?,
+            Step::Block(_) => {
+                let (to, size) = (to.as_mut_ptr().cast(), to.len());
+                // SAFETY: The caller checked that the range is inside the mapping; `to` is valid for
+                // writes.
+                unsafe { bindings::pci_ep_read_window(to, self.at(offset).cast(), size) };
+                return Ok(());
+            }
+        };
+        to.iter_mut()
+            .zip(word.to_le_bytes())
+            .for_each(|(to, byte)| *to = byte);
+        Ok(())
+    }
+
+    /// Writes `from`, which has the size of what `step` covers.
+    fn write_step(&self, offset: usize, step: Step, from: &[u8]) -> Result {
+        let word = || {
+            from.iter()
+                .rev()
+                .fold(0, |word, byte| word << 8 | u32::from(*byte))
+        };
+        match step {
+            Step::Byte => self.store(offset, word() as u8),
+            Step::Half => self.store(offset, word() as u16),
+            Step::Word => self.store(offset, word()),
+            Step::Block(_) => {
+                let (from, size) = (from.as_ptr().cast(), from.len());
+                // SAFETY: The caller checked that the range is inside the mapping; `from` is valid
+                // for reads.
+                unsafe { bindings::pci_ep_write_window(self.at(offset).cast(), from, size) };
+                Ok(())
+            }
+        }
     }
 
     fn check_word<W: Word>(&self, offset: usize) -> Result {

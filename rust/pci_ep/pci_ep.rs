@@ -20,6 +20,7 @@ mod bar;
 #[path = "../bindings.rs"]
 mod bindings;
 mod controller;
+mod copy;
 mod doorbell;
 mod features;
 mod header;
