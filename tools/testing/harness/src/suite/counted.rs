@@ -192,9 +192,9 @@ const BLOCK_ALONE: Most = Most {
 
 /// 32 requests at a time: indices, doorbell and interrupt are shared.
 const BLOCK_IN_BATCH: Most = Most {
-    reads: 14.0,
-    writes: 5.0,
-    signals: 0.5,
+    reads: 12.0,
+    writes: 3.0,
+    signals: 0.2,
 };
 
 /// Frames one at a time: a descriptor, the rings, and what is not whole words of header and frame.

@@ -131,11 +131,13 @@ impl Figures {
     }
 }
 
-/// Reads or writes so many blocks of 4 KiB, in batches of `depth`.
+/// Reads or writes so many blocks of 4 KiB, in batches of `depth`, each by a request of its own.
 pub fn transfer(guest: &mut Guest, disk: &str, mode: &str, depth: u32, blocks: u32) -> Result<()> {
+    let queue = disk.replace("/dev", "/sys/block");
     let command = format!(
-        "fio --name=transfer --filename={disk} --rw={mode} --bs=4k --size={}k --ioengine=libaio --direct=1 \
-         --iodepth={depth} --iodepth_batch_submit={depth} --iodepth_batch_complete_min={depth} --output-format=json",
+        "echo 2 >{queue}/queue/nomerges && fio --name=transfer --filename={disk} --rw={mode} --bs=4k \
+         --size={}k --ioengine=libaio --direct=1 --iodepth={depth} --iodepth_batch_submit={depth} \
+         --iodepth_batch_complete_min={depth}",
         4 * blocks
     );
     guest.sh_within(FIO_BOUND, &command).map(drop)
