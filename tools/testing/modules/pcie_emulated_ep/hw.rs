@@ -145,18 +145,16 @@ impl Hw {
     ///
     /// # Errors
     ///
-    /// What the controller answered, as [`errno`] has it; `ETIMEDOUT` when it did not.
+    /// What the controller answered, as [`errno`] has it; `ETIMEDOUT` when it did not, or has not
+    /// answered the command before.
     pub(crate) fn execute(&self, opcode: Opcode, immediate: u16, arguments: &[u64]) -> Result {
+        // While a command runs the controller ignores another one, and then answers the first.
+        self.wait_for_end()?;
         for (index, argument) in arguments.iter().take(ARG_COUNT).enumerate() {
             self.write64(reg::ARG0 + 8 * index as u64, *argument)?;
         }
         self.write(reg::COMMAND, opcode.command(immediate))?;
-        let status = read_poll_timeout(
-            || self.read(reg::STATUS).map(Status::from_raw),
-            |status| *status != Some(Status::Busy),
-            COMMAND_POLL,
-            COMMAND_TIMEOUT,
-        )?;
+        let status = self.wait_for_end()?;
         match status {
             Some(Status::Ok) => Ok(()),
             // What the RC has not enabled, or has not got, is for the function to deal with.
@@ -175,6 +173,16 @@ impl Hw {
                 Err(status.map_or(EIO, |status| errno(opcode, status)))
             }
         }
+    }
+
+    /// Waits until no command runs, and returns the status of the last one.
+    fn wait_for_end(&self) -> Result<Option<Status>> {
+        read_poll_timeout(
+            || self.read(reg::STATUS).map(Status::from_raw),
+            |status| *status != Some(Status::Busy),
+            COMMAND_POLL,
+            COMMAND_TIMEOUT,
+        )
     }
 
     /// Reads a register of 32 bits.
