@@ -6,6 +6,8 @@
 //! and no command is outstanding while it is held. Contexts are those of `vdpa::ConfigOps`: process,
 //! except kicks, which take no lock.
 
+mod queues;
+
 use crate::{
     interrupt::{
         Interrupts,
@@ -64,6 +66,7 @@ struct State {
     driver_features: u64,
     /// The status written last, as far as the endpoint accepted it.
     status: u8,
+    is_suspended: bool,
     generations: Generations,
 }
 
@@ -99,70 +102,10 @@ impl EpfDevice {
     }
 
     /// Changes the set-up of a queue.
-    fn set_up(&self, vq: u16, change: impl FnOnce(&mut QueueSetup)) -> Result {
+    fn set_up<T>(&self, vq: u16, change: impl FnOnce(&mut QueueSetup) -> T) -> Result<T> {
         let mut state = self.state.lock();
         let setup = state.queues.get_mut(usize::from(vq)).ok_or(EINVAL)?;
-        change(setup);
-        Ok(())
-    }
-
-    /// Sets the queue up on the endpoint and starts it.
-    ///
-    /// The driver side will use the queue even if that fails, as it cannot be told. Then the endpoint
-    /// is lost, and what is put into the queue comes back with an error.
-    fn start_queue(&self, vq: u16) -> Result {
-        let (setup, features) = self.set_up_as(vq)?;
-        let signal = self.signal(vq)?;
-        // Before the endpoint may signal.
-        signal.set_ready(true);
-        let started = self.start_on_endpoint(vq, &setup);
-        if started.is_err() {
-            self.link.give_up();
-        }
-        self.takeover.queue_started(vq, setup, features);
-        started
-    }
-
-    fn set_up_as(&self, vq: u16) -> Result<(QueueSetup, u64)> {
-        let state = self.state.lock();
-        let setup = state.queues.get(usize::from(vq)).ok_or(EINVAL)?;
-        Ok((*setup, state.driver_features))
-    }
-
-    fn start_on_endpoint(&self, vq: u16, setup: &QueueSetup) -> Result {
-        let request = setup.request(vq, self.interrupts.queue_vector(vq));
-        self.link.command(&Command::SetupQueue(request))?;
-        self.link
-            .command(&Command::SetQueueState(vq.into(), setup.state()))?;
-        self.link
-            .command(&Command::EnableQueue(vq.into()))
-            .map(drop)
-    }
-
-    /// Stops the queue; nothing touches it any more when this returns, error or not.
-    fn stop_queue(&self, vq: u16) -> Result {
-        let signal = self.signal(vq)?;
-        if !signal.is_ready() {
-            return Ok(());
-        }
-        let stopped = self.stop_on_endpoint(vq);
-        if stopped.is_err() {
-            self.link.give_up();
-        }
-        signal.set_ready(false);
-        self.interrupts.synchronize();
-        self.takeover.queue_stopped(vq);
-        stopped
-    }
-
-    fn stop_on_endpoint(&self, vq: u16) -> Result {
-        match self.link.is_lost() {
-            true => Ok(()),
-            false => self
-                .link
-                .command(&Command::DisableQueue(vq.into()))
-                .map(drop),
-        }
+        Ok(change(setup))
     }
 
     fn stop_signals(&self) {
@@ -238,6 +181,7 @@ impl State {
             queues: KVec::from_elem(QueueSetup::default(), num_queues, GFP_KERNEL)?,
             driver_features: 0,
             status: 0,
+            is_suspended: false,
             generations: Generations::default(),
         })
     }
@@ -246,6 +190,7 @@ impl State {
         self.queues.as_mut_slice().fill(QueueSetup::default());
         self.driver_features = 0;
         self.status = 0;
+        self.is_suspended = false;
     }
 }
 
@@ -257,7 +202,11 @@ fn is_acceptance(accepted: DeviceStatus, asked: DeviceStatus) -> bool {
 
 #[vtable]
 impl ConfigOps for EpfDevice {
+    /// Refused for a queue that is started: it cannot move while the device is suspended.
     fn set_vq_address(&self, vq: u16, address: VqAddress) -> Result {
+        if self.signal(vq)?.is_ready() {
+            return Err(EBUSY);
+        }
         self.set_up(vq, |setup| setup.address = address)
     }
 
@@ -292,7 +241,7 @@ impl ConfigOps for EpfDevice {
     }
 
     fn set_vq_state(&self, vq: u16, state: VqState) -> Result {
-        self.set_up(vq, |setup| setup.avail_index = state.avail_index)
+        self.set_avail_index(vq, state.avail_index)
     }
 
     fn get_vq_state(&self, vq: u16) -> Result<VqState> {
@@ -370,8 +319,17 @@ impl ConfigOps for EpfDevice {
         let reset = self.link.reset();
         self.stop_signals();
         self.state.lock().reset();
+        self.takeover.release();
         reset?;
         self.link.command(&self.interrupts.command()).map(drop)
+    }
+
+    fn suspend(&self) -> Result {
+        self.suspend_all()
+    }
+
+    fn resume(&self) -> Result {
+        self.resume_all()
     }
 
     fn get_config_size(&self) -> usize {

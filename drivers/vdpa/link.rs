@@ -51,7 +51,8 @@ use transport::{
     Identity,
     QueueIndex,
     Registers,
-    RootComplexPort, //
+    RootComplexPort,
+    TransportFeatures, //
 };
 
 /// The link to one endpoint function.
@@ -107,6 +108,12 @@ impl Link {
     /// The device, for messages. Context: any.
     pub(crate) fn dev(&self) -> &kernel::device::Device {
         (*self.pdev).as_ref()
+    }
+
+    /// Whether the endpoint can be suspended. Context: any.
+    pub(crate) fn can_suspend(&self) -> bool {
+        let features = self.identity.transport_features();
+        features.contains(TransportFeatures::SUSPEND)
     }
 
     /// The queue with this index, if the endpoint has it. Context: any.

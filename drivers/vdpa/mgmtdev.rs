@@ -102,6 +102,7 @@ impl EpfManagement {
             parent: (*self.pdev).as_ref(),
             queues: self.link.identity().num_queues().into(),
             memory: Memory::Dma((*self.pdev).as_ref()),
+            can_suspend: self.link.can_suspend(),
         };
         let device = EpfDevice::new(
             self.link.clone(),

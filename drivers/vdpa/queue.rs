@@ -17,6 +17,8 @@ pub(crate) struct QueueSetup {
     pub(crate) size: u32,
     /// The next available index.
     pub(crate) avail_index: u16,
+    /// It was started while the device was suspended, and the endpoint is told at the resume.
+    pub(crate) is_deferred: bool,
 }
 
 impl QueueSetup {

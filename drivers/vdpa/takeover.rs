@@ -51,6 +51,8 @@ struct Work {
 
 struct Queues {
     states: KVec<State>,
+    /// The device is suspended: nothing is handed back for the time being.
+    is_held: bool,
     batch: KBox<Batch>,
 }
 
@@ -86,7 +88,7 @@ impl Takeover {
         let work = pin_init!(Work {
             link: link.clone(),
             signals: signals.clone(),
-            queues <- new_mutex!(Queues { states, batch }, "epf_vdpa::Takeover::queues"),
+            queues <- new_mutex!(Queues { states, is_held: false, batch }, "epf_vdpa::Takeover::queues"),
         });
         let work = Arc::pin_init(work, GFP_KERNEL)?;
         let worker = Worker::new(c"epf_vdpa::Takeover", queue, work.clone())?;
@@ -96,6 +98,17 @@ impl Takeover {
     /// Serves the queues soon, if the endpoint is lost. Context: any.
     pub(crate) fn wake(&self) {
         self.worker.wake();
+    }
+
+    /// Serves nothing from now on; when this returns, no queue is touched from here.
+    pub(crate) fn hold(&self) {
+        self.work.queues.lock().is_held = true;
+    }
+
+    /// Serves the queues again, if the endpoint is lost.
+    pub(crate) fn release(&self) {
+        self.work.queues.lock().is_held = false;
+        self.wake();
     }
 
     /// To be called when the driver side begins to use a queue.
@@ -171,7 +184,14 @@ impl Run for Work {
             return;
         }
         let mut queues = self.queues.lock();
-        let Queues { states, batch } = &mut *queues;
+        let Queues {
+            states,
+            is_held,
+            batch,
+        } = &mut *queues;
+        if *is_held {
+            return;
+        }
         for (vq, state) in (0..).zip(states.iter_mut()) {
             self.serve(vq, state, batch);
         }

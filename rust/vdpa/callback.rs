@@ -71,16 +71,30 @@ pub struct CallbackSlot {
 }
 
 /// What is in a slot.
+#[derive(Default)]
 struct State {
     callback: Option<Callback>,
     calls: u64,
+    is_held: bool,
+    /// A call was held back.
+    is_owed: bool,
+}
+
+impl State {
+    fn call(&mut self) {
+        self.is_owed = self.is_held;
+        if let Some(callback) = self.callback.as_ref().filter(|_| !self.is_held) {
+            callback.call();
+            self.calls = self.calls.wrapping_add(1);
+        }
+    }
 }
 
 impl CallbackSlot {
     /// Returns an initialiser of an empty slot.
     pub fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            state <- new_irq_lock!(State { callback: None, calls: 0 }, "vdpa::CallbackSlot"),
+            state <- new_irq_lock!(State::default(), "vdpa::CallbackSlot"),
         })
     }
 
@@ -103,10 +117,27 @@ impl CallbackSlot {
     /// Context: hard interrupt, or with bottom halves off. Never from `kick_vq`: `vhost_vdpa` drops
     /// an event that is signalled from within another one.
     pub fn call(&self) {
-        let mut state = self.state.lock();
-        if let Some(callback) = &state.callback {
-            callback.call();
-            state.calls = state.calls.wrapping_add(1);
+        self.state.lock().call();
+    }
+
+    /// Holds calls back from now on; when this returns, the callback is not running.
+    ///
+    /// Context: any, but not from a callback.
+    pub fn hold(&self) {
+        self.state.lock().is_held = true;
+    }
+
+    /// Calls again, at once if a call was held back.
+    ///
+    /// Context: process, with interrupts on.
+    pub fn release(&self) {
+        let is_owed = {
+            let mut state = self.state.lock();
+            state.is_held = false;
+            core::mem::take(&mut state.is_owed)
+        };
+        if is_owed {
+            self.call_from_process();
         }
     }
 

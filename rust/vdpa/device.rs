@@ -63,6 +63,9 @@ pub struct Options<'a> {
     pub queues: u32,
     /// How the device reaches memory.
     pub memory: Memory<'a>,
+    /// Whether the device implements [`suspend`](ConfigOps::suspend) and [`resume`](ConfigOps::resume),
+    /// if its type does.
+    pub can_suspend: bool,
 }
 
 /// A vDPA device with the driver's data `T`.
@@ -105,16 +108,16 @@ unsafe impl<T: ConfigOps> Sync for Device<T> {}
 impl<T: ConfigOps> Device<T> {
     /// Allocates a zeroed device. The result must not be dereferenced to the data yet.
     fn alloc(options: &Options<'_>) -> Result<ARef<Self>> {
-        let (ops, map): (_, *const _) = match options.memory {
-            Memory::Dma(_) => (Vtable::<T>::OPS, ptr::null()),
-            Memory::Kernel(_) => (Vtable::<T>::KERNEL_OPS, &map::OPS),
+        let map: *const _ = match options.memory {
+            Memory::Dma(_) => ptr::null(),
+            Memory::Kernel(_) => &map::OPS,
         };
         // SAFETY: `parent` outlives the call, and `new` keeps it alive until it is counted; the
         // tables are constants; the name is copied.
         let vdpa = from_err_ptr(unsafe {
             bindings::__vdpa_alloc_device(
                 as_raw(options.parent),
-                ops,
+                Vtable::<T>::of(options),
                 map,
                 1,
                 1,

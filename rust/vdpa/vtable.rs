@@ -4,7 +4,9 @@
 //!
 //! Each function converts its arguments and calls the method of its name, nothing else. They share
 //! one safety contract: the vDPA core, `virtio_vdpa` and `vhost_vdpa` call them with a device whose
-//! table this is, between its registration and its release.
+//! table this is, between its registration and its release. The tables themselves are in `table`.
+
+mod table;
 
 use crate::{
     bindings,
@@ -38,7 +40,7 @@ use kernel::{
     prelude::*,
 };
 
-/// The table of `T`, see [`Vtable::OPS`].
+/// The tables of `T`, see [`Vtable::of`].
 pub(crate) struct Vtable<T: ConfigOps>(PhantomData<T>);
 
 /// Defines the functions of the table: the C arguments, and the method call they become.
@@ -331,70 +333,4 @@ fn permission_of(raw: u32) -> Result<Permission> {
         bindings::VHOST_MAP_RW => Ok(Permission::ReadWrite),
         _ => Err(EINVAL),
     }
-}
-
-/// Fills a slot of the table if the optional operation is implemented.
-macro_rules! optional {
-    ($has:ident, $name:ident) => {
-        if T::$has {
-            Some(Self::$name)
-        } else {
-            None
-        }
-    };
-}
-
-impl<T: ConfigOps> Vtable<T> {
-    const TABLE: bindings::vdpa_config_ops = bindings::vdpa_config_ops {
-        set_vq_address: Some(Self::set_vq_address),
-        set_vq_num: Some(Self::set_vq_num),
-        kick_vq: Some(Self::kick_vq),
-        kick_vq_with_data: optional!(HAS_KICK_VQ_WITH_DATA, kick_vq_with_data),
-        set_vq_cb: Some(Self::set_vq_cb),
-        set_vq_ready: Some(Self::set_vq_ready),
-        get_vq_ready: Some(Self::get_vq_ready),
-        set_vq_state: Some(Self::set_vq_state),
-        get_vq_state: Some(Self::get_vq_state),
-        get_vendor_vq_stats: optional!(HAS_GET_VENDOR_VQ_STATS, get_vendor_vq_stats),
-        get_vq_notification: optional!(HAS_GET_VQ_NOTIFICATION, get_vq_notification),
-        get_vq_irq: optional!(HAS_GET_VQ_IRQ, get_vq_irq),
-        get_vq_size: optional!(HAS_GET_VQ_SIZE, get_vq_size),
-        get_vq_align: Some(Self::get_vq_align),
-        get_device_features: Some(Self::get_device_features),
-        get_backend_features: optional!(HAS_GET_BACKEND_FEATURES, get_backend_features),
-        set_driver_features: Some(Self::set_driver_features),
-        get_driver_features: Some(Self::get_driver_features),
-        set_config_cb: Some(Self::set_config_cb),
-        get_vq_num_max: Some(Self::get_vq_num_max),
-        get_vq_num_min: optional!(HAS_GET_VQ_NUM_MIN, get_vq_num_min),
-        get_device_id: Some(Self::get_device_id),
-        get_vendor_id: Some(Self::get_vendor_id),
-        get_status: Some(Self::get_status),
-        set_status: Some(Self::set_status),
-        reset: Some(Self::reset),
-        suspend: optional!(HAS_SUSPEND, suspend),
-        resume: optional!(HAS_RESUME, resume),
-        get_config_size: Some(Self::get_config_size),
-        get_config: Some(Self::get_config),
-        set_config: Some(Self::set_config),
-        get_generation: optional!(HAS_GET_GENERATION, get_generation),
-        get_iova_range: optional!(HAS_GET_IOVA_RANGE, get_iova_range),
-        dma_map: optional!(HAS_DMA_MAP, dma_map),
-        dma_unmap: optional!(HAS_DMA_UNMAP, dma_unmap),
-        reset_map: optional!(HAS_RESET_MAP, reset_map),
-        free: Some(Self::free),
-        ..pin_init::zeroed()
-    };
-
-    /// The table of a device that reaches memory as `T` likes.
-    pub(crate) const OPS: &'static bindings::vdpa_config_ops = &Self::TABLE;
-
-    /// The table of a device with a [`KernelMap`](crate::KernelMap).
-    pub(crate) const KERNEL_OPS: &'static bindings::vdpa_config_ops = &bindings::vdpa_config_ops {
-        dma_map: Some(Self::map_pinned),
-        dma_unmap: Some(Self::unmap_pinned),
-        reset_map: Some(Self::unmap_all_pinned),
-        get_vq_map: Some(Self::get_vq_map),
-        ..Self::TABLE
-    };
 }

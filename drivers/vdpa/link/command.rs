@@ -156,6 +156,7 @@ impl Link {
         new.layout() == old.layout()
             && new.device_id() == old.device_id()
             && new.device_features() == old.device_features()
+            && new.transport_features().contains(old.transport_features())
             && self.has_same_doorbells(new)
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A worker that serves one queue: woken by kicks, run in bounded parts, stopped for a reset.
+//! A worker that serves one queue: woken by kicks, run in bounded parts, stopped for a reset or a
+//! suspension.
 //!
 //! ```text
 //!   kick --> Worker --> Serve::serve --> false: sleeps until the next kick
@@ -118,10 +119,17 @@ impl<T: Serve> QueueWorker<T> {
         self.worker.wake();
     }
 
-    /// Returns when nothing is served any more. Context: process, once after each start.
+    /// Goes on where [`stop`](Self::stop) ended it. Context: process, while stopped.
+    pub fn resume(&self) {
+        self.start(|_| ());
+    }
+
+    /// Returns when nothing is served any more, until the next start. Context: process.
     pub fn stop(&self) {
-        self.server.stop.0.store(true, Relaxed);
-        self.worker.disable_and_wait();
+        // Calls of `disable_and_wait` nest, and a suspended device is stopped once more for a reset.
+        if !self.server.stop.0.xchg(true, Relaxed) {
+            self.worker.disable_and_wait();
+        }
     }
 }
 

@@ -107,6 +107,16 @@ impl Backend for BlkBackend {
         }
     }
 
+    fn suspend(&self) {
+        self.stop();
+    }
+
+    fn resume(&self) {
+        for worker in &self.workers {
+            worker.resume();
+        }
+    }
+
     fn write_config(&self, _offset: usize, _from: &[u8]) -> Result {
         // Only `writeback` could be written, and `CONFIG_WCE` is not offered.
         Err(EINVAL)

@@ -76,7 +76,7 @@ impl Serve for RequestQueue {
         self.used.clear();
         for chain in self.batch.iter() {
             if stop.is_set() {
-                return Ok(false);
+                break;
             }
             let answer = answer(
                 &self.disk,
@@ -94,7 +94,7 @@ impl Serve for RequestQueue {
         if !self.used.is_empty() {
             self.queue.push(&self.used)?;
         }
-        Ok(true)
+        Ok(!stop.is_set())
     }
 }
 

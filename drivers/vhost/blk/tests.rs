@@ -3,6 +3,8 @@
 //! KUnit suite of the request queue: whole requests, from a driver side in plain memory to a store
 //! in memory and back.
 
+mod worker;
+
 use crate::{
     config::Offer,
     disk::Disk,

@@ -45,9 +45,9 @@ pub struct VqSpec {
 
 /// The operations of a transport on one device.
 ///
-/// Context: process. `create_vqs`, `del_vqs`, `set_features`, `set_status` and `backend_bound` come one
-/// at a time, with the device's state lock held or while a backend is being bound; the others come
-/// at any time and concurrently. A transport must not call a method of [`Device`] from within an
+/// Context: process. `create_vqs`, `del_vqs`, `set_features`, `set_status`, `suspend`, `resume` and
+/// `backend_bound` come one at a time, with the device's state lock held or while a backend is being
+/// bound; the others come at any time and concurrently. A transport must not call a method of [`Device`] from within an
 /// operation, nor hold a lock across such a method that an operation takes.
 pub trait ConfigOps: Send + Sync {
     /// Makes the queues of the backend that is being bound, with the indices of `specs`.
@@ -83,6 +83,15 @@ pub trait ConfigOps: Send + Sync {
     ///
     /// As for [`read`](Self::read).
     fn write(&self, dst: u64, from: &[u8]) -> Result;
+
+    /// Keeps the queues from the backend, which stands still, by
+    /// [`RingQueue::suspend`](crate::RingQueue::suspend); then sends no notification.
+    ///
+    /// It ends with [`resume`](Self::resume), or with a reset.
+    fn suspend(&self);
+
+    /// Undoes [`suspend`](Self::suspend) and sends what was held back; the backend goes on after this.
+    fn resume(&self);
 
     /// Publishes the features that the device offers; zero when there is no backend.
     ///

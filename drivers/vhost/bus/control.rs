@@ -12,6 +12,9 @@
 //! 2. *cancel*: the transport deactivates the queues (reset) or forgets them (unbind), after which
 //!    no kick is delivered and no driver-side memory is mapped;
 //! 3. *release*: the driver side sees the new status (reset), or the backend is dropped (unbind).
+//!
+//! A suspension takes the first two steps, by [`Backend::suspend`] and [`ConfigOps::suspend`], and
+//! undoes them in the other order.
 
 use crate::{
     fault::Fault,
@@ -43,6 +46,18 @@ pub(crate) struct Control {
     state: Mutex<State>,
 }
 
+/// What the backend is doing.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Work {
+    /// Nothing: it has not been started, or was stopped.
+    #[default]
+    Stopped,
+    /// [`Backend::start`] succeeded.
+    Running,
+    /// It stands still after [`Backend::suspend`].
+    Suspended,
+}
+
 /// What is under the state lock.
 #[derive(Default)]
 struct State {
@@ -50,18 +65,25 @@ struct State {
     /// What the backend offers.
     offered: u64,
     backend: Option<Arc<dyn Backend>>,
-    /// [`Backend::start`] succeeded and [`Backend::stop`] has not been called since.
-    is_started: bool,
+    work: Work,
     queues: KVec<Arc<dyn Virtqueue>>,
 }
 
 impl State {
     /// Step 1: quiesce.
     fn stop(&mut self) {
-        if let Some(backend) = self.backend.as_ref().filter(|_| self.is_started) {
+        let work = core::mem::take(&mut self.work);
+        if let Some(backend) = self.backend.as_ref().filter(|_| work != Work::Stopped) {
             backend.stop();
         }
-        self.is_started = false;
+    }
+
+    /// Returns the backend, if it is doing that.
+    fn backend_in(&self, work: Work) -> Result<&Arc<dyn Backend>> {
+        match self.work == work {
+            true => self.backend(),
+            false => Err(EBUSY),
+        }
     }
 
     fn backend(&self) -> Result<&Arc<dyn Backend>> {
@@ -156,11 +178,31 @@ impl Control {
 
     fn start(state: &mut State, features: u64) -> Result {
         let started = state.backend().and_then(|backend| backend.start(features));
-        state.is_started = started.is_ok();
-        if started.is_err() {
+        if started.is_ok() {
+            state.work = Work::Running;
+        } else {
             state.machine.fail();
         }
         started
+    }
+
+    /// Suspends the device: quiesce, cancel.
+    pub(crate) fn suspend(&self) -> Result {
+        let mut state = self.state.lock();
+        state.backend_in(Work::Running)?.suspend();
+        self.ops.suspend();
+        state.work = Work::Suspended;
+        Ok(())
+    }
+
+    /// Undoes it in the other order.
+    pub(crate) fn resume(&self) -> Result {
+        let mut state = self.state.lock();
+        let backend = state.backend_in(Work::Suspended)?;
+        self.ops.resume();
+        backend.resume();
+        state.work = Work::Running;
+        Ok(())
     }
 
     /// Resets the device: quiesce, cancel, release.

@@ -262,6 +262,28 @@ impl Device {
         }
     }
 
+    /// Suspends the device until [`resume`](Self::resume) or a reset.
+    ///
+    /// On return the backend stands still, what it finished has been given back, and what it did not
+    /// is available again: [`RingQueue::avail_index`](crate::RingQueue::avail_index) is exact. Nothing
+    /// touches memory of the driver side, and no notification is sent. It waits for as long as a reset.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY`: the device is not running, or is suspended.
+    pub fn suspend(&self) -> Result {
+        self.control.suspend()
+    }
+
+    /// Goes on after [`suspend`](Self::suspend), with a look at all queues.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY`: the device is not suspended.
+    pub fn resume(&self) -> Result {
+        self.control.resume()
+    }
+
     /// The driver side wrote bytes of the device configuration space.
     ///
     /// # Errors

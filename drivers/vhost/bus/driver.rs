@@ -58,8 +58,18 @@ pub trait Backend: Send + Sync {
 
     /// The device is reset: returns when no worker touches a queue any more.
     ///
-    /// Called once after each successful [`start`](Self::start).
+    /// Called once after each successful [`start`](Self::start), also while suspended.
     fn stop(&self);
+
+    /// The device is suspended: returns when no worker touches a queue, until
+    /// [`resume`](Self::resume).
+    ///
+    /// What was finished has been given back by then. What was taken and not finished is available
+    /// again after the resume, of which each queue that this concerns tells by one `EPIPE`.
+    fn suspend(&self);
+
+    /// The device goes on. Kicks have been ignored meanwhile, so all queues are to be looked at once.
+    fn resume(&self);
 
     /// The driver side wrote bytes of the device configuration space.
     ///

@@ -72,7 +72,8 @@ static RING_LOCK: &CStr = c"vhost_bus::RingQueue::ring";
 ///
 /// # Invariants
 ///
-/// There is a queue if the state is [`QueueState::Ready`] or [`QueueState::Broken`].
+/// There is a queue if the state is [`QueueState::Ready`], [`QueueState::Suspended`] or
+/// [`QueueState::Broken`].
 struct Ring<M: RingMemory> {
     state: QueueState,
     /// The backend has not been told that this is another queue than it had.
@@ -170,6 +171,44 @@ impl<M: RingMemory, S: Signal> RingQueue<M, S> {
         Some(queue.avail_index().wrapping_sub(queue.in_flight()))
     }
 
+    /// Keeps a queue that is ready from the backend, which stands still, until
+    /// [`resume`](Self::resume).
+    ///
+    /// Chains that were not given back are available again: [`avail_index`](Self::avail_index) is the
+    /// index of the first of them. The backend is told as by [`activate`](Self::activate), if there
+    /// are any.
+    pub fn suspend(&self) {
+        let ring = &mut *self.ring.lock();
+        if ring.state != QueueState::Ready {
+            return;
+        }
+        if let Some(queue) = &mut ring.queue {
+            let in_flight = queue.in_flight();
+            // Backends give chains back in order, so the last ones taken are those in flight.
+            ring.is_renewed |= in_flight != 0 && queue.unpop(in_flight).is_ok();
+        }
+        // INVARIANT: Suspended, and the queue that was ready stays.
+        ring.state = QueueState::Suspended;
+    }
+
+    /// Lets the backend have a queue again that is suspended.
+    pub fn resume(&self) {
+        let mut ring = self.ring.lock();
+        if ring.state == QueueState::Suspended {
+            // INVARIANT: Ready, and the queue that was suspended stays.
+            ring.state = QueueState::Ready;
+        }
+    }
+
+    /// Sets the index that a suspended queue goes on from; others go on as they are.
+    pub fn set_avail_index(&self, index: u16) {
+        let ring = &mut *self.ring.lock();
+        if ring.state == QueueState::Suspended {
+            // INVARIANT: Suspended, and there is a queue.
+            ring.queue = ring.queue.take().map(|queue| queue.go_on_at(index));
+        }
+    }
+
     /// Returns the index of the next chain to be taken, if the queue is active.
     pub fn avail_index(&self) -> Option<u16> {
         Some(self.ring.lock().queue.as_ref()?.avail_index())
@@ -217,13 +256,10 @@ where
 
 impl<M: RingMemory> Ring<M> {
     fn ready(&mut self) -> Result<&mut SplitQueue<M>> {
-        if core::mem::take(&mut self.is_renewed) {
+        if self.state != QueueState::Ready || core::mem::take(&mut self.is_renewed) {
             return Err(EPIPE);
         }
-        match &mut self.queue {
-            Some(queue) if self.state == QueueState::Ready => Ok(queue),
-            _ => Err(EPIPE),
-        }
+        self.queue.as_mut().ok_or(EPIPE)
     }
 }
 

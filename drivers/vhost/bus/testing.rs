@@ -65,6 +65,18 @@ impl Memory {
         Ok(())
     }
 
+    /// Returns a copy of all of it.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: no memory.
+    pub fn read_all(&self) -> Result<VVec<u8>> {
+        let bytes = self.bytes.lock();
+        let mut copy = VVec::with_capacity(bytes.len(), GFP_KERNEL)?;
+        copy.extend_from_slice(&bytes, GFP_KERNEL)?;
+        Ok(copy)
+    }
+
     /// Returns the 16 bits at `at`.
     ///
     /// # Errors

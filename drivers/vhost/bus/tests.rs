@@ -6,4 +6,6 @@
 mod fixture;
 mod life;
 mod ring;
+mod running;
+mod suspension;
 mod work;

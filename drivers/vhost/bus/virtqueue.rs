@@ -21,6 +21,10 @@ use virtio::ring::{
 ///                   activate |   | deactivate          | deactivate
 ///                            |   v                     |
 ///                          Stopped <-------------------+
+///
+///           suspend                deactivate
+///   Ready <---------> Suspended ---------------> Stopped
+///           resume
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueState {
@@ -28,6 +32,8 @@ pub enum QueueState {
     Configured,
     /// The driver side set it up and it works.
     Ready,
+    /// It works, and the device is suspended: the backend is kept from it until that resumes.
+    Suspended,
     /// It worked and has been taken away from the backend, by a reset or a queue reset.
     Stopped,
     /// A side broke a rule of the ring, or its memory cannot be reached; a reset is needed.
@@ -40,6 +46,7 @@ impl QueueState {
         match self {
             Self::Configured => "configured",
             Self::Ready => "ready",
+            Self::Suspended => "suspended",
             Self::Stopped => "stopped",
             Self::Broken => "broken",
         }
@@ -49,7 +56,9 @@ impl QueueState {
 /// A virtqueue in the hands of its backend.
 ///
 /// Context: process, unless stated. A backend that has returned from
-/// [`Backend::stop`](crate::Backend::stop) must not use its queues before the next start; if it does, they answer `EPIPE`.
+/// [`Backend::stop`](crate::Backend::stop) must not use its queues before the next start, nor one that
+/// has returned from [`Backend::suspend`](crate::Backend::suspend) before it resumes; if it does, they
+/// answer `EPIPE`.
 ///
 /// After `EPIPE` a backend forgets what it took: the driver side may have set the queue up again, in
 /// other memory, and this is the only word of it. What was not given back is then available again.

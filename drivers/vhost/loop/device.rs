@@ -96,6 +96,11 @@ impl Loop {
         self.queues().get(usize::from(index))
     }
 
+    /// Returns the rings that the backend uses. Context: process.
+    fn rings(&self) -> impl Iterator<Item = Arc<Ring>> + '_ {
+        self.queues().iter().filter_map(|queue| queue.ring())
+    }
+
     pub(crate) fn map(&self) -> &Arc<KernelMap> {
         &self.map
     }
@@ -174,6 +179,16 @@ impl ConfigOps for Loop {
         self.map.write(dst, from)
     }
 
+    fn suspend(&self) {
+        self.rings().for_each(|ring| ring.suspend());
+        self.config_callback.hold();
+    }
+
+    fn resume(&self) {
+        self.rings().for_each(|ring| ring.resume());
+        self.config_callback.release();
+    }
+
     /// The driver side asks the bus for the features: nothing to publish.
     fn set_features(&self, _device_features: u64) -> Result {
         Ok(())
@@ -187,6 +202,7 @@ impl ConfigOps for Loop {
         if status.is_reset() {
             self.queues().iter().for_each(|queue| queue.reset());
             self.config_callback.clear();
+            self.config_callback.release();
             self.keep_features(0);
         }
         let before = self.get_status();

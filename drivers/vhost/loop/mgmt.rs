@@ -113,6 +113,7 @@ impl Management for LoopManagement {
             parent: &self.parent,
             queues: transport.queues().len().try_into()?,
             memory: Memory::Kernel(transport.map().clone()),
+            can_suspend: true,
         };
         let ops = LoopOps::new(transport, registration, allowed_features);
         Unregistered::new(&options, ops)

@@ -113,6 +113,14 @@ impl Queue {
         change(&mut self.setup.lock());
     }
 
+    /// Sets where the queue goes on: at its next start, or at the resume if the device is suspended.
+    pub(crate) fn set_avail_index(&self, index: u16) {
+        self.set_up(|setup| setup.avail_index = index);
+        if let Some(ring) = self.ring() {
+            ring.set_avail_index(index);
+        }
+    }
+
     /// Tells the backend that there are buffers. Context: any.
     pub(crate) fn kick(&self) {
         self.kicks.fetch_add(1, Relaxed);

@@ -59,6 +59,10 @@ mod suite {
 
         fn stop(&self) {}
 
+        fn suspend(&self) {}
+
+        fn resume(&self) {}
+
         fn write_config(&self, _offset: usize, _from: &[u8]) -> Result {
             Err(EINVAL)
         }

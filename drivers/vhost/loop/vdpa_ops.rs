@@ -96,8 +96,13 @@ impl LoopOps {
 
 #[vtable]
 impl ConfigOps for LoopOps {
+    /// Refused for a queue that is started: it cannot move while the device is suspended.
     fn set_vq_address(&self, vq: u16, address: VqAddress) -> Result {
-        self.queue(vq)?.set_up(|setup| setup.address = address);
+        let queue = self.queue(vq)?;
+        if queue.is_started() {
+            return Err(EBUSY);
+        }
+        queue.set_up(|setup| setup.address = address);
         Ok(())
     }
 
@@ -127,8 +132,7 @@ impl ConfigOps for LoopOps {
     }
 
     fn set_vq_state(&self, vq: u16, state: VqState) -> Result {
-        self.queue(vq)?
-            .set_up(|setup| setup.avail_index = state.avail_index);
+        self.queue(vq)?.set_avail_index(state.avail_index);
         Ok(())
     }
 
@@ -202,6 +206,14 @@ impl ConfigOps for LoopOps {
     fn reset(&self) -> Result {
         self.device().reset();
         Ok(())
+    }
+
+    fn suspend(&self) -> Result {
+        self.device().suspend()
+    }
+
+    fn resume(&self) -> Result {
+        self.device().resume()
     }
 
     fn get_config_size(&self) -> usize {

@@ -9,7 +9,7 @@
 //! vdpa dev add name disk0 mgmtdev faux/vhost_loop_blk
 //! ```
 //!
-//! Not supported: packed rings, suspend and resume, address spaces.
+//! Not supported: packed rings, address spaces.
 
 mod device;
 mod memory;

@@ -106,8 +106,18 @@ impl Backend for NetBackend {
 
     fn stop(&self) {
         self.interface.set_carrier(false);
+        self.suspend();
+    }
+
+    /// The interface keeps its carrier: what it is given meanwhile waits in its queue.
+    fn suspend(&self) {
         self.pair.transmit.stop();
         self.pair.receive.stop();
+    }
+
+    fn resume(&self) {
+        self.pair.transmit.resume();
+        self.pair.receive.resume();
     }
 
     fn write_config(&self, _offset: usize, _from: &[u8]) -> Result {

@@ -58,6 +58,26 @@ mod suite {
     }
 
     #[test]
+    fn held_calls_become_one() -> Result {
+        static CALLS: Atomic<u32> = Atomic::new(0);
+
+        let slot = Arc::pin_init(CallbackSlot::new(), GFP_KERNEL)?;
+        slot.set(callback_to(&CALLS, true));
+        slot.hold();
+        slot.release();
+        assert!(CALLS.load(Relaxed) == 0);
+        slot.hold();
+        slot.call();
+        slot.call();
+        assert!(CALLS.load(Relaxed) == 0);
+        slot.release();
+        assert!(CALLS.load(Relaxed) == 1);
+        slot.call();
+        assert!(CALLS.load(Relaxed) == 2);
+        Ok(())
+    }
+
+    #[test]
     fn callback_without_function_is_none() {
         static CALLS: Atomic<u32> = Atomic::new(0);
 

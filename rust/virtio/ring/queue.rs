@@ -93,6 +93,11 @@ impl<M: RingMemory> SplitQueue<M> {
         self.available.wrapping_sub(self.next_available)
     }
 
+    /// Goes on at another index, as [`QueueConfig::start_at`] has it; no chain may be in flight.
+    pub fn go_on_at(self, index: u16) -> Self {
+        self.config.start_at(index).start(self.memory)
+    }
+
     /// Stops the queue and returns its memory.
     pub fn stop(self) -> M {
         self.memory

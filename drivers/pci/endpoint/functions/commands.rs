@@ -116,6 +116,19 @@ impl Commands {
         is_kicked
     }
 
+    /// Takes what is in the polled slots as seen (D5).
+    fn take_slots(&mut self) {
+        for index in self.parts.layout.queues() {
+            let word = self.slot(index);
+            if let Ok(queue) = self.queue(index) {
+                let taken = word.filter(|_| queue.slot.is_some());
+                queue.slot = taken.map(PolledSlot::new);
+            }
+        }
+        // ORDERING: The slots are read before the available indexes (D5).
+        barrier::rmb();
+    }
+
     /// Returns the word in the slot of a queue; `None`: slots are not polled.
     fn slot(&self, index: QueueIndex) -> Option<u32> {
         let offset = self.parts.layout.polled_slot(index)?;
@@ -255,6 +268,10 @@ impl CommandHandler for Commands {
         state: QueueState,
     ) -> Result<(), CommandError> {
         self.queue(index)?.avail_index = state.available;
+        // One that is enabled is suspended.
+        if let Some(ring) = self.parts.transport.queues.get(index.get()) {
+            ring.set_avail_index(state.available);
+        }
         Ok(())
     }
 
@@ -266,5 +283,17 @@ impl CommandHandler for Commands {
             available: running.unwrap_or(queue.avail_index),
             used: 0,
         })
+    }
+
+    /// The bus has the backend stand still, then has the transport keep queues and interrupts from it.
+    fn suspend(&mut self) -> Result<(), CommandError> {
+        let suspended = self.parts.device.suspend();
+        suspended.map_err(|_| CommandError::Failed)
+    }
+
+    fn resume(&mut self) -> Result<(), CommandError> {
+        self.take_slots();
+        let resumed = self.parts.device.resume();
+        resumed.map_err(|_| CommandError::Failed)
     }
 }

@@ -2,7 +2,8 @@
 
 //! Interrupts to the RC (V1 to V5).
 //!
-//! An interrupt that the controller does not take is kept, and tried again by the worker.
+//! An interrupt that the controller does not take is kept, and tried again by the worker; so is each
+//! one while the device is suspended.
 //!
 //! Context: process. The lock protects what to raise and where; `epc->lock` is taken with it held.
 
@@ -40,11 +41,28 @@ pub(crate) struct Interrupts {
 
 /// What is under the lock.
 struct State {
+    way: Way,
+    config: Line,
+    queues: [Line; MAX_QUEUES],
+}
+
+/// How interrupts get to the RC.
+struct Way {
     /// `None`: the function is being unbound, and nothing is raised any more.
     endpoint: Option<Endpoint>,
     mode: InterruptMode,
-    config: Line,
-    queues: [Line; MAX_QUEUES],
+    /// The device is suspended, and nothing is raised for the time being.
+    is_held: bool,
+}
+
+impl Way {
+    /// Raises an interrupt and returns whether it is done with.
+    fn raise(&self, interrupt: Interrupt) -> bool {
+        match &self.endpoint {
+            Some(endpoint) => !self.is_held && endpoint.raise(interrupt).is_ok(),
+            None => true,
+        }
+    }
 }
 
 /// A reason for interrupts.
@@ -58,9 +76,9 @@ struct Line {
 
 impl Line {
     /// Raises the interrupt; one that is not taken stays pending (V4).
-    fn raise(&mut self, endpoint: &Endpoint, mode: InterruptMode) {
-        let interrupt = self.vector.and_then(|vector| interrupt(mode, vector));
-        self.is_pending = interrupt.is_some_and(|interrupt| endpoint.raise(interrupt).is_err());
+    fn raise(&mut self, way: &Way) {
+        let interrupt = self.vector.and_then(|vector| interrupt(way.mode, vector));
+        self.is_pending = interrupt.is_some_and(|interrupt| !way.raise(interrupt));
     }
 }
 
@@ -79,8 +97,11 @@ impl Interrupts {
     #[inline(never)]
     pub(crate) fn new(endpoint: &Endpoint) -> Result<Arc<Self>> {
         let state = State {
-            endpoint: Some(endpoint.clone()),
-            mode: InterruptMode::None,
+            way: Way {
+                endpoint: Some(endpoint.clone()),
+                mode: InterruptMode::None,
+                is_held: false,
+            },
             config: Line::default(),
             queues: [Line::default(); MAX_QUEUES],
         };
@@ -94,7 +115,7 @@ impl Interrupts {
     /// Uses this kind of interrupts, with a vector for the device config; no queue has one yet.
     pub(crate) fn set_mode(&self, mode: InterruptMode, config_vector: Option<u16>) {
         let mut state = self.state.lock();
-        state.mode = mode;
+        state.way.mode = mode;
         state.config.vector = config_vector;
     }
 
@@ -111,14 +132,25 @@ impl Interrupts {
     /// Raises nothing until the RC says again what it wants (Q2).
     pub(crate) fn reset(&self) {
         let mut state = self.state.lock();
-        state.mode = InterruptMode::None;
+        state.way.mode = InterruptMode::None;
+        state.way.is_held = false;
         state.config = Line::default();
         state.queues = [Line::default(); MAX_QUEUES];
     }
 
+    /// Keeps what is to be raised from now on, and what is pending (`SUSPEND`).
+    pub(crate) fn hold(&self) {
+        self.state.lock().way.is_held = true;
+    }
+
+    /// Raises again (`RESUME`); what was kept is left to [`retry`](Self::retry).
+    pub(crate) fn release(&self) {
+        self.state.lock().way.is_held = false;
+    }
+
     /// Lets go of the controller; nothing is raised any more.
     pub(crate) fn detach(&self) {
-        let endpoint = self.state.lock().endpoint.take();
+        let endpoint = self.state.lock().way.endpoint.take();
         drop(endpoint);
     }
 
@@ -126,19 +158,18 @@ impl Interrupts {
     fn raise_queue(&self, queue: u16) {
         let state = &mut *self.state.lock();
         if let Some(line) = state.queues.get_mut(usize::from(queue)) {
-            self.raise(&state.endpoint, state.mode, line);
+            self.raise(&state.way, line);
         }
     }
 
     /// Tells the RC of a change of the device config or of `DEVICE_NEEDS_RESET` (V1).
     pub(crate) fn raise_config(&self) {
         let state = &mut *self.state.lock();
-        self.raise(&state.endpoint, state.mode, &mut state.config);
+        self.raise(&state.way, &mut state.config);
     }
 
-    fn raise(&self, endpoint: &Option<Endpoint>, mode: InterruptMode, line: &mut Line) {
-        let Some(endpoint) = endpoint else { return };
-        line.raise(endpoint, mode);
+    fn raise(&self, way: &Way, line: &mut Line) {
+        line.raise(way);
         if line.is_pending {
             self.is_pending.store(true, Relaxed);
         }
@@ -156,7 +187,7 @@ impl Interrupts {
         self.is_pending.store(false, Relaxed);
         let lines = Iterator::chain(state.queues.iter_mut(), [&mut state.config]);
         for line in lines.filter(|line| line.is_pending) {
-            self.raise(&state.endpoint, state.mode, line);
+            self.raise(&state.way, line);
         }
     }
 }

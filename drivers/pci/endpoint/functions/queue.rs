@@ -226,6 +226,14 @@ impl Queues {
         self.rings.lock().get(usize::from(index)).cloned()
     }
 
+    /// Does something with each queue. Context: process.
+    pub(crate) fn for_each(&self, act: impl Fn(&Ring)) {
+        // CAST: A legal layout has at most 64 queues.
+        let all = 0..self.count() as u16;
+        all.filter_map(|index| self.get(index))
+            .for_each(|ring| act(&ring));
+    }
+
     /// Returns how many there are. Context: any.
     pub(crate) fn count(&self) -> usize {
         self.rings.lock().len()

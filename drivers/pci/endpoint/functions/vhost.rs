@@ -202,12 +202,9 @@ impl Transport {
 
     /// Does Q2 and Q3; the bus has done Q1.
     fn cancel(&self) {
-        // CAST: A legal layout has at most 64 queues.
-        for index in 0..self.queues.count() as u16 {
-            if let Some(ring) = self.queues.get(index) {
-                ring.deactivate();
-            }
-        }
+        self.queues.for_each(|ring| {
+            ring.deactivate();
+        });
         self.interrupts.reset();
         self.windows.clear();
         self.keep_features(0);
@@ -249,6 +246,16 @@ impl ConfigOps for Transport {
 
     fn write(&self, dst: u64, from: &[u8]) -> Result {
         self.buffers.write(dst, from)
+    }
+
+    fn suspend(&self) {
+        self.queues.for_each(Ring::suspend);
+        self.interrupts.hold();
+    }
+
+    fn resume(&self) {
+        self.interrupts.release();
+        self.queues.for_each(Ring::resume);
     }
 
     /// The features are those of a session, which asks the bus for them when it starts.

@@ -171,6 +171,20 @@ impl ConfigOps for Transport {
         Err(EFAULT)
     }
 
+    fn suspend(&self) {
+        self.journal.note("hold queues");
+        for queue in &*self.queues.lock() {
+            queue.suspend();
+        }
+    }
+
+    fn resume(&self) {
+        self.journal.note("release queues");
+        for queue in &*self.queues.lock() {
+            queue.resume();
+        }
+    }
+
     fn set_features(&self, device_features: u64) -> Result {
         self.journal.note(match device_features {
             0 => "withdraw",
@@ -275,6 +289,14 @@ impl Backend for TestBackend {
 
     fn stop(&self) {
         self.journal.note("stop");
+    }
+
+    fn suspend(&self) {
+        self.journal.note("suspend");
+    }
+
+    fn resume(&self) {
+        self.journal.note("resume");
     }
 
     fn write_config(&self, _offset: usize, _from: &[u8]) -> Result {

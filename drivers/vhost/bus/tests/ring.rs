@@ -7,113 +7,24 @@ use kernel::prelude::kunit_tests;
 #[kunit_tests(vhost_bus_ring_queue)]
 mod suite {
     use crate::{
-        testing::{
-            base,
-            Memory,
-            Plain, //
+        tests::running::{
+            Setup,
+            ANSWER, //
         },
-        tests::fixture::*,
-        Device,
-        DriverRegistration,
         QueueState,
-        Registration,
-        Virtqueue,
-        THIS_MODULE, //
+        Virtqueue, //
     };
     use kernel::{
         prelude::*,
-        sync::Arc,
         time::Delta, //
     };
     use virtio::{
-        features,
-        ring::{
-            Area,
-            QueueConfig,
-            QueueSize, //
-        },
+        ring::Area,
         status::Status, //
     };
 
     /// The work item that tells of a fault needs no more than a scheduling delay.
     const REPORT_TIMEOUT: Delta = Delta::from_secs(2);
-
-    const NEXT: u16 = 1;
-    const WRITE: u16 = 2;
-    const MEMORY_LEN: usize = 0x1000;
-    const REQUEST: usize = 0x400;
-    const ANSWER: usize = 0x500;
-
-    /// A device that runs, and the driver side of its one queue. Fields drop in their order.
-    struct Setup {
-        kicks: Counter,
-        transport: Arc<Transport>,
-        memory: Arc<Memory>,
-        queue: Arc<TestQueue>,
-        device: Registration,
-        _driver: DriverRegistration,
-    }
-
-    impl Setup {
-        fn new(name: &'static CStr) -> Result<Self> {
-            let journal = Journal::new()?;
-            let transport = Transport::new(&journal)?;
-            let kicks = Counter::new()?;
-            let driver = TestDriver {
-                name,
-                journal,
-                kicks: kicks.clone(),
-                is_lame: false,
-            };
-            let driver = DriverRegistration::new(Arc::new(driver, GFP_KERNEL)?, &THIS_MODULE)?;
-            let device = Device::register(transport.clone(), TEST_ID, c"test", None)?;
-            let setup = Self {
-                kicks,
-                memory: Memory::new(MEMORY_LEN)?,
-                queue: transport.queue()?,
-                transport,
-                device,
-                _driver: driver,
-            };
-            setup.activate()?;
-            setup.device.device().driver_features(ACCEPTED)?;
-            setup.device.device().driver_ok()?;
-            Ok(setup)
-        }
-
-        fn activate(&self) -> Result {
-            let size = QueueSize::new(4).ok_or(EINVAL)?;
-            let config = QueueConfig::new(size, features::VERSION_1);
-            self.queue.activate(config, Plain(self.memory.clone()))
-        }
-
-        fn put(&self, area: Area, offset: usize, word: u16) -> Result {
-            self.memory.write(base(area) + offset, &word.to_le_bytes())
-        }
-
-        fn get(&self, area: Area, offset: usize) -> Result<u16> {
-            self.memory.word(base(area) + offset)
-        }
-
-        fn describe(&self, index: usize, addr: usize, flags: u16, next: u16) -> Result {
-            let at = index * 16;
-            self.memory.write(at, &(addr as u64).to_le_bytes())?;
-            self.memory.write(at + 8, &16u32.to_le_bytes())?;
-            self.put(Area::Descriptor, at + 12, flags)?;
-            self.put(Area::Descriptor, at + 14, next)
-        }
-
-        /// Makes a request of 16 bytes with room for an answer of 16 available, and kicks.
-        fn request(&self, head: u16) -> Result {
-            self.describe(0, REQUEST, NEXT, 1)?;
-            self.describe(1, ANSWER, WRITE, 0)?;
-            self.memory.write(REQUEST, b"0123456789abcdef")?;
-            self.put(Area::Driver, 4, head)?;
-            self.put(Area::Driver, 2, 1)?;
-            self.queue.kick();
-            Ok(())
-        }
-    }
 
     #[test]
     fn request_and_answer() -> Result {
@@ -184,7 +95,7 @@ mod suite {
     #[test]
     fn broken_rule_needs_reset() -> Result {
         let setup = Setup::new(c"test_rule")?;
-        let device = setup.device.device();
+        let device = setup.device();
         let mut batch = batch::new()?;
         setup.request(77)?;
         assert!(setup.queue.pop(&mut batch) == Err(EPIPE));

@@ -46,6 +46,25 @@ fn a_saved_queue_resumes_where_it_stopped() {
 }
 
 #[test]
+fn a_queue_goes_on_at_another_index() {
+    let mut driver = DriverSide::starting_at(8, 65533);
+    let config = QueueConfig::new(driver.size, 0).start_at(65533);
+    let mut queue = config.start(Link(driver.clone()));
+    let mut batch = Batch::new();
+    for head in 0..6 {
+        driver.describe(head, Desc::new(BUFFERS, 1, 0, 0));
+        driver.offer(head);
+    }
+    assert_eq!(queue.pop(&mut batch), Ok(6));
+    assert_eq!(queue.unpop(6), Ok(()));
+
+    let mut queue = queue.go_on_at(65535);
+    assert_eq!((queue.avail_index(), queue.in_flight()), (65535, 0));
+    assert_eq!(queue.pop(&mut batch), Ok(4));
+    assert_eq!(heads(&batch), [2, 3, 4, 5]);
+}
+
+#[test]
 fn chains_given_back_are_popped_again() {
     let mut driver = DriverSide::new(4);
     let mut queue = QueueConfig::new(driver.size, 0).start(Link(driver.clone()));

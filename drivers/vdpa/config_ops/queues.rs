@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Queues start and stop, one by one, or all of them stand still while the device is suspended.
+//!
+//! Locks: those of `config_ops`. Context: process; sleeps.
+
+use super::EpfDevice;
+use crate::queue::QueueSetup;
+use kernel::prelude::*;
+use pci_host::errno;
+use transport::{
+    Command,
+    QueueState, //
+};
+
+impl EpfDevice {
+    /// Sets the queue up on the endpoint and starts it.
+    ///
+    /// The driver side will use the queue even if that fails, as it cannot be told. Then the endpoint
+    /// is lost, and what is put into the queue comes back with an error.
+    pub(super) fn start_queue(&self, vq: u16) -> Result {
+        let (setup, features) = self.set_up_as(vq)?;
+        let signal = self.signal(vq)?;
+        // Before the endpoint may signal.
+        signal.set_ready(true);
+        let started = match setup.is_deferred {
+            true => Ok(()),
+            false => self.start_on_endpoint(vq, &setup),
+        };
+        if started.is_err() {
+            self.link.give_up();
+        }
+        self.takeover.queue_started(vq, setup, features);
+        started
+    }
+
+    fn set_up_as(&self, vq: u16) -> Result<(QueueSetup, u64)> {
+        let state = &mut *self.state.lock();
+        let setup = state.queues.get_mut(usize::from(vq)).ok_or(EINVAL)?;
+        setup.is_deferred = state.is_suspended;
+        Ok((*setup, state.driver_features))
+    }
+
+    fn start_on_endpoint(&self, vq: u16, setup: &QueueSetup) -> Result {
+        let request = setup.request(vq, self.interrupts.queue_vector(vq));
+        self.link.command(&Command::SetupQueue(request))?;
+        self.link
+            .command(&Command::SetQueueState(vq.into(), setup.state()))?;
+        self.link
+            .command(&Command::EnableQueue(vq.into()))
+            .map(drop)
+    }
+
+    /// Stops the queue; nothing touches it any more when this returns, error or not.
+    pub(super) fn stop_queue(&self, vq: u16) -> Result {
+        let signal = self.signal(vq)?;
+        if !signal.is_ready() {
+            return Ok(());
+        }
+        let stopped = self.stop_on_endpoint(vq);
+        if stopped.is_err() {
+            self.link.give_up();
+        }
+        signal.set_ready(false);
+        self.interrupts.synchronize();
+        self.takeover.queue_stopped(vq);
+        stopped
+    }
+
+    fn stop_on_endpoint(&self, vq: u16) -> Result {
+        match self.link.is_lost() {
+            true => Ok(()),
+            false => self
+                .link
+                .command(&Command::DisableQueue(vq.into()))
+                .map(drop),
+        }
+    }
+
+    /// Sets where a queue goes on: at its next start, or at the resume if the device is suspended.
+    pub(super) fn set_avail_index(&self, vq: u16, avail_index: u16) -> Result {
+        self.set_up(vq, |setup| setup.avail_index = avail_index)?;
+        if !self.is_suspended_on_endpoint(vq)? {
+            return Ok(());
+        }
+        let state = QueueState {
+            available: avail_index,
+            used: 0,
+        };
+        self.link
+            .command(&Command::SetQueueState(vq.into(), state))
+            .map(drop)
+    }
+
+    /// Whether the queue is started, and stands still.
+    fn is_suspended_on_endpoint(&self, vq: u16) -> Result<bool> {
+        let state = self.state.lock();
+        let setup = state.queues.get(usize::from(vq)).ok_or(EINVAL)?;
+        Ok(state.is_suspended && !setup.is_deferred && self.signal(vq)?.is_ready())
+    }
+
+    /// Has the endpoint suspend the device; when this returns, no callback of a queue is called.
+    ///
+    /// An endpoint that fails to do so is in a state that nobody knows, so it is lost.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY`: the device is suspended; `ENOTCONN`: the endpoint is lost; and those of
+    /// [`Link::command`](crate::link::Link::command).
+    pub(super) fn suspend_all(&self) -> Result {
+        if self.state.lock().is_suspended {
+            return Err(EBUSY);
+        }
+        // Before the endpoint may be lost: what is outstanding then stays so until the resume.
+        self.takeover.hold();
+        let suspended = self.command_or_lose(&Command::Suspend);
+        match suspended {
+            Ok(()) => self.state.lock().is_suspended = true,
+            Err(_) => self.takeover.release(),
+        }
+        self.interrupts.synchronize();
+        suspended
+    }
+
+    /// Has the endpoint resume the device.
+    ///
+    /// An endpoint that fails to do so is lost, and what is outstanding comes back with an error.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY`: the device is not suspended; else as for [`suspend_all`](Self::suspend_all).
+    pub(super) fn resume_all(&self) -> Result {
+        if !self.state.lock().is_suspended {
+            return Err(EBUSY);
+        }
+        let resumed = self.command_or_lose(&Command::Resume);
+        self.state.lock().is_suspended = false;
+        let started = resumed.and_then(|()| self.start_deferred());
+        self.takeover.release();
+        started
+    }
+
+    fn command_or_lose(&self, command: &Command) -> Result {
+        if self.link.is_lost() {
+            return Err(errno::not_connected());
+        }
+        let result = self.link.command(command).map(drop);
+        if result.is_err() {
+            self.link.give_up();
+        }
+        result
+    }
+
+    /// Starts the queues on the endpoint that were started meanwhile.
+    fn start_deferred(&self) -> Result {
+        for vq in 0..self.link.identity().num_queues() {
+            let is_deferred = |setup: &mut QueueSetup| core::mem::take(&mut setup.is_deferred);
+            if self.set_up(vq, is_deferred)? && self.signal(vq)?.is_ready() {
+                self.start_queue(vq)?;
+            }
+        }
+        Ok(())
+    }
+}
