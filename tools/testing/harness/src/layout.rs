@@ -105,7 +105,10 @@ impl Layout {
     pub fn programs(&self, side: Side) -> Result<Vec<PathBuf>> {
         match side {
             Side::Ep => Ok(Vec::new()),
-            Side::Rc => Ok(vec![beside_the_harness("attacker")?]),
+            Side::Rc => ["attacker", "suspender"]
+                .map(beside_the_harness)
+                .into_iter()
+                .collect(),
         }
     }
 

@@ -34,7 +34,7 @@ pub fn attacks() -> Vec<Attack> {
         },
         Attack {
             name: "features_that_are_not_offered",
-            about: "SUSPEND, RESUME, MAP and UNMAP, legal or not, are not supported",
+            about: "MAP and UNMAP, legal or not, are not supported",
             device: Device::Disk,
             run: features_that_are_not_offered,
         },
@@ -143,7 +143,7 @@ fn reserved_argument_bits(target: &Target) -> Result<()> {
 fn features_that_are_not_offered(target: &Target) -> Result<()> {
     let wire = target.wire();
     target.driver()?.bring_up(0)?;
-    for opcode in [Opcode::Suspend, Opcode::Resume, Opcode::Map, Opcode::Unmap] {
+    for opcode in [Opcode::Map, Opcode::Unmap] {
         for value in BOUNDARIES {
             let arguments = vec![value; opcode.argument_words()];
             wire.expect_refusal(opcode as u8, &arguments, CommandError::NotSupported)?;

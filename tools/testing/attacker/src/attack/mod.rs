@@ -13,6 +13,7 @@ mod rings;
 mod sequence;
 mod status;
 mod storms;
+mod suspension;
 mod words;
 
 use std::fmt;
@@ -69,6 +70,7 @@ pub fn catalogue() -> Vec<Attack> {
         requests::attacks(),
         doorbells::attacks(),
         storms::attacks(),
+        suspension::attacks(),
         interrupts::attacks(),
         power::attacks(),
         packets::attacks(),

@@ -101,10 +101,20 @@ impl<D: RcDevice> ServedTo<D> {
     /// Takes it down in the order in which a careful user does.
     pub fn stop(self, link: &mut Link) -> Result<()> {
         self.vdpa.delete(&mut link.rc)?;
-        endpoint::stop(link)?;
-        self.function.unbind(&mut link.ep)?;
-        self.instance.remove(&mut link.ep, &self.function)
+        endpoint::begin_stop(link)?;
+        clean_up(link, &self.function, self.instance)
     }
+
+    /// Takes down what is left of it once the link was stopped.
+    pub fn clean_up(self, link: &mut Link) -> Result<()> {
+        clean_up(link, &self.function, self.instance)
+    }
+}
+
+fn clean_up(link: &mut Link, function: &VhostFunction, instance: Instance) -> Result<()> {
+    endpoint::finish_stop(link)?;
+    function.unbind(&mut link.ep)?;
+    instance.remove(&mut link.ep, function)
 }
 
 impl Served {

@@ -19,6 +19,9 @@ const PREPARE: &str = "ulimit -l unlimited;";
 /// File with the process number of a load.
 const LOAD: &str = "/run/load.pid";
 
+/// Says whether a load has ended.
+const IS_OVER: &str = "[ ! -d /proc/$(cat /run/load.pid) ]";
+
 /// Requests of a load, the highest number that qemu-img takes.
 const ENDLESS: u64 = i32::MAX as u64;
 
@@ -63,8 +66,7 @@ fn qemu_io_script(node: &str, commands: &[&str]) -> String {
 /// Has qemu-img read or write 4 KiB `count` times. Returns how many of them it did in a second.
 pub fn bench(guest: &mut Guest, node: &str, count: u64, writes: bool) -> Result<f64> {
     let more = if writes { "-w" } else { "" };
-    let script = format!("{PREPARE} {}", bench_command(node, count, more));
-    let text = guest.sh_within(PROGRAM_BOUND, &script)?;
+    let text = guest.sh_within(PROGRAM_BOUND, &bench_script(node, count, more))?;
     // Run completed in 0.492 seconds.
     let seconds: f64 = text
         .split_once("completed in ")
@@ -73,17 +75,24 @@ pub fn bench(guest: &mut Guest, node: &str, count: u64, writes: bool) -> Result<
     Ok(count as f64 / seconds)
 }
 
+/// The script that requests 4 KiB `count` times.
+pub(super) fn bench_script(node: &str, count: u64, more: &str) -> String {
+    format!("{PREPARE} {}", bench_command(node, count, more))
+}
+
 /// Serves a disk by NBD, writes the first `mib` of it by that, and verifies.
+pub fn verify(guest: &mut Guest, node: &str, pattern: Pattern, mib: u32) -> Result<Figures> {
+    let text = guest.sh_within(FIO_BOUND, &verification_script(node, pattern, mib))?;
+    Figures::of_verification(&text, pattern, mib)
+}
+
+/// The script that does so.
 ///
 /// fio connects a second time while the disk of the first connection is still being closed, hence
 /// the filter.
-pub fn verify(guest: &mut Guest, node: &str, pattern: Pattern, mib: u32) -> Result<Figures> {
+pub(super) fn verification_script(node: &str, pattern: Pattern, mib: u32) -> String {
     let fio = verification("--ioengine=nbd --uri=$uri", pattern, mib);
-    let text = guest.sh_within(
-        FIO_BOUND,
-        &format!("{PREPARE} nbdkit --filter=retry blkio virtio-blk-vhost-vdpa path={node} retry-delay=1 --run '{fio}'"),
-    )?;
-    Figures::of_verification(&text, pattern, mib)
+    format!("{PREPARE} nbdkit --filter=retry blkio virtio-blk-vhost-vdpa path={node} retry-delay=1 --run '{fio}'")
 }
 
 /// Starts writing over and over from the start of a disk, and waits until a MiB is in the file
@@ -97,10 +106,25 @@ pub fn start_load(ends: &mut impl Ends, node: &str, file: &str) -> Result<()> {
     ends.backend().wait_until(PROGRAM_BOUND, &flows)
 }
 
+/// Has the load killed once its device node is gone.
+pub fn kill_load_after_node(guest: &mut Guest, node: &str) -> Result<()> {
+    guest
+        .sh(&format!(
+            "{{ while [ -e {node} ]; do :; done; kill -KILL $(cat {LOAD}); }} >/dev/null 2>&1 &"
+        ))
+        .map(drop)
+}
+
+/// Waits until the process of a load has ended by itself.
+pub fn wait_for_end_of_load(guest: &mut Guest) -> Result<()> {
+    guest.wait_until(PROGRAM_BOUND, IS_OVER)?;
+    guest.sh(&format!("rm -f /tmp/load.log {LOAD}")).map(drop)
+}
+
 /// Kills the process of a load, and waits until nothing is left of it.
 pub fn kill_load(guest: &mut Guest) -> Result<()> {
     guest.sh(&format!("kill -KILL $(cat {LOAD})"))?;
-    guest.wait_until(PROGRAM_BOUND, &format!("[ ! -d /proc/$(cat {LOAD}) ]"))?;
+    guest.wait_until(PROGRAM_BOUND, IS_OVER)?;
     guest.sh(&format!("rm /tmp/load.log {LOAD}")).map(drop)
 }
 

@@ -46,7 +46,10 @@ pub fn case_of_much_memory<B: Offers>() -> Case<B> {
 }
 
 /// Offers the disk, does something with the device node of it, and takes it away.
-fn with_node<B: Offers>(bench: &mut B, run: impl FnOnce(&mut B, &str) -> Result<()>) -> Result<()> {
+pub fn with_node<B: Offers>(
+    bench: &mut B,
+    run: impl FnOnce(&mut B, &str) -> Result<()>,
+) -> Result<()> {
     let (offered, node) = bench.offer()?;
     run(bench, &node)?;
     bench.withdraw(offered)

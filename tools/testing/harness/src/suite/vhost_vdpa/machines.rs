@@ -79,7 +79,8 @@ impl Offers for OneKernel {
 /// An endpoint, and a root complex that has an IOMMU, without which vhost_vdpa cannot give memory
 /// of a process to a device on a bus.
 pub struct LinkWithIommu {
-    link: Link,
+    /// The two machines.
+    pub link: Link,
 }
 
 impl Bench for LinkWithIommu {

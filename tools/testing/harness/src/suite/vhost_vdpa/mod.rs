@@ -4,6 +4,7 @@
 
 mod cases;
 mod machines;
+mod suspension;
 
 use crate::runner::{AnySuite, Suite};
 use machines::{LinkWithIommu, OneKernel};
@@ -12,6 +13,8 @@ use machines::{LinkWithIommu, OneKernel};
 pub fn loop_suite() -> impl AnySuite {
     let mut cases = cases::cases::<OneKernel>();
     cases.push(cases::case_of_much_memory());
+    cases.extend(suspension::cases());
+    cases.push(suspension::case_of_much_memory());
     Suite {
         name: "vhost_vdpa_loop",
         about: "processes drive devices of vhost_loop",
@@ -21,9 +24,12 @@ pub fn loop_suite() -> impl AnySuite {
 
 /// The suite of two machines.
 pub fn link_suite() -> impl AnySuite {
+    let mut cases = cases::cases::<LinkWithIommu>();
+    cases.extend(suspension::cases());
+    cases.push(suspension::case_of_the_link());
     Suite {
         name: "vhost_vdpa_link",
         about: "processes of a root complex with an IOMMU drive devices of an endpoint",
-        cases: cases::cases::<LinkWithIommu>(),
+        cases,
     }
 }
