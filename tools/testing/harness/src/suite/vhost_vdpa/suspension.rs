@@ -15,7 +15,7 @@ use crate::workload::{blkio, suspension, Ends};
 const CYCLES: u32 = 200;
 
 /// Requests of qemu-img that outlast that.
-const REQUESTS: u64 = 20_000;
+const REQUESTS: u64 = 40_000;
 
 /// For a root complex to notice that its link is gone.
 const LOSS_BOUND: Duration = Duration::from_secs(30);
@@ -24,7 +24,7 @@ const LOSS_BOUND: Duration = Duration::from_secs(30);
 const COUNT_LOSSES: &str = "dmesg | grep -c 'Endpoint lost'; true";
 
 /// What fio verifies meanwhile.
-const MIB: u32 = 32;
+const MIB: u32 = 48;
 
 pub fn cases<B: Offers>() -> Vec<Case<B>> {
     vec![
