@@ -7,6 +7,7 @@
 //! except kicks, which take no lock.
 
 mod queues;
+mod status;
 
 use crate::{
     interrupt::{
@@ -38,6 +39,7 @@ use transport::{
 use vdpa::{
     Callback,
     ConfigOps,
+    Provisioned,
     VendorStats,
     VqAddress,
     VqState, //
@@ -54,8 +56,8 @@ pub(crate) struct EpfDevice {
     signals: Arc<Signals>,
     interrupts: Arc<Interrupts>,
     takeover: Arc<Takeover>,
-    /// What the device offers: all that the endpoint has, or what the user chose of it.
-    offered: u64,
+    #[pin]
+    provisioned: Provisioned,
     #[pin]
     state: Mutex<State>,
 }
@@ -71,13 +73,13 @@ struct State {
 }
 
 impl EpfDevice {
-    /// The device on `link`, offering `offered`.
+    /// The device on `link`, with what the user chose of it.
     pub(crate) fn new(
         link: Arc<Link>,
         signals: Arc<Signals>,
         interrupts: Arc<Interrupts>,
         takeover: Arc<Takeover>,
-        offered: u64,
+        provisioned: impl PinInit<Provisioned>,
     ) -> impl PinInit<Self, Error> {
         let num_queues = usize::from(link.identity().num_queues());
         try_pin_init!(Self {
@@ -85,9 +87,20 @@ impl EpfDevice {
             signals,
             interrupts,
             takeover,
-            offered,
+            provisioned <- provisioned,
             state <- new_mutex!(State::new(num_queues)?, "epf_vdpa::EpfDevice::state"),
         })
+    }
+
+    /// Gives a network device another MAC address. Under `cf_lock`, as `set_status` is.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Provisioned::set_mac`].
+    pub(crate) fn set_mac(&self, mac: [u8; 6]) -> Result {
+        let status = DeviceStatus::from_bits(self.state.lock().status);
+        self.provisioned
+            .set_mac(mac, status.contains(DeviceStatus::DRIVER_OK))
     }
 
     fn signal(&self, vq: u16) -> Result<&QueueSignal> {
@@ -117,44 +130,6 @@ impl EpfDevice {
         }
         self.signals.config.clear();
         self.interrupts.synchronize();
-    }
-
-    /// Sets the status; a device that cannot be started is lost, as the driver side uses it from then
-    /// on without another look at the status.
-    fn write_status(&self, status: u8) -> Result {
-        let written = self.send_status(status);
-        let is_start = DeviceStatus::from_bits(status).contains(DeviceStatus::DRIVER_OK);
-        if written.is_err() && is_start {
-            self.link.give_up();
-        }
-        written
-    }
-
-    /// Sends the driver features when the driver side is through with them, then the status.
-    fn send_status(&self, status: u8) -> Result {
-        let new = DeviceStatus::from_bits(status & !DeviceStatus::DEVICE_NEEDS_RESET.bits());
-        let (before, features) = {
-            let state = self.state.lock();
-            (DeviceStatus::from_bits(state.status), state.driver_features)
-        };
-        let settles = DeviceStatus::FEATURES_OK;
-        if new.contains(settles) && !before.contains(settles) {
-            self.link.command(&Command::SetFeatures(features))?;
-        }
-        let Reply::Status(accepted) = self.link.command(&Command::SetStatus(status))? else {
-            return Err(errno::protocol());
-        };
-        if !is_acceptance(accepted, new) {
-            return Err(errno::protocol());
-        }
-        self.state.lock().status = accepted.bits();
-        Ok(())
-    }
-
-    /// Whether the endpoint gave up, or is gone.
-    fn needs_reset(&self) -> bool {
-        let gave_up = |status: DeviceStatus| status.contains(DeviceStatus::DEVICE_NEEDS_RESET);
-        self.link.is_lost() || self.link.device_status().is_none_or(gave_up)
     }
 
     fn write_config(&self, offset: usize, from: &[u8]) -> Result {
@@ -192,12 +167,6 @@ impl State {
         self.status = 0;
         self.is_suspended = false;
     }
-}
-
-/// Whether `accepted` is what an endpoint can make of `asked`: it may refuse `FEATURES_OK`.
-fn is_acceptance(accepted: DeviceStatus, asked: DeviceStatus) -> bool {
-    let features_ok = DeviceStatus::FEATURES_OK;
-    asked.contains(accepted) && accepted.with(features_ok).contains(asked)
 }
 
 #[vtable]
@@ -273,11 +242,12 @@ impl ConfigOps for EpfDevice {
     }
 
     fn get_device_features(&self) -> u64 {
-        self.offered
+        let features = self.link.identity().device_features();
+        self.provisioned.offered(features)
     }
 
     fn set_driver_features(&self, features: u64) -> Result {
-        if features & !self.offered != 0 {
+        if features & !self.get_device_features() != 0 {
             return Err(EINVAL);
         }
         self.state.lock().driver_features = features;
@@ -333,15 +303,14 @@ impl ConfigOps for EpfDevice {
     }
 
     fn get_config_size(&self) -> usize {
-        self.link.identity().config_size() as usize
+        let size = self.link.identity().config_size() as usize;
+        self.provisioned.config_size(size)
     }
 
     fn get_config(&self, offset: usize, to: &mut [u8]) {
-        let inside = self.get_config_size().saturating_sub(offset).min(to.len());
-        if let Some(to) = to.get_mut(..inside) {
-            let result = self.link.read_config(offset, to);
-            self.report("Reading the device config", result);
-        }
+        let result = self.link.read_config_inside(offset, to);
+        self.report("Reading the device config", result);
+        self.provisioned.lay_over(offset, to);
     }
 
     fn set_config(&self, offset: usize, from: &[u8]) {
@@ -350,7 +319,7 @@ impl ConfigOps for EpfDevice {
     }
 
     fn get_generation(&self) -> u32 {
-        let seen = self.link.config_generation();
+        let seen = self.provisioned.generation(self.link.config_generation());
         self.state.lock().generations.tell(seen)
     }
 }

@@ -148,7 +148,7 @@ impl Link {
     ///
     /// `EINVAL`: not inside the device config; `EIO`: the link is dead; `ENOTCONN`: the endpoint
     /// restarted; `ETIMEDOUT`: it kept changing.
-    pub(crate) fn read_config(&self, offset: usize, to: &mut [u8]) -> Result {
+    fn read_config(&self, offset: usize, to: &mut [u8]) -> Result {
         let port = self.port.lock();
         let deadline = self.now_ms() + time::CONFIG_MS;
         // Bounded by the deadline.
@@ -165,6 +165,20 @@ impl Link {
                     fsleep(Delta::from_micros(time::ANSWER_SLEEP_MIN_US as i64))
                 }
             }
+        }
+    }
+
+    /// Reads device config as far as there is any, and leaves the rest of `to` as it is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Link::read_config`].
+    pub(crate) fn read_config_inside(&self, offset: usize, to: &mut [u8]) -> Result {
+        let size = self.identity.config_size() as usize;
+        let inside = size.saturating_sub(offset).min(to.len());
+        match to.get_mut(..inside) {
+            Some(to) => self.read_config(offset, to),
+            None => Ok(()),
         }
     }
 

@@ -30,12 +30,21 @@ use vdpa::{
     Attributes,
     Capabilities,
     Device,
-    DeviceConfig,
     Management,
     ManagementRegistration,
     Memory,
     Options,
+    Provisioned,
     Unregistered, //
+};
+use virtio::{
+    ids::DeviceId,
+    net,
+    provision::{
+        possible_features,
+        Published,
+        Request, //
+    },
 };
 
 /// Makes the one device of an endpoint function.
@@ -60,8 +69,11 @@ impl EpfManagement {
         let identity = link.identity();
         let capabilities = Capabilities {
             device_ids: &[identity.device_id()],
-            attributes: Attributes::FEATURES,
-            features: identity.device_features(),
+            attributes: Attributes::of(DeviceId::new(identity.device_id())),
+            features: possible_features(
+                DeviceId::new(identity.device_id()),
+                identity.device_features(),
+            ),
             max_vqs: identity.num_queues().into(),
         };
         let management = Self {
@@ -78,25 +90,33 @@ impl EpfManagement {
         )
     }
 
-    /// The features that the user wants the device to offer.
-    fn choose_features(&self, config: &DeviceConfig) -> Result<u64> {
-        let all = self.link.identity().device_features();
-        match config.features {
-            None => Ok(all),
-            Some(chosen) if chosen & !all == 0 => Ok(chosen | transport::feature::OFFERED),
-            Some(chosen) => {
-                dev_err!(
-                    self.link.dev(),
-                    "Features {:#x} are not all among {:#x}, which the endpoint offers\n",
-                    chosen,
-                    all
-                );
-                Err(EINVAL)
-            }
-        }
+    /// What the user chose of the device.
+    fn provision(&self, request: &Request) -> Result<impl PinInit<Provisioned>> {
+        let identity = self.link.identity();
+        let published = Published {
+            device: DeviceId::new(identity.device_id()),
+            features: identity.device_features(),
+            net: self.net_config(request)?,
+        };
+        let request = Request {
+            features: request.features.map(|f| f | transport::feature::OFFERED),
+            ..*request
+        };
+        Provisioned::new(self.link.dev(), &published, &request)
     }
 
-    fn make(&self, name: &CStr, offered: u64) -> Result<Unregistered<EpfDevice>> {
+    /// The config of the endpoint, as far as `request` asks for it.
+    fn net_config(&self, request: &Request) -> Result<net::Config> {
+        let mut bytes = [0; net::Config::LEN];
+        if request.depends_on_config() {
+            // Finds the session that the endpoint is in by now.
+            self.link.reset()?;
+            self.link.read_config_inside(0, &mut bytes)?;
+        }
+        Ok(net::Config::from_bytes(&bytes))
+    }
+
+    fn make(&self, name: &CStr, request: &Request) -> Result<Unregistered<EpfDevice>> {
         let options = Options {
             name: Some(name),
             parent: (*self.pdev).as_ref(),
@@ -109,7 +129,7 @@ impl EpfManagement {
             self.signals.clone(),
             self.interrupts.clone(),
             self.takeover.clone(),
-            offered,
+            self.provision(request)?,
         );
         Unregistered::new(&options, device)
     }
@@ -118,8 +138,7 @@ impl EpfManagement {
 impl Management for EpfManagement {
     type Ops = EpfDevice;
 
-    fn dev_add(&self, name: &CStr, config: &DeviceConfig) -> Result<Unregistered<EpfDevice>> {
-        let offered = self.choose_features(config)?;
+    fn dev_add(&self, name: &CStr, request: &Request) -> Result<Unregistered<EpfDevice>> {
         if self.is_added.xchg(true, Full) {
             dev_err!(
                 self.link.dev(),
@@ -127,8 +146,12 @@ impl Management for EpfManagement {
             );
             return Err(EBUSY);
         }
-        self.make(name, offered)
+        self.make(name, request)
             .inspect_err(|_| self.is_added.store(false, Release))
+    }
+
+    fn dev_set_mac(&self, device: &Device<EpfDevice>, mac: [u8; 6]) -> Result {
+        device.set_mac(mac)
     }
 
     fn dev_leaves(&self, _device: &Device<EpfDevice>) {

@@ -17,11 +17,12 @@ use crate::{
         Device,
         Unregistered, //
     },
+    provision::{
+        request,
+        Attributes, //
+    },
 };
-use core::ops::{
-    BitOr,
-    Deref, //
-};
+use core::ops::Deref;
 use kernel::{
     bindings::virtio_device_id,
     device,
@@ -37,63 +38,7 @@ use kernel::{
     sync::aref::ARef,
     types::Opaque,
 };
-
-/// Which attributes the user may give to `vdpa dev add`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Attributes(u64);
-
-impl Attributes {
-    /// `device_features`: the features to offer.
-    pub const FEATURES: Self = Self(1 << bindings::vdpa_attr_VDPA_ATTR_DEV_FEATURES);
-    /// `mac`, of a network device.
-    pub const MAC: Self = Self(1 << bindings::vdpa_attr_VDPA_ATTR_DEV_NET_CFG_MACADDR);
-    /// `mtu`, of a network device.
-    pub const MTU: Self = Self(1 << bindings::vdpa_attr_VDPA_ATTR_DEV_NET_CFG_MTU);
-    /// `max_vqp`, of a network device.
-    pub const MAX_VQ_PAIRS: Self = Self(1 << bindings::vdpa_attr_VDPA_ATTR_DEV_NET_CFG_MAX_VQP);
-
-    /// Returns a set without any attribute.
-    pub const fn none() -> Self {
-        Self(0)
-    }
-
-    const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-}
-
-impl BitOr for Attributes {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
-/// What the user gave to `vdpa dev add`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DeviceConfig {
-    /// The features to offer, a subset of what the management device supports.
-    pub features: Option<u64>,
-    /// The MAC address.
-    pub mac: Option<[u8; 6]>,
-    /// The MTU in bytes.
-    pub mtu: Option<u16>,
-    /// The highest number of pairs of virtqueues.
-    pub max_vq_pairs: Option<u16>,
-}
-
-impl DeviceConfig {
-    fn new(raw: &bindings::vdpa_dev_set_config) -> Self {
-        let given = |attribute| Attributes(raw.mask).contains(attribute);
-        Self {
-            features: given(Attributes::FEATURES).then_some(raw.device_features),
-            mac: given(Attributes::MAC).then_some(raw.net.mac),
-            mtu: given(Attributes::MTU).then_some(raw.net.mtu),
-            max_vq_pairs: given(Attributes::MAX_VQ_PAIRS).then_some(raw.net.max_vq_pairs),
-        }
-    }
-}
+use virtio::provision::Request;
 
 /// What a management device says about the devices it makes.
 #[derive(Clone, Copy, Debug)]
@@ -116,12 +61,20 @@ pub trait Management: Send + Sync + Sized + 'static {
 
     /// Makes the device `name`, which is registered when this has returned.
     ///
-    /// Only attributes of [`Capabilities::attributes`] are given in `config`.
+    /// Only attributes of [`Capabilities::attributes`] are given in `request`.
     ///
     /// # Errors
     ///
     /// Any; passed to the user.
-    fn dev_add(&self, name: &CStr, config: &DeviceConfig) -> Result<Unregistered<Self::Ops>>;
+    fn dev_add(&self, name: &CStr, request: &Request) -> Result<Unregistered<Self::Ops>>;
+
+    /// Gives a network device another MAC address, that of one station. Under `cf_lock`, held for
+    /// writing.
+    ///
+    /// # Errors
+    ///
+    /// Any; passed to the user.
+    fn dev_set_mac(&self, device: &Device<Self::Ops>, mac: [u8; 6]) -> Result;
 
     /// Called before a device of [`dev_add`](Self::dev_add) is unregistered. Its drivers still have it,
     /// and the unregistration waits for the requests that they have given to it.
@@ -183,7 +136,7 @@ impl<T: Management> ManagementRegistration<T> {
                         device: as_raw(&(*this.as_ptr()).parent),
                         ops: Self::OPS,
                         id_table: (*this.as_ptr()).ids.as_mut_ptr(),
-                        config_attr_mask: capabilities.attributes.0,
+                        config_attr_mask: capabilities.attributes.bits(),
                         supported_features: capabilities.features,
                         max_supported_vqs: capabilities.max_vqs,
                         ..pin_init::zeroed()
@@ -197,7 +150,7 @@ impl<T: Management> ManagementRegistration<T> {
     const OPS: &'static bindings::vdpa_mgmtdev_ops = &bindings::vdpa_mgmtdev_ops {
         dev_add: Some(Self::dev_add),
         dev_del: Some(Self::dev_del),
-        ..pin_init::zeroed()
+        dev_set_attr: Some(Self::dev_set_attr),
     };
 
     /// # Safety
@@ -223,7 +176,7 @@ impl<T: Management> ManagementRegistration<T> {
         let (this, name, config) =
             unsafe { (Self::from_raw(mdev), CStr::from_char_ptr(name), &*config) };
         from_result(|| {
-            let device = this.management.dev_add(name, &DeviceConfig::new(config))?;
+            let device = this.management.dev_add(name, &request(config))?;
             this.register(device.into_device())?;
             Ok(0)
         })
@@ -268,6 +221,26 @@ impl<T: Management> ManagementRegistration<T> {
         // that `register` kept.
         unsafe { bindings::_vdpa_unregister_device(vdpa) };
         this.management.dev_del(&device);
+    }
+
+    /// # Safety
+    ///
+    /// Called by the vDPA core, with `vdpa_dev_lock` held, a registered management device, a
+    /// device that it added and a configuration that lives during the call.
+    unsafe extern "C" fn dev_set_attr(
+        mdev: *mut bindings::vdpa_mgmt_dev,
+        vdpa: *mut bindings::vdpa_device,
+        config: *const bindings::vdpa_dev_set_config,
+    ) -> c_int {
+        // SAFETY: The caller's promises; `register` set `mdev` in devices of type `T::Ops` only.
+        let (this, device, config) =
+            unsafe { (Self::from_raw(mdev), Device::from_raw(vdpa), &*config) };
+        from_result(|| {
+            // The vDPA core of Linux 7.2 knows no other attribute here.
+            let mac = request(config).mac.ok_or(EINVAL)?;
+            this.management.dev_set_mac(device, mac)?;
+            Ok(0)
+        })
     }
 }
 

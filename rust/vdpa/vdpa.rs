@@ -21,6 +21,7 @@ mod device;
 mod dma;
 mod map;
 mod mgmtdev;
+mod provision;
 mod stats;
 mod vtable;
 
@@ -47,11 +48,13 @@ pub use self::{
     dma::DmaMemory,
     map::KernelMap,
     mgmtdev::{
-        Attributes,
         Capabilities,
-        DeviceConfig,
         Management,
         ManagementRegistration, //
+    },
+    provision::{
+        Attributes,
+        Provisioned, //
     },
     stats::VendorStats,
 };

@@ -53,6 +53,12 @@ pub mod features {
     pub const SPEED_DUPLEX: u64 = 1 << 63;
 }
 
+/// The smallest MTU in bytes (section 5.1.4.1).
+pub const MIN_MTU: u16 = 68;
+
+/// The MTU of Ethernet in bytes.
+pub const DEFAULT_MTU: u16 = 1500;
+
 /// Bits of [`Config::status`] (section 5.1.4).
 pub mod link {
     /// The link is up.
@@ -113,6 +119,23 @@ impl Config {
                 .chain(self.rss_max_indirection_table_length.to_le_bytes())
                 .chain(self.supported_hash_types.to_le_bytes()),
         )
+    }
+
+    /// Returns what the configuration space says; no field is checked.
+    pub fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
+        let [mac @ .., s0, s1, p0, p1, m0, m1, a, b, c, d, duplex, key, t0, t1, h0, h1, h2, h3] =
+            *bytes;
+        Self {
+            mac,
+            status: u16::from_le_bytes([s0, s1]),
+            max_virtqueue_pairs: u16::from_le_bytes([p0, p1]),
+            mtu: u16::from_le_bytes([m0, m1]),
+            speed: u32::from_le_bytes([a, b, c, d]),
+            duplex,
+            rss_max_key_size: key,
+            rss_max_indirection_table_length: u16::from_le_bytes([t0, t1]),
+            supported_hash_types: u32::from_le_bytes([h0, h1, h2, h3]),
+        }
     }
 }
 

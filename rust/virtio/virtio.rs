@@ -14,6 +14,7 @@ pub mod blk;
 pub mod features;
 pub mod ids;
 pub mod net;
+pub mod provision;
 pub mod ring;
 pub mod status;
 

@@ -21,11 +21,11 @@ use kernel::{
 use vdpa::{
     Attributes,
     Capabilities,
-    DeviceConfig,
     Management,
     ManagementRegistration,
     Memory,
     Options,
+    Provisioned,
     Unregistered, //
 };
 use vhost_bus::{
@@ -33,8 +33,14 @@ use vhost_bus::{
     Registration, //
 };
 use virtio::{
-    features,
-    ids::DeviceId, //
+    ids::DeviceId,
+    net,
+    provision::{
+        possible_features,
+        Published,
+        Request,
+        REQUIRED_FEATURES, //
+    },
 };
 
 /// A class of virtio devices.
@@ -55,10 +61,6 @@ const CLASSES: &[Class] = &[
         id: DeviceId::NET,
     },
 ];
-
-/// The features without which a device is of no use.
-const REQUIRED_FEATURES: u64 =
-    features::VERSION_1 | features::ACCESS_PLATFORM | features::ORDER_PLATFORM;
 
 /// How many queues `vdpa mgmtdev show` announces; the backend decides.
 const MAX_QUEUES: u32 = 64;
@@ -89,25 +91,25 @@ impl LoopManagement {
     }
 }
 
+/// What the backend publishes.
+fn published(transport: &Loop, device: &Device) -> Published {
+    let mut config = [0; net::Config::LEN];
+    transport.read_config(0, &mut config);
+    Published {
+        device: device.id(),
+        features: device.device_features(),
+        net: net::Config::from_bytes(&config),
+    }
+}
+
 impl Management for LoopManagement {
     type Ops = LoopOps;
 
-    fn dev_add(&self, name: &CStr, config: &DeviceConfig) -> Result<Unregistered<LoopOps>> {
+    fn dev_add(&self, name: &CStr, request: &Request) -> Result<Unregistered<LoopOps>> {
         let transport = Loop::new()?;
         let registration = self.register(&transport, name)?;
-        let offered = registration.device().device_features();
-        let allowed_features = config.features.unwrap_or(offered);
-        if allowed_features & !offered != 0 || !allowed_features & REQUIRED_FEATURES != 0 {
-            dev_err!(
-                self.parent,
-                "Features {:#x} for {}, expected a part of {:#x} with {:#x}\n",
-                allowed_features,
-                name,
-                offered,
-                REQUIRED_FEATURES
-            );
-            return Err(EINVAL);
-        }
+        let published = published(&transport, registration.device());
+        let provisioned = Provisioned::new(&self.parent, &published, request)?;
         let options = Options {
             name: Some(name),
             parent: &self.parent,
@@ -115,8 +117,12 @@ impl Management for LoopManagement {
             memory: Memory::Kernel(transport.map().clone()),
             can_suspend: true,
         };
-        let ops = LoopOps::new(transport, registration, allowed_features);
+        let ops = LoopOps::new(transport, registration, provisioned);
         Unregistered::new(&options, ops)
+    }
+
+    fn dev_set_mac(&self, device: &vdpa::Device<LoopOps>, mac: [u8; 6]) -> Result {
+        device.set_mac(mac)
     }
 
     /// Not left to the release of the device, which whoever has a reference to it can put off.
@@ -138,8 +144,8 @@ impl RegisteredClass {
         let parent: &device::Device = registration.as_ref();
         let capabilities = Capabilities {
             device_ids: &[class.id.get()],
-            attributes: Attributes::FEATURES,
-            features: REQUIRED_FEATURES,
+            attributes: Attributes::of(class.id),
+            features: possible_features(class.id, REQUIRED_FEATURES),
             max_vqs: MAX_QUEUES,
         };
         let management = LoopManagement {

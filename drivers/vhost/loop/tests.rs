@@ -16,17 +16,17 @@ mod suite {
         prelude::*,
         sync::Arc, //
     };
-    use vdpa::{
-        DeviceConfig,
-        Management, //
-    };
+    use vdpa::Management;
     use vhost_bus::{
         Backend,
         Device,
         Driver,
         DriverRegistration, //
     };
-    use virtio::ids::DeviceId;
+    use virtio::{
+        ids::DeviceId,
+        provision::Request, //
+    };
 
     /// A device type of no specification, so that no real driver takes a test's device.
     const TEST_ID: DeviceId = DeviceId::new(0xfff1);
@@ -77,7 +77,7 @@ mod suite {
             id: TEST_ID,
             parent: parent.into(),
         };
-        let device = management.dev_add(c"test", &DeviceConfig::default())?;
+        let device = management.dev_add(c"test", &Request::default())?;
         assert!(device.device().has_backend());
 
         management.dev_del(&device);

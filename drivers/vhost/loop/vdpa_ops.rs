@@ -22,6 +22,7 @@ use kernel::{
 use vdpa::{
     Callback,
     ConfigOps,
+    Provisioned,
     VendorStats,
     VqAddress,
     VqState, //
@@ -44,22 +45,22 @@ pub(crate) struct LoopOps {
     /// The vhost device is on its bus.
     #[pin]
     registration: Mutex<Option<Registration>>,
-    /// The features that the user lets the device offer.
-    allowed_features: u64,
+    #[pin]
+    provisioned: Provisioned,
 }
 
 impl LoopOps {
     pub(crate) fn new(
         transport: Arc<Loop>,
         registration: Registration,
-        allowed_features: u64,
+        provisioned: impl PinInit<Provisioned>,
     ) -> impl PinInit<Self, Error> {
         let device = registration.device().clone();
         try_pin_init!(Self {
             transport,
             device,
             registration <- new_mutex!(Some(registration), "vhost_loop::LoopOps::registration"),
-            allowed_features,
+            provisioned <- provisioned,
         })
     }
 
@@ -70,6 +71,17 @@ impl LoopOps {
         let registration = self.registration.lock().take();
         // Without the lock: this waits for the backend.
         drop(registration);
+    }
+
+    /// Gives a network device another MAC address. Under `cf_lock`, as `set_status` is.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Provisioned::set_mac`].
+    pub(crate) fn set_mac(&self, mac: [u8; 6]) -> Result {
+        let status = self.transport.get_status();
+        self.provisioned
+            .set_mac(mac, status.contains(Status::DRIVER_OK))
     }
 
     pub(crate) fn device(&self) -> &Device {
@@ -162,11 +174,16 @@ impl ConfigOps for LoopOps {
     }
 
     fn get_device_features(&self) -> u64 {
-        self.device().device_features() & self.allowed_features
+        self.provisioned.offered(self.device().device_features())
     }
 
     fn set_driver_features(&self, features: u64) -> Result {
-        self.device().driver_features(features)?;
+        if features & !self.get_device_features() != 0 {
+            return Err(EINVAL);
+        }
+        // The rest is met here.
+        self.device()
+            .driver_features(features & self.device().device_features())?;
         self.transport.keep_features(features);
         Ok(())
     }
@@ -217,11 +234,12 @@ impl ConfigOps for LoopOps {
     }
 
     fn get_config_size(&self) -> usize {
-        self.transport.config_size()
+        self.provisioned.config_size(self.transport.config_size())
     }
 
     fn get_config(&self, offset: usize, to: &mut [u8]) {
         self.transport.read_config(offset, to);
+        self.provisioned.lay_over(offset, to);
     }
 
     fn set_config(&self, offset: usize, from: &[u8]) {
@@ -237,6 +255,6 @@ impl ConfigOps for LoopOps {
     }
 
     fn get_generation(&self) -> u32 {
-        self.transport.generation()
+        self.provisioned.generation(self.transport.generation())
     }
 }

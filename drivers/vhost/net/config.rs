@@ -13,12 +13,6 @@ use virtio::net::{
 /// The largest queue, in descriptors: four batches of the ring engine.
 pub(crate) const QUEUE_SIZE: u16 = 256;
 
-/// The range of the MTU in bytes (section 5.1.4.1); the field has 16 bits.
-pub(crate) const MIN_MTU: u16 = 68;
-
-/// The MTU of Ethernet in bytes.
-pub(crate) const DEFAULT_MTU: u16 = 1500;
-
 /// Where the status is in the configuration space, in bytes.
 pub(crate) const STATUS_OFFSET: usize = 6;
 

@@ -5,11 +5,7 @@
 //! Documentation/ABI/testing/configfs-vhost-net describes the attributes.
 
 use crate::{
-    config::{
-        Offer,
-        DEFAULT_MTU,
-        MIN_MTU, //
-    },
+    config::Offer,
     link::Interface,
     THIS_MODULE, //
 };
@@ -22,6 +18,10 @@ use netdev::MacAddress;
 use vhost_backend::{
     text,
     Attribute, //
+};
+use virtio::net::{
+    DEFAULT_MTU,
+    MIN_MTU, //
 };
 
 /// What an instance is made of.

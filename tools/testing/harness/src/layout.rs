@@ -105,7 +105,7 @@ impl Layout {
     pub fn programs(&self, side: Side) -> Result<Vec<PathBuf>> {
         match side {
             Side::Ep => Ok(Vec::new()),
-            Side::Rc => ["attacker", "suspender"]
+            Side::Rc => ["attacker", "suspender", "vdpa-client"]
                 .map(beside_the_harness)
                 .into_iter()
                 .collect(),

@@ -23,8 +23,13 @@ pub fn load_drivers(guest: &mut Guest) -> Result<()> {
 
 /// A vDPA device, whoever drives it.
 pub trait RcDevice: Sized {
-    /// Adds a device to a management device, e.g. "pci/0000:01:00.0".
-    fn add(guest: &mut Guest, name: &str, mgmtdev: &str) -> Result<Self>;
+    /// Adds a device to a management device, e.g. "pci/0000:01:00.0", with attributes, e.g. "mtu 1400".
+    fn add_with(guest: &mut Guest, name: &str, mgmtdev: &str, attributes: &str) -> Result<Self>;
+
+    /// Adds a device as it is.
+    fn add(guest: &mut Guest, name: &str, mgmtdev: &str) -> Result<Self> {
+        Self::add_with(guest, name, mgmtdev, "")
+    }
 
     /// Its name.
     fn name(&self) -> &str;
@@ -46,13 +51,13 @@ pub struct VdpaDevice {
 const VIRTIO_DEVICES: &str = "/sys/bus/virtio/devices";
 
 impl RcDevice for VdpaDevice {
-    fn add(guest: &mut Guest, name: &str, mgmtdev: &str) -> Result<Self> {
+    fn add_with(guest: &mut Guest, name: &str, mgmtdev: &str, attributes: &str) -> Result<Self> {
         let listings = guest.sh_within(
             PROBE_BOUND,
             &format!(
                 "until vdpa mgmtdev show {mgmtdev} >/dev/null 2>&1; do sleep 0.05; done
                  ls {VIRTIO_DEVICES}; echo --
-                 vdpa dev add name {name} mgmtdev {mgmtdev} && ls {VIRTIO_DEVICES}"
+                 vdpa dev add name {name} mgmtdev {mgmtdev} {attributes} && ls {VIRTIO_DEVICES}"
             ),
         )?;
         let (before, after) = listings.split_once("--").unwrap_or_default();
@@ -86,6 +91,28 @@ impl VdpaDevice {
     pub fn config(&self, guest: &mut Guest) -> Result<Value> {
         let mut value = json(guest, &format!("dev config show {}", self.name))?;
         Ok(value["config"][&self.name].take())
+    }
+
+    /// Gives a network device another address.
+    pub fn set_mac(&self, guest: &mut Guest, mac: &str) -> Result<()> {
+        guest
+            .sh(&format!("vdpa-client set-mac {} {mac}", self.name))
+            .map(drop)
+    }
+
+    /// Takes the virtio driver away, does something, and brings the driver back.
+    pub fn without_driver(
+        &self,
+        guest: &mut Guest,
+        run: impl FnOnce(&mut Guest) -> Result<()>,
+    ) -> Result<()> {
+        let virtio = &self.virtio;
+        let driver = guest.sh(&format!("readlink -f {VIRTIO_DEVICES}/{virtio}/driver"))?;
+        guest.sh(&format!("echo {virtio} >{driver}/unbind"))?;
+        run(guest)?;
+        guest
+            .sh_within(PROBE_BOUND, &format!("echo {virtio} >{driver}/bind"))
+            .map(drop)
     }
 
     /// What was counted on the two queues of a network device that has carried data, in words.

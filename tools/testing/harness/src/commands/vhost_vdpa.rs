@@ -30,14 +30,14 @@ pub struct VhostVdpa {
 
 impl RcDevice for VhostVdpa {
     /// Adds the device, and gives it to vhost_vdpa instead of virtio_vdpa.
-    fn add(guest: &mut Guest, name: &str, mgmtdev: &str) -> Result<Self> {
+    fn add_with(guest: &mut Guest, name: &str, mgmtdev: &str, attributes: &str) -> Result<Self> {
         let found = guest.sh_within(
             PROBE_BOUND,
             &format!(
                 "set -e
                  until vdpa mgmtdev show {mgmtdev} >/dev/null 2>&1; do sleep 0.05; done
                  echo 0 >/sys/bus/vdpa/drivers_autoprobe
-                 vdpa dev add name {name} mgmtdev {mgmtdev}
+                 vdpa dev add name {name} mgmtdev {mgmtdev} {attributes}
                  echo 1 >/sys/bus/vdpa/drivers_autoprobe
                  echo vhost_vdpa >{DEVICES}/{name}/driver_override
                  echo {name} >/sys/bus/vdpa/drivers/vhost_vdpa/bind

@@ -5,6 +5,7 @@
 pub mod blkio;
 pub mod disk;
 pub mod network;
+pub mod provision;
 pub mod suspension;
 
 use crate::guest::Guest;

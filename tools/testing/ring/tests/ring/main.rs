@@ -16,6 +16,7 @@ mod layouts;
 mod notification;
 mod payload;
 mod properties;
+mod provision;
 mod restore;
 mod shapes;
 mod suppression;

@@ -26,6 +26,7 @@ fn net_config() {
         supported_hash_types: 0x1516_1718,
     };
     let bytes = config.to_bytes();
+    assert_eq!(net::Config::from_bytes(&bytes), config);
     assert_eq!(bytes[..6], config.mac);
     let fields = [
         (6, 2, 0x0708),

@@ -5,11 +5,15 @@ use anyhow::{ensure, Result};
 
 use super::{DISK, NIC};
 use crate::commands::served::Served;
-use crate::commands::vdpa::RcDevice;
+use crate::commands::vdpa::{RcDevice, VdpaDevice};
 use crate::link::Link;
 use crate::runner::{Case, Record};
 use crate::workload::disk::{self, Pattern};
 use crate::workload::network;
+use crate::workload::provision;
+
+/// Name of the vDPA devices that are made here.
+const NAME: &str = "chosen0";
 
 pub fn cases() -> Vec<Case<Link>> {
     vec![
@@ -27,6 +31,16 @@ pub fn cases() -> Vec<Case<Link>> {
             name: "network_carries_data",
             about: "echo requests and TCP streams pass both ways, and are counted",
             run: network_carries_data,
+        },
+        Case {
+            name: "network_is_as_chosen",
+            about: "'vdpa dev add' and 'vdpa dev set' choose address and MTU, and data passes",
+            run: network_is_as_chosen,
+        },
+        Case {
+            name: "disk_has_no_network_attributes",
+            about: "'vdpa dev add' refuses address, MTU and queue pairs for a disk",
+            run: disk_has_no_network_attributes,
         },
         Case {
             name: "doorbells_of_each_kind_work",
@@ -78,6 +92,28 @@ fn network_carries_data(link: &mut Link, record: &mut Record) -> Result<()> {
     record.note(format!("RC to EP: {rc_to_ep}"));
     record.note(format!("EP to RC: {ep_to_rc}"));
     record.note(served.vdpa.traffic(&mut link.rc)?);
+    served.stop(link)
+}
+
+fn network_is_as_chosen(link: &mut Link, _: &mut Record) -> Result<()> {
+    let mut served = Served::start(link, NIC)?;
+    let management = format!("pci/{}", served.address);
+    served.vdpa.delete(&mut link.rc)?;
+    provision::expect_refusals_for_network(&mut link.rc, NAME, &management)?;
+    served.vdpa = provision::add(&mut link.rc, NAME, &management)?;
+    provision::expect(&mut link.rc, &served.vdpa, provision::MAC, provision::MTU)?;
+    provision::change_mac(&mut link.rc, &served.vdpa)?;
+    let [rc, ep] = served.nodes(link)?;
+    network::exchange(link, &rc, &ep)?;
+    served.stop(link)
+}
+
+fn disk_has_no_network_attributes(link: &mut Link, _: &mut Record) -> Result<()> {
+    let mut served = Served::start(link, DISK)?;
+    let management = format!("pci/{}", served.address);
+    served.vdpa.delete(&mut link.rc)?;
+    provision::expect_refusals_for_disk(&mut link.rc, NAME, &management)?;
+    served.vdpa = VdpaDevice::add(&mut link.rc, NAME, &management)?;
     served.stop(link)
 }
 

@@ -8,6 +8,7 @@ use crate::commands::vdpa::{RcDevice, VdpaDevice};
 use crate::runner::{Case, Record};
 use crate::workload::disk::{self, Pattern};
 use crate::workload::network::{self, Node};
+use crate::workload::provision;
 
 pub fn cases() -> Vec<Case<Machine>> {
     vec![
@@ -35,6 +36,11 @@ pub fn cases() -> Vec<Case<Machine>> {
             name: "network_is_as_configured",
             about: "address and MTU are those of the instance, as 'vdpa dev config show' says too",
             run: network_is_as_configured,
+        },
+        Case {
+            name: "network_is_as_chosen",
+            about: "'vdpa dev add' and 'vdpa dev set' choose address and MTU, within what there is",
+            run: network_is_as_chosen,
         },
         Case {
             name: "network_carries_data",
@@ -130,6 +136,20 @@ fn network_is_as_configured(machine: &mut Machine, _: &mut Record) -> Result<()>
     );
     vdpa.delete(guest)?;
     NIC.remove(guest)
+}
+
+fn network_is_as_chosen(machine: &mut Machine, _: &mut Record) -> Result<()> {
+    let guest = &mut machine.guest;
+    NIC.create(guest)?;
+    provision::expect_refusals_for_network(guest, NIC.name, NET_MGMTDEV)?;
+    let vdpa = provision::add(guest, NIC.name, NET_MGMTDEV)?;
+    provision::expect(guest, &vdpa, provision::MAC, provision::MTU)?;
+    provision::change_mac(guest, &vdpa)?;
+    vdpa.delete(guest)?;
+    NIC.remove(guest)?;
+    DISK.create(guest)?;
+    provision::expect_refusals_for_disk(guest, DISK.name, BLK_MGMTDEV)?;
+    DISK.remove(guest)
 }
 
 fn network_carries_data(machine: &mut Machine, record: &mut Record) -> Result<()> {

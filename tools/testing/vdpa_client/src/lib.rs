@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0
+//! A process that uses vDPA devices in ways that no program at hand does.
+//!
+//! It runs on the driver side: in the guests, as `vdpa-client`.
+
+pub mod management;

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The command line of the client.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use vdpa_client::management::{self, Mac};
+
+/// Asks vDPA devices for what no other program does.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Give a network device another MAC address
+    SetMac {
+        /// Name of the device
+        name: String,
+        /// The address
+        mac: Mac,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().action) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(action: Action) -> Result<()> {
+    match action {
+        Action::SetMac { name, mac } => management::set_mac(&name, mac),
+    }
+}
