@@ -229,6 +229,11 @@ impl ConfigOps for EpfDevice {
         stats.put(c"callbacks", signal.callback.calls())
     }
 
+    /// While a hypervisor passes it on to its guest, it does not reach the callback, nor its count.
+    fn get_vq_irq(&self, vq: u16) -> Result<u32> {
+        self.interrupts.own_irq(vq)
+    }
+
     fn get_vq_size(&self, vq: u16) -> u16 {
         self.link.queue_size(vq)
     }

@@ -125,9 +125,15 @@ impl QueueSignal {
 #[derive(Clone, Copy)]
 struct Spread {
     vectors: usize,
+    queues: u16,
 }
 
 impl Spread {
+    /// Whether each queue has a vector of its own.
+    fn is_one_to_one(self) -> bool {
+        self.vectors > usize::from(self.queues)
+    }
+
     /// Number of vectors that are for queues; the config vector is one of them if it is alone.
     fn queue_vectors(self) -> usize {
         self.vectors.saturating_sub(1).max(1)
@@ -169,6 +175,7 @@ impl Interrupts {
             })?;
         let spread = Spread {
             vectors: vectors.count() as usize,
+            queues: num_queues,
         };
         let mut handlers = KVec::with_capacity(spread.vectors, GFP_KERNEL)?;
         for vector in 0..spread.vectors {
@@ -203,6 +210,18 @@ impl Interrupts {
     /// Vector of a queue, counted from 0.
     pub(crate) fn queue_vector(&self, index: u16) -> u32 {
         self.spread.queue(index) as u32
+    }
+
+    /// The Linux interrupt that is for queue `index` and nothing else. Context: process.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: there is no such queue, or it shares its vector; `ENODEV`: the function is unbound.
+    pub(crate) fn own_irq(&self, index: u16) -> Result<u32> {
+        match self.spread.is_one_to_one() && index < self.spread.queues {
+            true => self.vectors.irq(self.queue_vector(index)),
+            false => Err(EINVAL),
+        }
     }
 
     /// Waits until no handler that began before is running.
