@@ -4,3 +4,5 @@
 //! It runs on the driver side: in the guests, as `vdpa-client`.
 
 pub mod management;
+pub mod misuse;
+pub mod node;

@@ -3,9 +3,10 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use vdpa_client::management::{self, Mac};
+use vdpa_client::misuse;
 
 /// Asks vDPA devices for what no other program does.
 #[derive(Parser)]
@@ -23,6 +24,13 @@ enum Action {
         /// The address
         mac: Mac,
     },
+    /// Use a device node of vhost_vdpa wrongly
+    Misuse {
+        /// In which way
+        name: String,
+        /// Path of the device node
+        node: String,
+    },
 }
 
 fn main() -> ExitCode {
@@ -38,5 +46,12 @@ fn main() -> ExitCode {
 fn run(action: Action) -> Result<()> {
     match action {
         Action::SetMac { name, mac } => management::set_mac(&name, mac),
+        Action::Misuse { name, node } => {
+            let known = misuse::catalogue();
+            let misuse = known.iter().find(|misuse| misuse.name == name);
+            misuse
+                .with_context(|| format!("'{name}' is not one of the known ways"))?
+                .run(&node)
+        }
     }
 }

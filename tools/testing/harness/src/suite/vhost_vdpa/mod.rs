@@ -3,7 +3,9 @@
 //! with the backend in the same kernel, and with a link in between.
 
 mod cases;
+mod interrupts;
 mod machines;
+mod misuse;
 mod suspension;
 
 use crate::runner::{AnySuite, Suite};
@@ -13,6 +15,7 @@ use machines::{LinkWithIommu, OneKernel};
 pub fn loop_suite() -> impl AnySuite {
     let mut cases = cases::cases::<OneKernel>();
     cases.push(cases::case_of_much_memory());
+    cases.push(misuse::case());
     cases.extend(suspension::cases());
     cases.push(suspension::case_of_much_memory());
     Suite {
@@ -25,6 +28,8 @@ pub fn loop_suite() -> impl AnySuite {
 /// The suite of two machines.
 pub fn link_suite() -> impl AnySuite {
     let mut cases = cases::cases::<LinkWithIommu>();
+    cases.push(misuse::case());
+    cases.extend(interrupts::cases());
     cases.extend(suspension::cases());
     cases.push(suspension::case_of_the_link());
     Suite {

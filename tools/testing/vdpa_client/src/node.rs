@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+//! A device node of `vhost_vdpa`, and memory of this process for its device.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::sync::Arc;
+
+use anyhow::{bail, ensure, Context, Result};
+use rustix::io::Errno;
+use vhost::vhost_kern::vdpa::VhostKernVdpa;
+use vhost::vhost_kern::VhostKernFeatures;
+use vhost::{vdpa::VhostVdpa, VhostBackend, VringConfigData};
+use virtio::features::RING_PACKED;
+use virtio::status::Status;
+use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
+
+/// Where the device finds the memory: out of the way of what an IOMMU reserves.
+pub const IOVA: u64 = 0x10_0000;
+
+/// Size of the memory in bytes: each area of a queue has a page.
+pub const SIZE: u64 = 16 * PAGE;
+
+/// Size of a page in bytes.
+pub const PAGE: u64 = 4096;
+
+/// Number of descriptors of the queues that are set up here.
+pub const QUEUE_SIZE: u16 = 16;
+
+/// Messages about mappings have their second form.
+const IOTLB_MSG_V2: u64 = 1 << 1;
+
+type Memory = Arc<GuestMemoryMmap>;
+
+/// An open device node.
+pub struct Node {
+    device: VhostKernVdpa<Memory>,
+    /// The same open file.
+    file: File,
+    memory: Memory,
+}
+
+impl Node {
+    /// Opens the device node at `path`, as the only process that has it.
+    pub fn open(path: &str) -> Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .with_context(|| format!("cannot open {path}"))?;
+        let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(IOVA), SIZE as usize)])?;
+        let memory = Arc::new(memory);
+        let mut device = VhostKernVdpa::with(file.try_clone()?, memory.clone(), 0);
+        device.set_owner()?;
+        device.set_backend_features(IOTLB_MSG_V2)?;
+        Ok(Self {
+            device,
+            file,
+            memory,
+        })
+    }
+
+    /// The device.
+    pub fn device(&self) -> &VhostKernVdpa<Memory> {
+        &self.device
+    }
+
+    /// Where the memory is in this process.
+    pub fn memory(&self) -> Result<*const u8> {
+        Ok(self.memory.get_host_address(GuestAddress(IOVA))?)
+    }
+
+    /// Maps the memory.
+    pub fn map(&self) -> Result<()> {
+        Ok(self.device.dma_map(IOVA, SIZE, self.memory()?, false)?)
+    }
+
+    /// Writes a message that may have any form.
+    pub fn write(&self, message: &[u8]) -> vhost::Result<()> {
+        let written = (&self.file).write(message);
+        written.map(drop).map_err(vhost::Error::IOError)
+    }
+
+    /// Number of queues.
+    pub fn queues(&self) -> Result<usize> {
+        Ok(self.device.get_vqs_count()? as usize)
+    }
+
+    /// The device status.
+    pub fn status(&self) -> Result<Status> {
+        Ok(Status::from_bits(self.device.get_status()?))
+    }
+
+    /// Resets the device, which must be possible whatever happened.
+    pub fn reset(&self) -> Result<()> {
+        self.device.set_status(0)?;
+        self.expect_status(Status::RESET)
+    }
+
+    /// Fails unless the status is `expected`.
+    pub fn expect_status(&self, expected: Status) -> Result<()> {
+        let found = self.status()?;
+        ensure!(
+            found == expected,
+            "expected status {expected:?}, found {found:?}"
+        );
+        Ok(())
+    }
+
+    /// Resets the device, and sets it up to FEATURES_OK, with all features that it offers.
+    pub fn negotiate(&self) -> Result<Status> {
+        self.reset()?;
+        let known = Status::ACKNOWLEDGE.with(Status::DRIVER);
+        self.device.set_status(known.bits())?;
+        let features = self.device.get_features()? & !RING_PACKED;
+        self.device.set_features(features)?;
+        let settled = known.with(Status::FEATURES_OK);
+        self.device.set_status(settled.bits())?;
+        self.expect_status(settled)?;
+        Ok(settled)
+    }
+
+    /// Where the areas of queue 0 are.
+    pub fn areas() -> VringConfigData {
+        VringConfigData {
+            queue_max_size: QUEUE_SIZE,
+            queue_size: QUEUE_SIZE,
+            flags: 0,
+            desc_table_addr: IOVA,
+            avail_ring_addr: IOVA + PAGE,
+            used_ring_addr: IOVA + 2 * PAGE,
+            log_addr: None,
+        }
+    }
+
+    /// Sets queue 0 up, empty, and enables it.
+    pub fn start_queue(&self, areas: &VringConfigData) -> Result<()> {
+        self.device.set_vring_num(0, QUEUE_SIZE)?;
+        self.device.set_vring_base(0, 0)?;
+        self.device.set_vring_addr(0, areas)?;
+        Ok(self.device.set_vring_enable(0, true)?)
+    }
+}
+
+/// Fails unless the kernel answered `expected`.
+pub fn refused<T>(what: &str, result: vhost::Result<T>, expected: Errno) -> Result<()> {
+    let error = match result {
+        Ok(_) => bail!("{what}: expected {expected:?}, but it succeeded"),
+        Err(vhost::Error::IoctlError(error) | vhost::Error::IOError(error)) => error,
+        Err(error) => bail!("{what}: not even tried, as there is an {error}"),
+    };
+    ensure!(
+        error.raw_os_error() == Some(expected.raw_os_error()),
+        "{what}: expected {expected:?}, got {error}"
+    );
+    Ok(())
+}
