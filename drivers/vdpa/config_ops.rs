@@ -20,7 +20,9 @@ use crate::{
     takeover::Takeover, //
 };
 use kernel::{
+    io::PhysAddr,
     new_mutex,
+    page::PAGE_SIZE,
     prelude::*,
     sync::{
         Arc,
@@ -39,6 +41,7 @@ use transport::{
 use vdpa::{
     Callback,
     ConfigOps,
+    NotificationArea,
     Provisioned,
     VendorStats,
     VqAddress,
@@ -232,6 +235,20 @@ impl ConfigOps for EpfDevice {
     /// While a hypervisor passes it on to its guest, it does not reach the callback, nor its count.
     fn get_vq_irq(&self, vq: u16) -> Result<u32> {
         self.interrupts.own_irq(vq)
+    }
+
+    /// No page is nowhere and has no bytes, which `vhost_vdpa` refuses to map by `ENOTSUPP`.
+    fn get_vq_notification(&self, vq: u16) -> NotificationArea {
+        match self.link.doorbell_page(vq) {
+            Some(address) => NotificationArea {
+                address,
+                size: PAGE_SIZE as PhysAddr,
+            },
+            None => NotificationArea {
+                address: 0,
+                size: 0,
+            },
+        }
     }
 
     fn get_vq_size(&self, vq: u16) -> u16 {

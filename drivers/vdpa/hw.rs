@@ -11,7 +11,10 @@ use concurrency::barrier;
 use kernel::{
     device::Bound,
     devres::Devres,
-    io::Io,
+    io::{
+        Io,
+        PhysAddr, //
+    },
     pci,
     prelude::*, //
 };
@@ -38,6 +41,7 @@ pub(crate) fn bar_sizes(pdev: &pci::Device<Bound>) -> BarSizes {
 /// One BAR, mapped until the device is unbound.
 pub(crate) struct Bar {
     number: u8,
+    physical: PhysAddr,
     io: Devres<pci::Bar<'static>>,
 }
 
@@ -51,12 +55,21 @@ impl Bar {
         let io = pdev
             .iomap_region(number.into(), c"epf_vdpa")?
             .into_devres()?;
-        Ok(Self { number, io })
+        Ok(Self {
+            number,
+            physical: pdev.resource_start(number.into())?,
+            io,
+        })
     }
 
     /// Number of the BAR.
     pub(crate) fn number(&self) -> u8 {
         self.number
+    }
+
+    /// Physical address of the byte at `offset`.
+    pub(crate) fn physical(&self, offset: u64) -> PhysAddr {
+        self.physical + offset
     }
 
     /// Reads a word; all-ones if it is outside.

@@ -24,7 +24,9 @@ use crate::{
 };
 use kernel::{
     device::Bound,
+    io::PhysAddr,
     new_mutex,
+    page::PAGE_SIZE,
     pci,
     prelude::*,
     sync::{
@@ -54,6 +56,10 @@ use transport::{
     RootComplexPort,
     TransportFeatures, //
 };
+
+/// Size of a page.
+// CAST: Pages have at most 64 KiB.
+const PAGE: u32 = PAGE_SIZE as u32;
 
 /// The link to one endpoint function.
 #[pin_data]
@@ -135,6 +141,15 @@ impl Link {
         if let Some(doorbell) = self.doorbells.get(usize::from(index)) {
             self.bars.ring(doorbell);
         }
+    }
+
+    /// The page of a queue's doorbell, if user space may kick by it: it is alone on the page, and the
+    /// endpoint understands the index of the queue. Context: any.
+    pub(crate) fn doorbell_page(&self, index: u16) -> Option<PhysAddr> {
+        let doorbell = self.doorbells.get(usize::from(index))?;
+        let is_alone = self.identity.layout().doorbells().is_mappable(PAGE);
+        let may = is_alone && doorbell.is_rung_by_index(self.identity.queue(index)?);
+        may.then(|| self.bars.doorbells().physical(doorbell.offset()))
     }
 
     /// The device status as the endpoint has it; `None` if the session is over.

@@ -9,7 +9,10 @@ use core::sync::atomic::{
     Ordering, //
 };
 
-use crate::layout::DoorbellKind;
+use crate::{
+    layout::DoorbellKind,
+    queue::QueueIndex, //
+};
 
 /// The doorbell of one queue, on the RC.
 ///
@@ -47,6 +50,18 @@ impl Doorbell {
     /// Place of the slot in the BAR, in bytes.
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// Whether user space, which writes what a virtio driver does, the index of the queue, kicks
+    /// `queue` by that.
+    ///
+    /// True for each value where the EP polls, if it scans the queues besides
+    /// ([`is_mappable`](crate::Doorbells::is_mappable)).
+    pub fn is_rung_by_index(&self, queue: QueueIndex) -> bool {
+        match &self.value {
+            DoorbellValue::Fixed(value) => *value == u32::from(queue.get()),
+            DoorbellValue::Counter(_) => true,
+        }
     }
 
     /// The value of the next kick, which the caller writes to the slot (D2).

@@ -29,6 +29,13 @@ use transport::{
     Registers, //
 };
 
+/// Size of a page of the EP.
+// CAST: Pages have at most 64 KiB.
+const PAGE: u32 = PAGE_SIZE as u32;
+
+/// Size of the largest pages that an RC with Linux has.
+const MAX_PAGE: u32 = 64 << 10;
+
 /// What the register BAR has to have room for.
 #[derive(Clone, Copy)]
 pub(crate) struct Contents {
@@ -52,34 +59,45 @@ impl Contents {
     }
 }
 
-/// Returns where polled doorbells go: behind the registers, on pages of their own.
+/// Returns the lowest BAR that is free and large enough for registers and polled doorbells, and where
+/// the latter go in it.
 ///
-/// With a scan each slot has its page, so that it can be given to user space.
-pub(crate) fn polled(scan_ms: u32) -> Placement {
-    // CAST: Pages have at most 64 KiB.
-    let page_size = PAGE_SIZE as u32;
-    Placement::Here {
-        page_size,
-        stride: if scan_ms == 0 { 4 } else { page_size },
-        scan_ms,
-    }
-}
-
-/// Returns the lowest BAR that is free and large enough for registers and polled doorbells.
+/// They are behind the registers, on pages of their own. With a scan each has its page, so that it can
+/// be given to user space: of the RC's largest size, or the EP's where the BAR is too small for that.
 pub(crate) fn choose(
     features: &Features,
     contents: &Contents,
     scan_ms: u32,
-) -> Result<BarNumber, LayoutError> {
-    let size = contents
-        .plan(BarNumber::Bar0, polled(scan_ms))?
-        .register_bar_size();
+) -> Result<(BarNumber, Placement), LayoutError> {
+    let words = [polled(PAGE, 4, scan_ms)];
+    let pages = [MAX_PAGE, PAGE].map(|size| polled(size, size, scan_ms));
+    let placements: &[Placement] = if scan_ms == 0 { &words } else { &pages };
+    for &placement in placements {
+        let size = contents
+            .plan(BarNumber::Bar0, placement)?
+            .register_bar_size();
+        if let Some(bar) = find(features, size) {
+            return Ok((bar, placement));
+        }
+    }
+    Err(LayoutError::OutsideBar)
+}
+
+fn polled(page_size: u32, stride: u32, scan_ms: u32) -> Placement {
+    Placement::Here {
+        page_size,
+        stride,
+        scan_ms,
+    }
+}
+
+/// Returns the lowest BAR that is free and has `size` bytes.
+fn find(features: &Features, size: u64) -> Option<BarNumber> {
     let has_room = |bar: &BarNumber| match features.bar(*bar).kind {
         BarKind::Fixed(fixed) => fixed >= size,
         _ => true,
     };
-    let found = features.free_bars().find(has_room);
-    found.ok_or(LayoutError::OutsideBar)
+    features.free_bars().find(has_room)
 }
 
 /// The words of the register BAR.

@@ -213,7 +213,7 @@ impl Shown {
         contents: &Contents,
         transport: &Transport,
     ) -> Result<Self> {
-        let number = bar::choose(endpoint.features(), contents, settings.scan_ms)
+        let (number, polled) = bar::choose(endpoint.features(), contents, settings.scan_ms)
             .map_err(|error| explain(endpoint, error))?;
         let doorbells = doorbell::choose(
             endpoint,
@@ -224,7 +224,7 @@ impl Shown {
         )?;
         let placement = match &doorbells {
             Some(doorbells) => Placement::At(doorbells.place()),
-            None => bar::polled(settings.scan_ms),
+            None => polled,
         };
         let layout = contents
             .plan(number, placement)

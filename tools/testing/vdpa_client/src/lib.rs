@@ -3,6 +3,8 @@
 //!
 //! It runs on the driver side: in the guests, as `vdpa-client`.
 
+pub mod disk;
+pub mod doorbell;
 pub mod management;
 pub mod misuse;
 pub mod node;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use vdpa_client::doorbell;
 use vdpa_client::management::{self, Mac};
 use vdpa_client::misuse;
 
@@ -23,6 +24,14 @@ enum Action {
         name: String,
         /// The address
         mac: Mac,
+    },
+    /// Map the doorbell of a disk, and kick its requests by that
+    Doorbell {
+        /// Path of the device node
+        node: String,
+        /// Expect that it cannot be mapped
+        #[arg(long)]
+        refused: bool,
     },
     /// Use a device node of vhost_vdpa wrongly
     Misuse {
@@ -46,6 +55,8 @@ fn main() -> ExitCode {
 fn run(action: Action) -> Result<()> {
     match action {
         Action::SetMac { name, mac } => management::set_mac(&name, mac),
+        Action::Doorbell { node, refused } if refused => doorbell::is_refused(&node),
+        Action::Doorbell { node, .. } => doorbell::kick_requests(&node),
         Action::Misuse { name, node } => {
             let known = misuse::catalogue();
             let misuse = known.iter().find(|misuse| misuse.name == name);

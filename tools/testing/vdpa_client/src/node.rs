@@ -35,7 +35,7 @@ type Memory = Arc<GuestMemoryMmap>;
 pub struct Node {
     device: VhostKernVdpa<Memory>,
     /// The same open file.
-    file: File,
+    file: Arc<File>,
     memory: Memory,
 }
 
@@ -54,7 +54,7 @@ impl Node {
         device.set_backend_features(IOTLB_MSG_V2)?;
         Ok(Self {
             device,
-            file,
+            file: Arc::new(file),
             memory,
         })
     }
@@ -64,19 +64,31 @@ impl Node {
         &self.device
     }
 
+    /// The open file.
+    pub fn file(&self) -> &Arc<File> {
+        &self.file
+    }
+
+    /// The memory, by the addresses that the device has for it.
+    pub fn memory(&self) -> &GuestMemoryMmap {
+        &self.memory
+    }
+
     /// Where the memory is in this process.
-    pub fn memory(&self) -> Result<*const u8> {
+    pub fn host_address(&self) -> Result<*const u8> {
         Ok(self.memory.get_host_address(GuestAddress(IOVA))?)
     }
 
     /// Maps the memory.
     pub fn map(&self) -> Result<()> {
-        Ok(self.device.dma_map(IOVA, SIZE, self.memory()?, false)?)
+        Ok(self
+            .device
+            .dma_map(IOVA, SIZE, self.host_address()?, false)?)
     }
 
     /// Writes a message that may have any form.
     pub fn write(&self, message: &[u8]) -> vhost::Result<()> {
-        let written = (&self.file).write(message);
+        let written = (&*self.file).write(message);
         written.map(drop).map_err(vhost::Error::IOError)
     }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::thread;
 
 use crate::model::Rig;
-use transport::{offset, Doorbell, DoorbellKind, PolledSlot};
+use transport::{offset, Doorbell, DoorbellKind, Offset, PolledSlot};
 
 fn doorbell(rig: &Rig, queue: u16, slot: u32) -> Doorbell {
     let identity = rig.identify().expect("a legal identity");
@@ -36,6 +36,25 @@ fn interrupting_doorbells_have_a_fixed_value() {
             (doorbell.next_value(), doorbell.next_value()),
             (0x102, 0x102)
         );
+    }
+}
+
+#[test]
+fn the_index_of_the_queue_rings_what_polls_or_has_that_value() {
+    let rig = Rig::started();
+    let identity = rig.identify().expect("a legal identity");
+    let [own, other] = [2, 1].map(|index| identity.queue(index).expect("a queue"));
+    assert!(doorbell(&rig, 2, 77).is_rung_by_index(own));
+    for kind in [DoorbellKind::Embedded, DoorbellKind::Msi] {
+        rig.link.store(offset::DOORBELL_KIND, kind as u32);
+        assert!(!doorbell(&rig, 2, 77).is_rung_by_index(own));
+        let table = rig.link.peek(offset::QUEUE_TABLE_REGION);
+        let entry = table + 2 * rig.link.peek(offset::QUEUE_STRIDE);
+        let word = Offset::new(entry + offset::queue::DOORBELL.bytes());
+        rig.link.store(word, 2);
+        assert!(doorbell(&rig, 2, 77).is_rung_by_index(own));
+        assert!(!doorbell(&rig, 2, 77).is_rung_by_index(other));
+        rig.link.store(word, 0x102);
     }
 }
 

@@ -24,7 +24,7 @@ pub fn catalogue() -> Vec<Misuse> {
 }
 
 fn mappings_that_cannot_be(node: &Node) -> Result<()> {
-    let (device, memory) = (node.device(), node.memory()?);
+    let (device, memory) = (node.device(), node.host_address()?);
     let last_page = u64::MAX - PAGE + 1;
     let answer = device.dma_map(IOVA, 0, memory, false);
     refused("no bytes", answer, Errno::INVAL)?;

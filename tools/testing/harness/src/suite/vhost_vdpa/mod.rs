@@ -3,6 +3,7 @@
 //! with the backend in the same kernel, and with a link in between.
 
 mod cases;
+mod doorbells;
 mod interrupts;
 mod machines;
 mod misuse;
@@ -30,6 +31,7 @@ pub fn link_suite() -> impl AnySuite {
     let mut cases = cases::cases::<LinkWithIommu>();
     cases.push(misuse::case());
     cases.extend(interrupts::cases());
+    cases.extend(doorbells::cases());
     cases.extend(suspension::cases());
     cases.push(suspension::case_of_the_link());
     Suite {
