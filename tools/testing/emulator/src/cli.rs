@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use epc_emulator::fabric::WindowMode;
+use epc_emulator::faults::{Effect, Target};
+use epc_emulator::link::BusError;
 use epc_emulator::profile::{self, Size};
 
 /// Joins two QEMU virtual machines as a PCI Express link.
@@ -28,6 +30,15 @@ pub enum Command {
     },
     /// Shows what crossed the link of a running emulator: exactly, where BARs and window are trapped.
     Counters(Counters),
+    /// Lets something go wrong on the link of a running emulator.
+    Fault {
+        /// Socket of the emulator: its option --control.
+        #[arg(long, value_name = "PATH")]
+        control: PathBuf,
+        /// What to do.
+        #[command(subcommand)]
+        action: FaultAction,
+    },
     /// Converts a trace to a file that Perfetto opens (ui.perfetto.dev).
     Trace {
         /// The file that `run --trace` wrote.
@@ -35,6 +46,35 @@ pub enum Command {
         /// The file to write.
         #[arg(long, value_name = "FILE")]
         perfetto: PathBuf,
+    },
+}
+
+/// What `fault` does.
+#[derive(Debug, Subcommand)]
+pub enum FaultAction {
+    /// Chooses transactions, and what becomes of them.
+    Add {
+        /// Which transactions.
+        #[arg(value_enum)]
+        on: Target,
+        /// lose, repeat, delay=MILLISECONDS, ones, flip or refuse.
+        effect: Effect,
+        /// How many of them to spare before that.
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        skip: u64,
+        /// To how many of them it happens; to all that follow, if this is not given.
+        #[arg(long, value_name = "NUMBER")]
+        count: Option<u64>,
+    },
+    /// Shows what is to go wrong, and how often it did.
+    List,
+    /// Lets nothing more go wrong.
+    Clear,
+    /// Has the root port of the RC report an error (PCIe Advanced Error Reporting).
+    BusError {
+        /// How bad it is.
+        #[arg(value_enum)]
+        error: BusError,
     },
 }
 

@@ -2,8 +2,9 @@
 //! The control socket: questions to a running emulator, one JSON object per line each way.
 //!
 //! ```text
-//! -> {"execute": "counters"}            <- {"return": {"sees": ..., "counts": [...], "predicted": ...}}
-//! -> {"execute": "nonsense"}            <- {"error": {"desc": "..."}}
+//! -> {"execute": "counters"}                             <- {"return": {"sees": ..., "counts": [...], ...}}
+//! -> {"execute": "fault", "arguments": {"on": "interrupt", "effect": "lose"}}      <- {"return": [...]}
+//! -> {"execute": "nonsense"}                             <- {"error": {"desc": "..."}}
 //! ```
 //!
 //! One client at a time; the others wait in the socket's queue.
@@ -13,12 +14,15 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::fabric::Fabric;
+use crate::faults::Rule;
+use crate::link::{BusError, LinkHandle};
 use crate::socket::Listener;
-use crate::traffic::Report;
 
 /// Bytes of a request at most.
 const MAX_REQUEST: u64 = 4096;
@@ -28,19 +32,28 @@ const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// A question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "execute", rename_all = "kebab-case")]
+#[serde(tag = "execute", content = "arguments", rename_all = "kebab-case")]
 pub enum Request {
-    /// Where the counters stand.
+    /// Where the counters stand: a [`Report`](crate::traffic::Report).
     Counters,
     /// Where the counters stand; then they are zero.
     TakeCounters,
+    /// Something is to go wrong. This and the next two answer with the rules:
+    /// [`Progress`](crate::faults::Progress).
+    Fault(Rule),
+    /// Which rules there are.
+    Faults,
+    /// Nothing more is to go wrong.
+    ClearFaults,
+    /// The RC's root port is to report an error; answers with nothing.
+    BusError(BusError),
 }
 
 /// What the emulator says.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Answer {
-    Return(Report),
+    Return(Value),
     Error { desc: String },
 }
 
@@ -77,15 +90,15 @@ pub enum AskError {
 }
 
 /// Answers clients until the listener is stopped.
-pub fn run(fabric: &Fabric, listener: &Listener) {
+pub fn run(fabric: &Fabric, link: &LinkHandle, listener: &Listener) {
     while let Some(stream) = listener.accept() {
-        if let Err(error) = serve(fabric, &stream) {
+        if let Err(error) = serve(fabric, link, &stream) {
             tracing::warn!("Control: The connection failed: {error}");
         }
     }
 }
 
-fn serve(fabric: &Fabric, mut stream: &UnixStream) -> io::Result<()> {
+fn serve(fabric: &Fabric, link: &LinkHandle, mut stream: &UnixStream) -> io::Result<()> {
     let mut lines = BufReader::new(stream);
     loop {
         let mut line = String::new();
@@ -93,25 +106,48 @@ fn serve(fabric: &Fabric, mut stream: &UnixStream) -> io::Result<()> {
             return Ok(());
         }
         let answer = match serde_json::from_str(&line) {
-            Ok(Request::Counters) => Answer::Return(fabric.traffic()),
-            Ok(Request::TakeCounters) => Answer::Return(fabric.take_traffic()),
-            Err(error) => Answer::Error {
-                desc: format!(
-                    "{error}, expected {{\"execute\": \"counters\"}} or \"take-counters\""
-                ),
-            },
+            Ok(request) => answer(fabric, link, request),
+            Err(error) => Err(format!(
+                "{error}, expected for instance {{\"execute\": \"counters\"}}"
+            )),
+        };
+        let answer = match answer {
+            Ok(value) => Answer::Return(value),
+            Err(desc) => Answer::Error { desc },
         };
         let text = serde_json::to_string(&answer)?;
         stream.write_all(format!("{text}\n").as_bytes())?;
     }
 }
 
-/// Asks a running emulator.
+fn answer(fabric: &Fabric, link: &LinkHandle, request: Request) -> Result<Value, String> {
+    let faults = &fabric.faults;
+    let value = match request {
+        Request::Counters => serde_json::to_value(fabric.traffic()),
+        Request::TakeCounters => serde_json::to_value(fabric.take_traffic()),
+        Request::Fault(rule) => {
+            faults.add(rule).map_err(|error| error.to_string())?;
+            serde_json::to_value(faults.list())
+        }
+        Request::Faults => serde_json::to_value(faults.list()),
+        Request::ClearFaults => {
+            faults.clear();
+            serde_json::to_value(faults.list())
+        }
+        Request::BusError(error) => {
+            link.report(error).map_err(|error| error.to_string())?;
+            Ok(Value::Null)
+        }
+    };
+    value.map_err(|error| error.to_string())
+}
+
+/// Asks a running emulator; the request says what it answers with.
 ///
 /// # Errors
 ///
 /// See [`AskError`].
-pub fn ask(path: &Path, request: Request) -> Result<Report, AskError> {
+pub fn ask<T: DeserializeOwned>(path: &Path, request: Request) -> Result<T, AskError> {
     let stream = UnixStream::connect(path).map_err(|source| AskError::Connect {
         path: path.to_owned(),
         source,
@@ -120,14 +156,15 @@ pub fn ask(path: &Path, request: Request) -> Result<Report, AskError> {
         path: path.to_owned(),
         source,
     })?;
-    let answer = serde_json::from_str(&line).map_err(|source| AskError::Answer {
+    let answer = match serde_json::from_str(&line) {
+        Ok(Answer::Return(value)) => serde_json::from_value(value),
+        Ok(Answer::Error { desc }) => return Err(AskError::Refused(desc)),
+        Err(error) => Err(error),
+    };
+    answer.map_err(|source| AskError::Answer {
         path: path.to_owned(),
         source,
-    })?;
-    match answer {
-        Answer::Return(report) => Ok(report),
-        Answer::Error { desc } => Err(AskError::Refused(desc)),
-    }
+    })
 }
 
 fn exchange(mut stream: &UnixStream, request: Request) -> io::Result<String> {

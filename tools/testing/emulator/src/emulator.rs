@@ -102,12 +102,13 @@ impl Emulator {
         };
         let link_thread = Link::new(Arc::clone(&function), attach);
         emulator.spawn("link", move || link_thread.run(&inputs))?;
-        emulator.spawn("monitor", move || link.run_monitor(&qmp))?;
+        let monitor = link.clone();
+        emulator.spawn("monitor", move || monitor.run_monitor(&qmp))?;
         emulator.spawn("rc", move || Server::new(function).run(&rc))?;
         emulator.spawn("ep", move || Server::new(controller).run(&ep))?;
         if let Some(control) = control {
             let fabric = fabric.clone();
-            emulator.spawn("control", move || control::run(&fabric, &control))?;
+            emulator.spawn("control", move || control::run(&fabric, &link, &control))?;
         }
         let outbound = Arc::clone(&fabric.outbound);
         let frontend = Frontend::new(Arc::clone(&outbound), fabric.window_size());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::controller::interrupt::EpInterrupts;
 use crate::controller::outbound::Outbound;
+use crate::faults::Faults;
 use crate::memory::{GuestMemory, MemoryError};
 use crate::profile::Profile;
 use crate::trace::{Trace, Transaction};
@@ -54,6 +55,8 @@ pub struct Fabric {
     pub outbound: Arc<Outbound>,
     /// Interrupts towards the EP.
     pub events: Arc<EpInterrupts>,
+    /// What is to go wrong.
+    pub faults: Arc<Faults>,
     /// One line per transaction.
     pub trace: Arc<Trace>,
 }
@@ -63,13 +66,15 @@ impl Fabric {
     pub fn new(settings: Settings, trace: Trace) -> Self {
         let trace = Arc::new(trace);
         let rc_memory = Arc::new(GuestMemory::default());
-        let outbound = Outbound::new(&settings, Arc::clone(&rc_memory), Arc::clone(&trace));
+        let faults = Arc::new(Faults::new(&settings));
+        let outbound = Outbound::new(&settings, &rc_memory, &faults, &trace);
         Self {
             ep_memory: Arc::new(GuestMemory::default()),
             rc_memory,
             outbound: Arc::new(outbound),
             events: Arc::new(EpInterrupts::new(&settings.profile)),
             settings: Arc::new(settings),
+            faults,
             trace,
         }
     }

@@ -17,6 +17,7 @@ pub mod controller;
 pub mod emulator;
 pub mod endpoint;
 pub mod fabric;
+pub mod faults;
 pub mod link;
 pub mod memory;
 pub mod profile;

@@ -10,8 +10,11 @@
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use serde_json::{json, Value};
+use thiserror::Error;
 
 use crate::endpoint::Function;
 use crate::qmp::{self, Message, Sender};
@@ -29,6 +32,9 @@ pub struct AttachSettings {
     pub bus: String,
 }
 
+/// For the RC's monitor to answer.
+const REPORT_TIME: Duration = Duration::from_secs(5);
+
 /// What the link thread reacts to.
 #[derive(Debug)]
 pub enum Input {
@@ -42,8 +48,47 @@ pub enum Input {
     Monitor(Message),
     /// The RC's monitor is gone.
     MonitorDown,
+    /// Someone wants the RC's bus to report an error.
+    Report(BusError, mpsc::Sender<Result<(), ReportError>>),
     /// The emulator ends.
     Quit,
+}
+
+/// An error that the root port of the RC reports, by Advanced Error Reporting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum BusError {
+    /// One that the hardware corrected.
+    Corrected,
+    /// A transaction failed, and the link goes on.
+    NonFatal,
+    /// The link does not work until it is reset.
+    Fatal,
+}
+
+impl BusError {
+    /// What QEMU calls an error of this severity, as long as the RC leaves the severities alone.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Corrected => "RCVR",
+            Self::NonFatal => "COMP_TIME",
+            Self::Fatal => "DLP",
+        }
+    }
+}
+
+/// Why an error cannot be reported.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ReportError {
+    /// There is no RC.
+    #[error("the monitor of the RC is not connected: start that machine first")]
+    NoMonitor,
+    /// The RC's monitor refused.
+    #[error("the monitor of the RC refused: {0}")]
+    Refused(String),
+    /// The emulator ends, or the monitor did not answer.
+    #[error("the monitor of the RC did not answer within {REPORT_TIME:?}")]
+    NoAnswer,
 }
 
 /// Gives inputs to the link thread.
@@ -64,6 +109,18 @@ impl LinkHandle {
         if self.inputs.send(input).is_err() {
             tracing::debug!("Link input after the end of the link thread");
         }
+    }
+
+    /// Has the RC's root port report an error.
+    ///
+    /// # Errors
+    ///
+    /// See [`ReportError`].
+    pub fn report(&self, error: BusError) -> Result<(), ReportError> {
+        let (answer, answered) = mpsc::channel();
+        self.send(Input::Report(error, answer));
+        let outcome = answered.recv_timeout(REPORT_TIME);
+        outcome.unwrap_or(Err(ReportError::NoAnswer))
     }
 
     /// Accepts monitors of the RC, one after the other, until the listener is stopped.
@@ -115,6 +172,8 @@ pub struct Link {
     monitor: Option<Sender>,
     wanted: bool,
     attachment: Attachment,
+    /// The command that reports an error, and who waits for it.
+    report: Option<(u64, mpsc::Sender<Result<(), ReportError>>)>,
 }
 
 impl Link {
@@ -126,6 +185,7 @@ impl Link {
             monitor: None,
             wanted: false,
             attachment: Attachment::Detached,
+            report: None,
         }
     }
 
@@ -157,13 +217,20 @@ impl Link {
                 self.function.detached(self.wanted);
             }
             Input::Monitor(message) => self.heard(message),
+            Input::Report(error, answer) => self.begin_report(error, answer),
             Input::Quit => {}
         }
     }
 
     fn heard(&mut self, message: Message) {
+        if let Some(message) = self.end_report(message) {
+            self.heard_of_function(message);
+        }
+    }
+
+    fn heard_of_function(&mut self, message: Message) {
         match (message, self.attachment) {
-            (Message::Done(id), Attachment::Adding(added)) if id == added => {
+            (Message::Done(id, _), Attachment::Adding(added)) if id == added => {
                 self.attachment = Attachment::Attached;
                 self.function.attached();
             }
@@ -224,6 +291,40 @@ impl Link {
         }
     }
 
+    fn begin_report(&mut self, error: BusError, answer: mpsc::Sender<Result<(), ReportError>>) {
+        let line = format!(
+            "pcie_aer_inject_error {} {}",
+            self.settings.bus,
+            error.name()
+        );
+        let arguments = json!({ "command-line": line });
+        match self.execute("human-monitor-command", arguments) {
+            Some(id) => self.report = Some((id, answer)),
+            None => tell(&answer, Err(ReportError::NoMonitor)),
+        }
+    }
+
+    /// Takes the answer to a report; returns any other message.
+    fn end_report(&mut self, message: Message) -> Option<Message> {
+        let (Message::Done(id, _) | Message::Failed(id, _)) = &message else {
+            return Some(message);
+        };
+        let Some((_, answer)) = self.report.take_if(|(report, _)| report == id) else {
+            return Some(message);
+        };
+        tell(
+            &answer,
+            match message {
+                // The command for people has a text for an answer, whatever came of it.
+                Message::Done(_, Value::String(text)) if text.starts_with("OK") => Ok(()),
+                Message::Done(_, other) => Err(ReportError::Refused(other.to_string())),
+                Message::Failed(_, reason) => Err(ReportError::Refused(reason)),
+                Message::DeviceDeleted(_) | Message::UnplugRefused(_) => return None,
+            },
+        );
+        None
+    }
+
     fn execute(&mut self, command: &str, arguments: serde_json::Value) -> Option<u64> {
         let monitor = self.monitor.as_mut()?;
         monitor
@@ -238,5 +339,12 @@ impl Link {
         if self.attachment == Attachment::Refused {
             self.attachment = Attachment::Detached;
         }
+    }
+}
+
+/// Answers who waits for a report, if that one still does.
+fn tell(answer: &mpsc::Sender<Result<(), ReportError>>, outcome: Result<(), ReportError>) {
+    if answer.send(outcome).is_err() {
+        tracing::warn!("Nobody waits any more for the report of an error");
     }
 }

@@ -15,13 +15,15 @@ use clap::Parser;
 use epc_emulator::control::{self, Request};
 use epc_emulator::emulator::{Emulator, Endpoints};
 use epc_emulator::fabric::Settings;
+use epc_emulator::faults::{Progress, Rule};
 use epc_emulator::profile::{self, DoorbellCount, Profile};
 use epc_emulator::trace::{perfetto, Trace};
+use epc_emulator::traffic::Report;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
 
-use cli::{Arguments, Command, Counters, Run};
+use cli::{Arguments, Command, Counters, FaultAction, Run};
 
 /// Between two looks at the counters.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Run(run) => serve(&run),
         Command::Profiles { name } => show_profiles(name.as_deref()),
         Command::Counters(counters) => show_counters(&counters),
+        Command::Fault { control, action } => fault(&control, &action),
         Command::Trace { file, perfetto } => convert_trace(&file, &perfetto),
     };
     match result {
@@ -107,7 +110,7 @@ fn show_counters(counters: &Counters) -> Result<(), Box<dyn Error>> {
     };
     let mut out = io::stdout();
     loop {
-        let report = control::ask(&counters.control, request)?;
+        let report: Report = control::ask(&counters.control, request)?;
         if counters.json {
             writeln!(out, "{}", serde_json::to_string(&report)?)?;
         } else {
@@ -120,6 +123,46 @@ fn show_counters(counters: &Counters) -> Result<(), Box<dyn Error>> {
         }
         thread::sleep(LOOK_AGAIN);
     }
+}
+
+fn fault(control: &Path, action: &FaultAction) -> Result<(), Box<dyn Error>> {
+    let request = match *action {
+        FaultAction::BusError { error } => {
+            return Ok(control::ask(control, Request::BusError(error))?)
+        }
+        FaultAction::Add {
+            on,
+            effect,
+            skip,
+            count,
+        } => Request::Fault(Rule {
+            on,
+            effect,
+            skip,
+            count,
+        }),
+        FaultAction::List => Request::Faults,
+        FaultAction::Clear => Request::ClearFaults,
+    };
+    let rules: Vec<Progress> = control::ask(control, request)?;
+    let mut out = io::stdout();
+    writeln!(
+        out,
+        "transactions  effect        skip     count      seen    struck"
+    )?;
+    for Progress { rule, seen, struck } in rules {
+        let count = rule
+            .count
+            .map_or("all".to_owned(), |count| count.to_string());
+        let Rule {
+            on, effect, skip, ..
+        } = rule;
+        writeln!(
+            out,
+            "{on:12}  {effect:10} {skip:7} {count:>9} {seen:9} {struck:9}"
+        )?;
+    }
+    Ok(())
 }
 
 fn convert_trace(file: &Path, perfetto: &Path) -> Result<(), Box<dyn Error>> {

@@ -32,8 +32,8 @@ pub enum QmpError {
 /// What the monitor says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// The command with this id succeeded.
-    Done(u64),
+    /// The command with this id succeeded, and returned this.
+    Done(u64, Value),
     /// The command with this id failed.
     Failed(u64, String),
     /// A device was removed.
@@ -126,6 +126,6 @@ fn understand(line: &Value) -> Option<Message> {
     let failure = line.pointer("/error/desc").and_then(Value::as_str);
     Some(match failure {
         Some(reason) => Message::Failed(id, reason.to_owned()),
-        None => Message::Done(id),
+        None => Message::Done(id, line.get("return").cloned().unwrap_or_default()),
     })
 }

@@ -7,7 +7,7 @@
 //! 2. `endpoint::Function` state
 //! 3. `memory::GuestMemory` mappings
 //! 4. `controller::outbound` state
-//! 5. leaves: `controller::interrupt`, the send side of a socket, `trace`
+//! 5. leaves: `controller::interrupt`, the send side of a socket, `trace`, `faults`
 //!
 //! Nobody waits for a virtual machine monitor while holding any of them. The RC thread may wait for
 //! the EP's monitor (withdrawal of window pages), the EP thread waits for no monitor at all: this

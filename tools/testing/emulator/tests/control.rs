@@ -10,6 +10,7 @@ use std::thread;
 
 use common::bench::{trapped, Bench};
 use epc_emulator::control::{self, Request};
+use epc_emulator::link::LinkHandle;
 use epc_emulator::profile::DEFAULT;
 use epc_emulator::socket::Listener;
 use epc_emulator::trace::{perfetto, Trace};
@@ -20,15 +21,16 @@ use serde_json::Value;
 fn the_socket_answers_and_says_what_it_expects() {
     let directory = tempfile::tempdir().expect("directory");
     let path = directory.path().join("control");
-    let missing = control::ask(&path, Request::Counters).expect_err("nobody listens");
+    let missing = control::ask::<Report>(&path, Request::Counters).expect_err("nobody listens");
     assert!(missing.to_string().contains("--control"), "{missing}");
     let bench = Bench::new(trapped(DEFAULT), Trace::off());
     let listener = Listener::bind(&path).expect("socket");
     let (stop, fabric) = (listener.stop_handle(), bench.rig.fabric.clone());
-    let server = thread::spawn(move || control::run(&fabric, &listener));
+    let (link, _inputs) = LinkHandle::new();
+    let server = thread::spawn(move || control::run(&fabric, &link, &listener));
     bench.rig.rc().read(0, 0, 4).expect("BAR");
-    let ask = |request| control::ask(&path, request).expect("answer");
-    let report: Report = ask(Request::Counters);
+    let ask = |request| control::ask::<Report>(&path, request).expect("answer");
+    let report = ask(Request::Counters);
     assert_eq!(report, bench.rig.fabric.traffic());
     assert_eq!(ask(Request::TakeCounters), report);
     assert_eq!(ask(Request::Counters).counts, []);

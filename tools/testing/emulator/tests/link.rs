@@ -6,11 +6,14 @@ mod common;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use common::client::Client;
+use epc_emulator::control::{self, Request};
 use epc_emulator::emulator::{Emulator, Endpoints, StartError};
 use epc_emulator::fabric::{Settings, WindowMode};
+use epc_emulator::link::BusError;
 use epc_emulator::profile::{Profile, DEFAULT};
 use epc_emulator::socket::ListenError;
 use epc_emulator::trace::Trace;
@@ -41,7 +44,7 @@ fn endpoints(dir: &Path) -> Endpoints {
         window: dir.join("window"),
         rc_qmp: dir.join("qmp"),
         rc_bus: "rp1".to_owned(),
-        control: None,
+        control: Some(dir.join("control")),
     }
 }
 
@@ -208,6 +211,35 @@ fn the_ep_going_detaches_the_function() {
     wait_for(&ep, LinkState::Up);
     drop(ep);
     assert_eq!(monitor.next()["execute"], "device_del");
+}
+
+#[test]
+fn errors_are_reported_by_the_monitor() {
+    let lab = Lab::new();
+    let path = lab.dir.path().join("control");
+    let report = |error| control::ask::<()>(&path, Request::BusError(error));
+    let refused = report(BusError::Fatal).expect_err("there is no monitor");
+    assert!(
+        refused.to_string().contains("start that machine"),
+        "{refused}"
+    );
+    let mut monitor = lab.monitor();
+    for (error, name, answer, is_done) in [
+        (BusError::Corrected, "RCVR", "OK id: rp1\r\n", true),
+        (BusError::NonFatal, "COMP_TIME", "OK id: rp1\r\n", true),
+        (BusError::Fatal, "DLP", "Device 'rp1' not found\r\n", false),
+    ] {
+        thread::scope(|scope| {
+            let asked = scope.spawn(|| report(error));
+            let command = monitor.next();
+            assert_eq!(command["execute"], "human-monitor-command");
+            let line = format!("pcie_aer_inject_error rp1 {name}");
+            assert_eq!(command["arguments"]["command-line"], line);
+            monitor.say(&json!({ "return": answer, "id": command["id"] }));
+            let outcome = asked.join().expect("asked");
+            assert_eq!(outcome.is_ok(), is_done, "{outcome:?}");
+        });
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ use std::time::Duration;
 use epc_regs::Status;
 
 use crate::fabric::{Settings, WindowMode};
+use crate::faults::{Effect, Faults, Target};
 use crate::memory::GuestMemory;
 use crate::profile;
 use crate::sync::lock;
@@ -41,6 +42,7 @@ pub struct Outbound {
     limits: profile::Outbound,
     mode: WindowMode,
     rc_memory: Arc<GuestMemory>,
+    faults: Arc<Faults>,
     trace: Arc<Trace>,
     state: Mutex<State>,
     changed: Condvar,
@@ -79,12 +81,18 @@ pub struct Ticket {
 
 impl Outbound {
     /// Makes a window without translations.
-    pub fn new(settings: &Settings, rc_memory: Arc<GuestMemory>, trace: Arc<Trace>) -> Self {
+    pub fn new(
+        settings: &Settings,
+        rc_memory: &Arc<GuestMemory>,
+        faults: &Arc<Faults>,
+        trace: &Arc<Trace>,
+    ) -> Self {
         Self {
             limits: settings.profile.outbound.clone(),
             mode: settings.window_mode,
-            rc_memory,
-            trace,
+            rc_memory: Arc::clone(rc_memory),
+            faults: Arc::clone(faults),
+            trace: Arc::clone(trace),
             state: Mutex::default(),
             changed: Condvar::new(),
             done: Condvar::new(),
@@ -105,6 +113,9 @@ impl Outbound {
             return Err(Status::BadArgument);
         }
         self.limits.check(window, pci, size)?;
+        if let Some(Effect::Refuse) = self.faults.strike(Target::Map) {
+            return Err(Status::NoWindow);
+        }
         let is_memory = !self.rc_memory.pieces(pci, size).is_empty();
         let mut state = lock(&self.state);
         let (translations, end) = (&state.translations, window + size);
@@ -262,14 +273,22 @@ impl Outbound {
 
     /// Reads or writes through the window, for a trapped one; what is not reachable reads all-ones.
     pub fn access(&self, access: Access, offset: u64, data: &mut [u8]) {
+        let effect = self.faults.strike(match access {
+            Access::Read => Target::WindowRead,
+            Access::Write => Target::WindowWrite,
+        });
         let target = self.resolve(offset, data.len() as u64);
-        let done = target.map(|WindowTarget { pci, .. }| match access {
-            Access::Read => self.rc_memory.read(pci, data),
-            Access::Write => self.rc_memory.write(pci, data),
+        let done = target.map(|WindowTarget { pci, .. }| match (access, effect) {
+            (Access::Read, _) => self.rc_memory.read(pci, data),
+            (Access::Write, Some(Effect::Lose)) => Ok(()),
+            (Access::Write, _) => self.rc_memory.write(pci, data),
         });
         let reached = matches!(done, Some(Ok(())));
         if !reached && access == Access::Read {
             data.fill(0xff);
+        }
+        if let Some(effect) = effect {
+            effect.garble(data);
         }
         self.trace.record(&Transaction::Window {
             access,

@@ -8,6 +8,7 @@ use epc_regs::Status;
 
 use super::{Function, Intx, State};
 use crate::config_space::command;
+use crate::faults::{Effect, Target};
 use crate::profile::{Masked, Msix};
 use crate::trace::{InterruptKind, Outcome, Transaction};
 
@@ -20,6 +21,7 @@ impl Function {
     /// when the board has none.
     pub fn set_intx(&self, level: bool) -> Result<(), Status> {
         self.fabric.settings.profile.interrupts.check_intx()?;
+        let effect = if level { self.strike_interrupt() } else { None };
         let mut state = self.lock();
         if !state.is_up() {
             return Err(Status::LinkDown);
@@ -29,6 +31,9 @@ impl Function {
             return Err(Status::NotEnabled);
         }
         state.config.set_intx_status(level);
+        if effect == Some(Effect::Lose) {
+            return Ok(());
+        }
         state.intx.level = level;
         state.intx.fire();
         let outcome = match level {
@@ -47,6 +52,7 @@ impl Function {
     /// `Unsupported` when the board has none, `NoWindow` when it needs a window for it and has no more.
     pub fn raise_msi(&self, vector: u16) -> Result<(), Status> {
         self.fabric.settings.profile.interrupts.check_msi(1)?;
+        let effect = self.strike_interrupt();
         let state = self.lock();
         state.check_open()?;
         let enabled = u32::from(vector) < state.config.msi_enabled();
@@ -54,10 +60,12 @@ impl Function {
             return Err(Status::NotEnabled);
         }
         self.fabric.outbound.take_interrupt_window()?;
-        if !state.msi.signal(vector.into()) {
-            return Err(Status::NotEnabled);
+        for _ in 0..arrivals(effect) {
+            if !state.msi.signal(vector.into()) {
+                return Err(Status::NotEnabled);
+            }
+            self.trace_interrupt(InterruptKind::Msi, vector.into(), Outcome::Sent);
         }
-        self.trace_interrupt(InterruptKind::Msi, vector.into(), Outcome::Sent);
         Ok(())
     }
 
@@ -72,6 +80,7 @@ impl Function {
     pub fn raise_msix(&self, vector: u16) -> Result<(), Status> {
         let msix = self.fabric.settings.profile.interrupts.msix;
         let Msix { masked, .. } = msix.ok_or(Status::Unsupported)?;
+        let effect = self.strike_interrupt();
         let mut state = self.lock();
         state.check_open()?;
         if state.config.msix_enabled() == 0 {
@@ -89,7 +98,8 @@ impl Function {
         };
         if !hold {
             self.fabric.outbound.borrow_interrupt_window()?;
-            return self.send_msix(&state, vector);
+            let mut messages = 0..arrivals(effect);
+            return messages.try_for_each(|_| self.send_msix(&state, vector));
         }
         state.msix.set_pending(vector);
         self.trace_interrupt(InterruptKind::Msix, vector as u32, Outcome::Pending);
@@ -122,6 +132,11 @@ impl Function {
         Ok(())
     }
 
+    /// Says what becomes of an interrupt that the EP is about to raise; without a lock.
+    fn strike_interrupt(&self) -> Option<Effect> {
+        self.fabric.faults.strike(Target::Interrupt)
+    }
+
     fn trace_interrupt(&self, kind: InterruptKind, vector: u32, outcome: Outcome) {
         let interrupt = Transaction::Interrupt {
             kind,
@@ -129,6 +144,15 @@ impl Function {
             outcome,
         };
         self.fabric.trace.record(&interrupt);
+    }
+}
+
+/// How often a message arrives that such a thing happens to.
+pub(super) fn arrivals(effect: Option<Effect>) -> u32 {
+    match effect {
+        Some(Effect::Lose) => 0,
+        Some(Effect::Repeat) => 2,
+        _ => 1,
     }
 }
 

@@ -10,9 +10,11 @@ use std::sync::Arc;
 use epc_regs::event;
 
 use super::bars::{Range, Target};
+use super::interrupts::arrivals;
 use super::{Function, Intx, State};
 use crate::config_space;
 use crate::fabric::Side;
+use crate::faults::{self, Effect};
 use crate::trace::{Access, Transaction};
 use crate::vectors::Vectors;
 use crate::vfio_user::device::{check_access, IrqInfo, Place, RegionInfo};
@@ -93,6 +95,7 @@ impl Device for Function {
     }
 
     fn region_read(&self, region: u32, offset: u64, data: &mut [u8]) -> Result<(), Refusal> {
+        let effect = self.strike_access(region, Access::Read, offset);
         let state = self.lock();
         match check_access(region, offset, data.len(), state.region_size(region))? {
             _ if !state.answers() => data.fill(0xff),
@@ -102,11 +105,15 @@ impl Device for Function {
             Place::Config => state.config.read(offset, data),
             Place::Bar(bar) => self.read_bar(&state, bar, offset, data),
         }
+        if let Some(effect) = effect {
+            effect.garble(data);
+        }
         self.trace_access(&state, region, Access::Read, offset, data);
         Ok(())
     }
 
     fn region_write(&self, region: u32, offset: u64, data: &[u8]) -> Result<(), Refusal> {
+        let effect = self.strike_access(region, Access::Write, offset);
         let mut state = self.lock();
         let place = check_access(region, offset, data.len(), state.region_size(region))?;
         self.trace_access(&state, region, Access::Write, offset, data);
@@ -114,7 +121,11 @@ impl Device for Function {
             return Ok(());
         }
         match place {
-            Place::Bar(bar) => self.write_bar(&mut state, bar, offset, data),
+            Place::Bar(bar) => {
+                for _ in 0..arrivals(effect) {
+                    self.write_bar(&mut state, bar, offset, data);
+                }
+            }
             Place::Config => {
                 let was_open = state.open;
                 self.write_config(&mut state, offset, data);
@@ -233,6 +244,20 @@ impl Function {
             .trace
             .record(&Transaction::Doorbell { index, value });
         self.fabric.events.ring(index);
+    }
+
+    /// Says what becomes of an access to a BAR; without a lock.
+    fn strike_access(&self, region: u32, access: Access, offset: u64) -> Option<Effect> {
+        let faults = &self.fabric.faults;
+        if region == CONFIG_REGION || !faults.any() {
+            return None;
+        }
+        let rings = self.lock().has_doorbell(region as usize, offset);
+        faults.strike(match access {
+            Access::Read => faults::Target::BarRead,
+            Access::Write if rings => faults::Target::Doorbell,
+            Access::Write => faults::Target::BarWrite,
+        })
     }
 
     fn trace_access(&self, state: &State, region: u32, access: Access, offset: u64, data: &[u8]) {
