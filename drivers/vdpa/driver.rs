@@ -31,7 +31,8 @@ pub(crate) struct EpfVdpa;
 pub(crate) struct Bound {
     // First: its devices use all the rest.
     _management: Pin<KBox<ManagementRegistration<EpfManagement>>>,
-    _monitor: Monitor,
+    pub(crate) monitor: Monitor,
+    pub(crate) link: Arc<Link>,
 }
 
 kernel::pci_device_table!(
@@ -61,6 +62,8 @@ impl pci::Driver for EpfVdpa {
 impl Bound {
     fn new(pdev: &pci::Device<Core<'_>>) -> Result<Self> {
         pdev.enable_device_mem()?;
+        // Without access to memory, so after a reset there is none before the driver wants it.
+        pci_host::save_config(pdev)?;
         pdev.set_master();
         pci_host::reach_64_bits(pdev)?;
 
@@ -82,8 +85,9 @@ impl Bound {
         let queue = Arc::new(Queue::new(c"epf_vdpa")?, GFP_KERNEL)?;
         let takeover = Takeover::new(&queue, &link, &signals)?;
         Ok(Self {
-            _monitor: Monitor::new(&queue, &link, &signals, &takeover)?,
+            monitor: Monitor::new(&queue, &link, &signals, &takeover)?,
             _management: EpfManagement::register(pdev, &link, &signals, &interrupts, &takeover)?,
+            link,
         })
     }
 }

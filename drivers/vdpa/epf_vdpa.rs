@@ -5,7 +5,8 @@
 //! `driver` binds to the PCI function, `hw` is the only part that touches its BARs, `identify` and
 //! `link` speak the protocol of `Documentation/transport.rst`, `config_ops` translates the operations of a vDPA
 //! device to it, and `mgmtdev` lets the user add and delete that device. `monitor` notices when the
-//! endpoint is gone, and `takeover` then finishes what it left.
+//! endpoint is gone, `recovery` is told that the bus failed or is reset, and `takeover` then finishes what
+//! the endpoint left.
 //!
 //! Limits: one vDPA device per function; MSI-X or MSI, not INTx; split virtqueues.
 
@@ -19,12 +20,13 @@ mod mgmtdev;
 mod monitor;
 mod orphan;
 mod queue;
+mod recovery;
 mod takeover;
 
-kernel::module_pci_driver! {
+kernel::module_driver!(<T>, pci_host::Adapter<T>, {
     type: driver::EpfVdpa,
     name: "epf_vdpa",
     authors: ["The epf-vhost developers"],
     description: "vDPA device in front of a PCI endpoint running pci_epf_vhost",
     license: "GPL",
-}
+});

@@ -41,6 +41,7 @@ use kernel::{
         Monotonic, //
     }, //
 };
+pub(crate) use loss::Loss;
 use loss::NEVER;
 use pci_host::errno;
 use transport::{

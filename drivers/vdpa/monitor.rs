@@ -32,7 +32,7 @@ use transport::time;
 
 /// Watches an endpoint until it is dropped.
 pub(crate) struct Monitor {
-    _worker: Worker,
+    worker: Worker,
 }
 
 impl Monitor {
@@ -56,7 +56,12 @@ impl Monitor {
         let watch = Arc::new(watch, GFP_KERNEL)?;
         let worker = Worker::new(c"epf_vdpa::Monitor", queue, watch)?;
         worker.wake();
-        Ok(Self { _worker: worker })
+        Ok(Self { worker })
+    }
+
+    /// Looks now, not only at the next beat. Context: any.
+    pub(crate) fn look(&self) {
+        self.worker.wake();
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a driver of a PCI device needs beyond `kernel::pci`: every interrupt vector by its index.
+//! What a driver of a PCI device needs beyond `kernel::pci`: every interrupt vector by its index, and word
+//! of errors and resets.
 //!
 //! It is not a second PCI abstraction: devices, drivers and BARs are the kernel crate's.
 //!
@@ -10,6 +11,7 @@
 mod bindings;
 mod dma;
 mod id;
+mod recovery;
 mod vectors;
 
 pub mod errno;
@@ -22,6 +24,13 @@ pub use self::{
     },
     id::device_id,
     irq::IrqHandler,
+    recovery::{
+        save_config,
+        Adapter,
+        Channel,
+        Recover,
+        Verdict, //
+    },
     vectors::{
         Kind,
         Vectors, //

@@ -40,6 +40,10 @@ pub(crate) enum Loss {
     NeedsReset,
     /// It did not do what cannot go without.
     Failed,
+    /// The bus failed on the way to it.
+    BusError,
+    /// Its function is reset, by a user of the RC.
+    FunctionReset,
     /// It did not end its requests within `QUIESCE` when the device was deleted.
     Unfinished,
 }
@@ -65,6 +69,11 @@ impl Link {
     /// Gives the endpoint up, as it did not do what the device cannot go without.
     pub(crate) fn give_up(&self) {
         self.lose(&mut self.port.lock(), Loss::Failed);
+    }
+
+    /// Cuts the endpoint off for a reason that is not the driver's.
+    pub(crate) fn cut_off(&self, why: Loss) {
+        self.lose(&mut self.port.lock(), why);
     }
 
     /// Cuts the endpoint off, unless that is done (H2).

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use epc_emulator::control::{self, Request};
+use epc_emulator::link::BusError;
 use epc_emulator::traffic::Report;
 
 use crate::guest::{Guest, Model, Starting};
@@ -76,6 +77,11 @@ impl Link {
     /// Says what crossed the link since the last time that this was asked.
     pub fn take_traffic(&self) -> Result<Report> {
         Ok(control::ask(&self.control, Request::TakeCounters)?)
+    }
+
+    /// Has the RC's root port report an error.
+    pub fn report(&self, error: BusError) -> Result<()> {
+        Ok(control::ask(&self.control, Request::BusError(error))?)
     }
 
     /// Starts the emulator, then the endpoint, then the root complex.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Devices, functions, modules and the link come and go, also under load, and leave nothing behind.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -12,10 +12,10 @@ use crate::commands::vdpa::{RcDevice, VdpaDevice};
 use crate::commands::{endpoint, modules};
 use crate::link::Link;
 use crate::runner::{Case, Record};
-use crate::workload::disk::{self, Pattern};
+use crate::workload::disk;
 
 /// For a load to end with errors once its endpoint is gone.
-const END_BOUND: Duration = Duration::from_secs(60);
+pub(super) const END_BOUND: Duration = Duration::from_secs(60);
 
 pub fn cases() -> Vec<Case<Link>> {
     vec![
@@ -33,12 +33,6 @@ pub fn cases() -> Vec<Case<Link>> {
             name: "function_is_unbound_under_load",
             about: "the EP may unbind the function before the RC let go of it",
             run: function_is_unbound_under_load,
-        },
-        Case {
-            name: "bus_mastering_ends_under_load",
-            about:
-                "requests end with errors when the EP cannot reach the RC, and the disk can return",
-            run: bus_mastering_ends_under_load,
         },
         Case {
             name: "vdpa_cycles",
@@ -93,28 +87,6 @@ fn function_is_unbound_under_load(link: &mut Link, _: &mut Record) -> Result<()>
     disk::wait_for_end_of_load(&mut link.rc, END_BOUND)?;
     DISK.remove(&mut link.ep, &served.function)?;
     disk_works(link)
-}
-
-fn bus_mastering_ends_under_load(link: &mut Link, record: &mut Record) -> Result<()> {
-    let served = Served::start(link, DISK)?;
-    let path = served.vdpa.disk(&mut link.rc)?;
-    disk::start_load(&mut link.rc, &path)?;
-    // The command register with memory space on, and nothing else.
-    let config = format!("/sys/bus/pci/devices/{}/config", served.address);
-    link.rc.sh(&format!(
-        r"printf '\002\000' | dd of={config} bs=2 seek=2 conv=notrunc"
-    ))?;
-    let ended = Instant::now();
-    disk::wait_for_end_of_load(&mut link.rc, END_BOUND)?;
-    record.note(format!("load ended after {:.1?}", ended.elapsed()));
-    // New requests fail as well.
-    link.rc.sh_fails(&format!(
-        "dd if={path} of=/dev/null bs=4k count=1 iflag=direct"
-    ))?;
-    let served = served.replace_vdpa(link)?;
-    let path = served.vdpa.disk(&mut link.rc)?;
-    disk::verify(&mut link.rc, &path, Pattern::Random, 4)?;
-    served.stop(link)
 }
 
 fn vdpa_cycles(link: &mut Link, _: &mut Record) -> Result<()> {
