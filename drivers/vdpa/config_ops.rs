@@ -15,6 +15,7 @@ use crate::{
         QueueSignal,
         Signals, //
     },
+    last_config::LastConfig,
     link::Link,
     queue::QueueSetup,
     takeover::Takeover, //
@@ -62,6 +63,8 @@ pub(crate) struct EpfDevice {
     #[pin]
     provisioned: Provisioned,
     #[pin]
+    last_config: LastConfig,
+    #[pin]
     state: Mutex<State>,
 }
 
@@ -85,12 +88,14 @@ impl EpfDevice {
         provisioned: impl PinInit<Provisioned>,
     ) -> impl PinInit<Self, Error> {
         let num_queues = usize::from(link.identity().num_queues());
+        let config_size = link.identity().config_size() as usize;
         try_pin_init!(Self {
             link,
             signals,
             interrupts,
             takeover,
             provisioned <- provisioned,
+            last_config <- LastConfig::new(config_size),
             state <- new_mutex!(State::new(num_queues)?, "epf_vdpa::EpfDevice::state"),
         })
     }
@@ -331,6 +336,10 @@ impl ConfigOps for EpfDevice {
 
     fn get_config(&self, offset: usize, to: &mut [u8]) {
         let result = self.link.read_config_inside(offset, to);
+        match result {
+            Ok(()) => self.last_config.keep(offset, to),
+            Err(_) => self.last_config.recall(offset, to),
+        }
         self.report("Reading the device config", result);
         self.provisioned.lay_over(offset, to);
     }

@@ -15,6 +15,7 @@ mod driver;
 mod hw;
 mod identify;
 mod interrupt;
+mod last_config;
 mod link;
 mod mgmtdev;
 mod monitor;
