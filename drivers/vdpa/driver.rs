@@ -9,6 +9,7 @@ use crate::{
     },
     link::Link,
     mgmtdev::EpfManagement,
+    module_parameters,
     monitor::Monitor,
     takeover::Takeover, //
 };
@@ -17,6 +18,7 @@ use kernel::{
     device::Core,
     pci,
     prelude::*,
+    str::CString,
     sync::Arc, //
 };
 use vdpa::ManagementRegistration;
@@ -84,10 +86,27 @@ impl Bound {
         );
         let queue = Arc::new(Queue::new(c"epf_vdpa")?, GFP_KERNEL)?;
         let takeover = Takeover::new(&queue, &link, &signals)?;
+        let monitor = Monitor::new(&queue, &link, &signals, &takeover)?;
+        let management = EpfManagement::register(pdev, &link, &signals, &interrupts, &takeover)?;
+        if *module_parameters::auto_add.value() != 0 {
+            add_device(pdev, &management);
+        }
         Ok(Self {
-            monitor: Monitor::new(&queue, &link, &signals, &takeover)?,
-            _management: EpfManagement::register(pdev, &link, &signals, &interrupts, &takeover)?,
+            monitor,
+            _management: management,
             link,
         })
+    }
+}
+
+/// Adds a vDPA device, named after the function. If that fails, the user can still do it.
+fn add_device(pdev: &pci::Device<Core<'_>>, management: &ManagementRegistration<EpfManagement>) {
+    let name = CString::try_from_fmt(fmt!("vdpa-{}", pdev.as_ref().name()));
+    if let Err(error) = name.and_then(|name| management.add(&name)) {
+        dev_err!(
+            pdev,
+            "No vDPA device was added ({:?}); 'vdpa dev add' may do it\n",
+            error
+        );
     }
 }

@@ -30,4 +30,10 @@ kernel::module_driver!(<T>, pci_host::Adapter<T>, {
     authors: ["The epf-vhost developers"],
     description: "vDPA device in front of a PCI endpoint running pci_epf_vhost",
     license: "GPL",
+    params: {
+        auto_add: u8 {
+            default: 0,
+            description: "Not 0: each function has its vDPA device at once, named vdpa- and its PCI address",
+        },
+    },
 });

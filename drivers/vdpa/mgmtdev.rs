@@ -2,7 +2,8 @@
 
 //! The management device: `vdpa dev add name NAME mgmtdev pci/ADDRESS`.
 //!
-//! Locks: `vdpa_dev_lock` is held in all callbacks. No other lock is taken.
+//! Locks: `vdpa_dev_lock` is held in all callbacks, but for `dev_add` of a device that the driver adds by
+//! itself. No other lock is taken.
 
 use crate::{
     config_ops::EpfDevice,

@@ -59,7 +59,8 @@ pub trait Management: Send + Sync + Sized + 'static {
     /// What the devices do.
     type Ops: ConfigOps;
 
-    /// Makes the device `name`, which is registered when this has returned.
+    /// Makes the device `name`, which is registered when this has returned. With or without
+    /// `vdpa_dev_lock`.
     ///
     /// Only attributes of [`Capabilities::attributes`] are given in `request`.
     ///
@@ -177,19 +178,41 @@ impl<T: Management> ManagementRegistration<T> {
             unsafe { (Self::from_raw(mdev), CStr::from_char_ptr(name), &*config) };
         from_result(|| {
             let device = this.management.dev_add(name, &request(config))?;
-            this.register(device.into_device())?;
+            // SAFETY: `vdpa_dev_lock` is held.
+            unsafe { this.register(device.into_device(), bindings::_vdpa_register_device)? };
             Ok(0)
         })
     }
 
+    /// Adds the device `name` as it is published, as `vdpa dev add` would.
+    ///
+    /// Context: process; takes `vdpa_dev_lock`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Management::dev_add`]; `EEXIST`: there is a device of that name; `ENOMEM`.
+    pub fn add(&self, name: &CStr) -> Result {
+        let device = self.management.dev_add(name, &Request::default())?;
+        // SAFETY: `vdpa_dev_lock` is not held; the function takes it.
+        unsafe { self.register(device.into_device(), bindings::vdpa_register_device) }
+    }
+
     /// Registers a device of ours; the registration takes its reference.
-    fn register(&self, device: ARef<Device<T::Ops>>) -> Result {
+    ///
+    /// # Safety
+    ///
+    /// `register` must be the one of the two functions that fits, by `vdpa_dev_lock`.
+    unsafe fn register(
+        &self,
+        device: ARef<Device<T::Ops>>,
+        register: unsafe extern "C" fn(*mut bindings::vdpa_device, u32) -> c_int,
+    ) -> Result {
         let vdpa = device.as_vdpa();
-        // SAFETY: The device was never registered, nobody reads `mdev` yet, and this is called
-        // from `dev_add`, thus with `vdpa_dev_lock` held.
+        // SAFETY: The device was never registered, nobody reads `mdev` yet, and the caller chose
+        // the function.
         let result = to_result(unsafe {
             (*vdpa).mdev = self.mdev.get();
-            bindings::_vdpa_register_device(vdpa, device.queues())
+            register(vdpa, device.queues())
         });
         match result {
             Ok(()) => {
