@@ -19,6 +19,9 @@ modules: ## Build the modules for the kernel in KDIR, into build/modules
 modules_install: ## Install what `make modules` built, for the kernel in KDIR
 	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(BUILD)/modules $(SIGNING) modules_install
 
+udev_install: ## Install rules for vDPA devices that appear by themselves, into DESTDIR
+	install -D -m 644 tools/udev/70-epf-vdpa.rules $(DESTDIR)/usr/lib/udev/rules.d/70-epf-vdpa.rules
+
 ##@ The two-machine demonstration and the tests (as root, on Debian 12 or 13)
 demo: vms ## Boot an EP and an RC, run disk and network I/O between them
 	$(ENTER) tools/testing/run demo
@@ -82,5 +85,5 @@ help: ## This list
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z_-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: modules modules_install demo test test-debug test-emulator fuzz model-check vms vms-debug setup modules-rc \
+.PHONY: modules modules_install udev_install demo test test-debug test-emulator fuzz model-check vms vms-debug setup modules-rc \
 	modules-ep clippy fmt fmt-check docs clean clean-cache help

@@ -48,6 +48,7 @@ make_skeleton() {
 	ln -s busybox "$root/usr/bin/sh"
 	echo "$side" >"$root/etc/hostname"
 	echo "root:x:0:0:root:/root:/bin/sh" >"$root/etc/passwd"
+	printf '%s\n' root:x:0: kvm:x:993: >"$root/etc/group"
 	echo "127.0.0.1 localhost $side" >"$root/etc/hosts"
 	install -m 755 "$IMAGES/init" "$root/init"
 }

@@ -21,6 +21,18 @@ pub fn load_driver(guest: &mut Guest) -> Result<()> {
         .map(drop)
 }
 
+/// Takes a device from virtio_vdpa, and gives it to vhost_vdpa.
+pub fn take_over(guest: &mut Guest, name: &str) -> Result<()> {
+    guest
+        .sh(&format!(
+            "set -e
+             echo {name} >/sys/bus/vdpa/drivers/virtio_vdpa/unbind
+             echo vhost_vdpa >{DEVICES}/{name}/driver_override
+             echo {name} >/sys/bus/vdpa/drivers/vhost_vdpa/bind"
+        ))
+        .map(drop)
+}
+
 /// A vDPA device that vhost_vdpa drives.
 pub struct VhostVdpa {
     name: String,

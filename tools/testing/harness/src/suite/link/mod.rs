@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Two machines, joined by the PCI endpoint emulator.
 
+mod appearance;
 mod bus;
 mod data;
 mod life;
@@ -51,6 +52,7 @@ pub fn disk_works(link: &mut Link) -> Result<()> {
 pub fn suite() -> impl AnySuite {
     let mut cases = data::cases();
     cases.extend(refusal::cases());
+    cases.extend(appearance::cases());
     cases.extend(bus::cases());
     cases.extend(life::cases());
     Suite {
