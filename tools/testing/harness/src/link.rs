@@ -14,7 +14,7 @@ use epc_emulator::traffic::Report;
 use crate::guest::{Guest, Model, Starting};
 use crate::interrupt::wait_for;
 use crate::layout::Layout;
-use crate::process::{command, Process};
+use crate::process::{command, Holdings, Process};
 use crate::workload::Ends;
 
 /// For the emulator to listen on its sockets.
@@ -34,8 +34,10 @@ pub struct Link {
     pub rc: Guest,
     /// The endpoint.
     pub ep: Guest,
-    control: PathBuf,
-    _emulator: Process,
+    layout: Layout,
+    rc_model: Model,
+    sockets: Sockets,
+    emulator: Process,
 }
 
 /// How the RC reaches the BARs of a function.
@@ -76,26 +78,50 @@ impl Link {
 
     /// Says what crossed the link since the last time that this was asked.
     pub fn take_traffic(&self) -> Result<Report> {
-        Ok(control::ask(&self.control, Request::TakeCounters)?)
+        Ok(control::ask(&self.sockets.control, Request::TakeCounters)?)
     }
 
     /// Has the RC's root port report an error.
     pub fn report(&self, error: BusError) -> Result<()> {
-        Ok(control::ask(&self.control, Request::BusError(error))?)
+        Ok(control::ask(
+            &self.sockets.control,
+            Request::BusError(error),
+        )?)
     }
 
     /// Starts the emulator, then the endpoint, then the root complex.
     fn boot_with(layout: &Layout, rc: Model, options: &[&str]) -> Result<Self> {
         let sockets = Sockets::in_directory(&layout.run()?);
         let emulator = start_emulator(layout, &sockets, options)?;
-        let ep = Starting::new(layout, Model::Ep, |qemu| sockets.join_ep(qemu))?;
-        let rc = Starting::new(layout, rc, |qemu| sockets.join_rc(qemu))?;
+        let ep = start_ep(layout, &sockets)?;
+        let starting_rc = start_rc(layout, rc, &sockets)?;
         Ok(Self {
             ep: ep.ready()?,
-            rc: rc.ready()?,
-            control: sockets.control,
-            _emulator: emulator,
+            rc: starting_rc.ready()?,
+            layout: layout.clone(),
+            rc_model: rc,
+            sockets,
+            emulator,
         })
+    }
+
+    /// Takes the endpoint's power away and gives it back.
+    pub fn restart_ep(&mut self) -> Result<()> {
+        self.ep.switch_off()?;
+        self.ep = start_ep(&self.layout, &self.sockets)?.ready()?;
+        Ok(())
+    }
+
+    /// Takes the root complex' power away and gives it back.
+    pub fn restart_rc(&mut self) -> Result<()> {
+        self.rc.switch_off()?;
+        self.rc = start_rc(&self.layout, self.rc_model, &self.sockets)?.ready()?;
+        Ok(())
+    }
+
+    /// Says what the emulator holds.
+    pub fn holdings(&self) -> Result<Holdings> {
+        self.emulator.holdings()
     }
 }
 
@@ -107,6 +133,14 @@ impl Ends for Link {
     fn backend(&mut self) -> &mut Guest {
         &mut self.ep
     }
+}
+
+fn start_ep(layout: &Layout, sockets: &Sockets) -> Result<Starting> {
+    Starting::new(layout, Model::Ep, |qemu| sockets.join_ep(qemu))
+}
+
+fn start_rc(layout: &Layout, model: Model, sockets: &Sockets) -> Result<Starting> {
+    Starting::new(layout, model, |qemu| sockets.join_rc(qemu))
 }
 
 fn start_emulator(layout: &Layout, sockets: &Sockets, options: &[&str]) -> Result<Process> {

@@ -29,6 +29,17 @@ pub struct Process {
     log: PathBuf,
 }
 
+/// What a process holds that it has to give back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holdings {
+    /// Open files.
+    pub descriptors: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Mappings of the memory of machines.
+    pub mapped_files: usize,
+}
+
 /// Returns a command whose process dies with the thread that starts it.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
@@ -67,6 +78,30 @@ impl Process {
         let child = &mut self.child;
         wait_for(&format!("the end of {}", self.name), bound, || {
             Ok(child.try_wait()?)
+        })
+    }
+
+    /// Ends the process at once, as if its machine had no power any more.
+    pub fn kill(&mut self) -> Result<()> {
+        self.signal(Signal::KILL);
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Says what the process holds.
+    pub fn holdings(&self) -> Result<Holdings> {
+        let directory = PathBuf::from(format!("/proc/{}", self.child.id()));
+        let entries = |what: &str| -> Result<usize> {
+            let entries = fs::read_dir(directory.join(what));
+            Ok(entries
+                .with_context(|| format!("{} is gone", self.name))?
+                .count())
+        };
+        let maps = fs::read_to_string(directory.join("maps"))?;
+        Ok(Holdings {
+            descriptors: entries("fd")?,
+            threads: entries("task")?,
+            mapped_files: maps.lines().filter(|line| line.contains("memfd:")).count(),
         })
     }
 

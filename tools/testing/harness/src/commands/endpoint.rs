@@ -166,6 +166,11 @@ fn controller(ep: &mut Guest) -> Result<String> {
 pub fn start(link: &mut Link) -> Result<String> {
     let controller = controller(&mut link.ep)?;
     link.ep.sh(&format!("echo 1 >{controller}/start"))?;
+    wait_for_function(link)
+}
+
+/// Waits for a function that is to come, and returns the RC's address of it.
+pub fn wait_for_function(link: &mut Link) -> Result<String> {
     link.rc
         .wait_until(HOT_PLUG_BOUND, &format!("[ -d {FUNCTIONS} ]"))?;
     link.rc.sh(&format!("basename {FUNCTIONS}"))

@@ -4,7 +4,7 @@
 //! All are emulated (no KVM), so they are the same on every host. Their memory is shared, as the
 //! PCI endpoint emulator reaches it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::kernels::Kernels;
@@ -157,6 +157,7 @@ pub fn qemu(
             &format!("file,id=console,path={}", file("console")),
         ])
         .args(["-serial", "chardev:console"])
+        .args(["-qmp", &listening(&monitor(run, model.side()))])
         .args(["-device", "virtio-serial-pci,id=ports"]);
     for name in CHANNELS {
         command
@@ -167,6 +168,15 @@ pub fn qemu(
             ]);
     }
     command
+}
+
+/// Where the monitor of a machine listens.
+pub fn monitor(run: &Path, side: Side) -> PathBuf {
+    run.join(format!("{}.qmp", side.name()))
+}
+
+fn listening(socket: &Path) -> String {
+    format!("unix:{},server=on,wait=off", socket.display())
 }
 
 /// Every message on the console, no limit on what the harness itself logs, and a panic that ends

@@ -6,9 +6,10 @@ mod channel;
 mod known;
 pub mod log;
 mod machine;
+mod monitor;
 
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ pub struct Guest {
     side: Side,
     kernels: Kernels,
     qemu: Process,
+    monitor: PathBuf,
     commands: Channel,
     rescue: Channel,
     log: KernelLog,
@@ -54,6 +56,7 @@ pub struct Starting {
     side: Side,
     kernels: Kernels,
     qemu: Process,
+    monitor: PathBuf,
     listeners: [UnixListener; machine::CHANNELS.len()],
     log: KernelLog,
 }
@@ -76,6 +79,7 @@ impl Starting {
             side,
             kernels,
             qemu,
+            monitor: machine::monitor(&run, side),
             listeners,
             log,
         })
@@ -96,6 +100,7 @@ impl Starting {
             side: self.side,
             kernels: self.kernels,
             qemu: self.qemu,
+            monitor: self.monitor,
             log: self.log,
             marks: 0,
             lost: false,
@@ -206,6 +211,26 @@ impl Guest {
             self.side,
             bound.as_secs()
         );
+    }
+
+    /// Takes the power away; fails if the kernel had logged a fault before.
+    pub fn switch_off(&mut self) -> Result<()> {
+        self.qemu.kill()?;
+        self.lost = true;
+        self.rest_of_log()?;
+        let faults = self.take_faults();
+        ensure!(faults.is_empty(), "{}: {}", self.side, faults.join("; "));
+        Ok(())
+    }
+
+    /// Has the processors of the machine stand still; its devices go on.
+    pub fn freeze(&self) -> Result<()> {
+        monitor::execute(&self.monitor, "stop")
+    }
+
+    /// Has the processors go on.
+    pub fn thaw(&self) -> Result<()> {
+        monitor::execute(&self.monitor, "cont")
     }
 
     /// Writes a line into the kernel log, and returns all lines before it that were not returned

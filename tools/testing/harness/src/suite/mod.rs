@@ -10,6 +10,7 @@ mod hostile_rc;
 mod kunit;
 mod link;
 mod loopback;
+mod reboots;
 mod upstream;
 mod vhost_vdpa;
 
@@ -18,7 +19,10 @@ use crate::runner::AnySuite;
 
 /// Returns the suites that run only when they are named: they take long.
 pub fn on_demand() -> Vec<Box<dyn AnySuite>> {
-    vec![Box::new(boards::all_suite())]
+    vec![
+        Box::new(boards::all_suite()),
+        Box::new(reboots::long_suite()),
+    ]
 }
 
 /// Returns the suites in the order in which they run: what is quick and fails first comes first.
@@ -36,6 +40,7 @@ pub fn all(kernels: Kernels) -> Vec<Box<dyn AnySuite>> {
         Box::new(upstream::dynamic_suite()),
         Box::new(boards::suite()),
         Box::new(link::suite()),
+        Box::new(reboots::suite()),
         Box::new(counted::suite()),
         Box::new(vhost_vdpa::link_suite()),
         Box::new(hostile_ep::suite()),
