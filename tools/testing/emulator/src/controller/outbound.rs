@@ -56,6 +56,10 @@ struct State {
     /// Whether MSI holds a window of the board.
     interrupt_window: bool,
     channel: Option<Arc<WindowChannel>>,
+    /// Whether the window's device stands still, so that it takes no pages.
+    paused: bool,
+    /// Counts the times that it did.
+    pauses: u64,
     /// Counts the times that the window lost its pages.
     session: u64,
     generation: u64,
@@ -123,7 +127,7 @@ impl Outbound {
         if before.is_some_and(|(at, before)| at + before.size > window) {
             return Err(Status::WindowConflict);
         }
-        if self.mode == WindowMode::Mapped && state.channel.is_none() {
+        if self.mode == WindowMode::Mapped && !state.takes_pages() {
             return Err(Status::WindowNotReady);
         }
         if state.open && !is_memory {
@@ -224,6 +228,17 @@ impl Outbound {
     pub fn attach(&self, channel: Arc<WindowChannel>) {
         let mut state = lock(&self.state);
         state.channel = Some(channel);
+        state.paused = false;
+        self.advance(&mut state);
+    }
+
+    /// The window takes no pages until it is attached again: its device was reset, or its machine stands
+    /// still. QEMU keeps those which it has; they are withdrawn first thing then, as QEMU crashes if they are
+    /// before.
+    pub fn pause(&self) {
+        let mut state = lock(&self.state);
+        state.paused = true;
+        state.pauses += 1;
         self.advance(&mut state);
     }
 
@@ -339,8 +354,9 @@ impl Outbound {
         let state = self.changed.wait_while(state, idle);
         let state = state.unwrap_or_else(PoisonError::into_inner);
         let goal = || Goal {
-            channel: state.channel.clone(),
+            channel: state.channel.clone().filter(|_| !state.paused),
             session: state.session,
+            pauses: state.pauses,
             translations: if state.open {
                 state.translations.clone()
             } else {
@@ -348,5 +364,11 @@ impl Outbound {
             },
         };
         (!state.stopped).then(|| (state.generation, goal()))
+    }
+}
+
+impl State {
+    fn takes_pages(&self) -> bool {
+        self.channel.is_some() && !self.paused
     }
 }

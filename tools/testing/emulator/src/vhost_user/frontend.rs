@@ -123,7 +123,7 @@ impl Session<'_> {
             request::GET_MAX_MEM_SLOTS => number(MEM_SLOTS),
             request::GET_SHMEM_CONFIG => Some(self.shmem_config()),
             request::GET_VRING_BASE => {
-                self.frontend.outbound.detach();
+                self.frontend.outbound.pause();
                 let index = words.u32()?;
                 Some(Message::default().u32(index).u32(0).0)
             }
@@ -168,7 +168,7 @@ impl Session<'_> {
     fn enable(&self, enabled: bool) {
         let outbound = &self.frontend.outbound;
         match &self.channel {
-            _ if !enabled => outbound.detach(),
+            _ if !enabled => outbound.pause(),
             Some(channel) => {
                 tracing::info!("Window: Ready");
                 outbound.attach(Arc::clone(channel));

@@ -22,6 +22,8 @@ pub(super) struct Goal {
     pub(super) channel: Option<Arc<WindowChannel>>,
     /// Counts the times that the window lost its pages.
     pub(super) session: u64,
+    /// Counts the times that the window stood still; it may have the pages from before.
+    pub(super) pauses: u64,
     /// Translations that shall have pages.
     pub(super) translations: BTreeMap<u64, Translation>,
 }
@@ -31,6 +33,7 @@ pub(super) struct Pages {
     rc_memory: Arc<GuestMemory>,
     trace: Arc<Trace>,
     session: u64,
+    pauses: u64,
     present: Vec<Run>,
     /// Each hole is traced once.
     holes: Vec<Hole>,
@@ -59,6 +62,7 @@ impl Pages {
             rc_memory,
             trace,
             session: 0,
+            pauses: 0,
             present: Vec::new(),
             holes: Vec::new(),
         }
@@ -74,6 +78,12 @@ impl Pages {
         let Some(channel) = goal.channel.as_ref() else {
             return BTreeSet::new();
         };
+        if self.pauses != goal.pauses {
+            self.pauses = goal.pauses;
+            for run in std::mem::take(&mut self.present) {
+                self.withdraw(channel, &run);
+            }
+        }
         let wanted = self.wanted(&goal.translations);
         let (kept, surplus) = std::mem::take(&mut self.present)
             .into_iter()
