@@ -5,6 +5,7 @@
 //! Not here: how they are put into words (`frame.rs`), how they travel (`session.rs`,
 //! `rootcomplex.rs`), and what they do (`device.rs`).
 
+use crate::address_space::Access;
 use crate::frame::DATA_WORDS;
 use crate::queue::{
     QueueRequest,
@@ -227,8 +228,15 @@ impl ConfigData {
     }
 }
 
+/// Number of address spaces.
+pub const NUM_SPACES: u16 = 1;
+
+/// What IOVAs, PCI addresses and lengths of mappings are multiples of: the smallest page that systems
+/// have. So no word of a ring lies in two mappings.
+pub const MAP_ALIGN: u64 = 4096;
+
 /// A range of an address space.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Range {
     /// Number of the address space.
     pub space: u16,
@@ -239,19 +247,35 @@ pub struct Range {
 }
 
 impl Range {
-    /// Whether the range is not empty and ends at or below 2^64.
+    /// Whether the range is aligned, not empty, and ends at or below 2^64.
     pub(crate) fn is_legal(&self) -> bool {
         is_legal_range(self.iova, self.length)
     }
+
+    /// Last IOVA of a legal range.
+    pub const fn last(&self) -> u64 {
+        self.iova.saturating_add(self.length.saturating_sub(1))
+    }
+
+    /// Whether all of `other` is in this range; both are legal.
+    pub const fn contains(&self, other: &Self) -> bool {
+        self.space == other.space && self.iova <= other.iova && other.last() <= self.last()
+    }
+
+    /// Whether some of the `length` bytes at `iova` are in this range.
+    pub const fn overlaps(&self, iova: u64, length: u64) -> bool {
+        let last = iova.saturating_add(length.saturating_sub(1));
+        length != 0 && iova <= self.last() && self.iova <= last
+    }
 }
 
-/// Whether `length` bytes at `start` are at least one and end at or below 2^64.
+/// Whether `length` bytes at `start` are at least one and end at or below 2^64, in whole pages.
 pub(crate) fn is_legal_range(start: u64, length: u64) -> bool {
-    length != 0 && start.checked_add(length - 1).is_some()
+    (start | length) % MAP_ALIGN == 0 && length != 0 && start.checked_add(length - 1).is_some()
 }
 
 /// A range of an address space and what lies behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mapping {
     /// Where the range appears.
     pub range: Range,
@@ -261,6 +285,16 @@ pub struct Mapping {
     pub read: bool,
     /// The EP may write.
     pub write: bool,
+}
+
+impl Mapping {
+    /// Whether the EP may do this.
+    pub const fn permits(&self, access: Access) -> bool {
+        match access {
+            Access::Read => self.read,
+            Access::Write => self.write,
+        }
+    }
 }
 
 /// A command with its arguments. Queue indexes and sizes in it are not checked.

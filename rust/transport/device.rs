@@ -8,7 +8,10 @@
 
 use crate::command::{
     Command,
-    CommandError, //
+    CommandError,
+    Mapping,
+    Range,
+    NUM_SPACES, //
 };
 use crate::handler::CommandHandler;
 use crate::interrupts::Interrupts;
@@ -70,6 +73,8 @@ pub(crate) struct Device {
     driver_features: u64,
     interrupts: Interrupts,
     is_suspended: bool,
+    /// Addresses are IOVAs, not PCI addresses.
+    has_iovas: bool,
     phases: [Phase; MAX_QUEUES],
 }
 
@@ -83,6 +88,7 @@ impl Device {
             driver_features: 0,
             interrupts: Interrupts::default(),
             is_suspended: false,
+            has_iovas: false,
             phases: [Phase::Unset; MAX_QUEUES],
         }
     }
@@ -141,8 +147,8 @@ impl Device {
             Command::DisableQueue(queue) => self.disable_queue(queue, handler),
             Command::SetQueueState(queue, state) => self.set_queue_state(queue, state, handler),
             Command::GetQueueState(queue) => self.queue_state(queue, handler),
-            Command::Map(ref mapping) => handler.map(mapping).map(|()| Outcome::Done),
-            Command::Unmap(ref range) => handler.unmap(range).map(|()| Outcome::Done),
+            Command::Map(ref mapping) => self.map(mapping, handler),
+            Command::Unmap(ref range) => self.unmap(range, handler),
         }
     }
 
@@ -296,6 +302,29 @@ impl Device {
         let queue = self.queue(queue)?;
         require(self.phase(queue) != Phase::Unset, CommandError::BadState)?;
         handler.queue_state(queue).map(Outcome::State)
+    }
+
+    fn map(&mut self, mapping: &Mapping, handler: &mut impl CommandHandler) -> Executed {
+        self.check_space(&mapping.range)?;
+        handler.map(mapping)?;
+        self.has_iovas = true;
+        Ok(Outcome::Done)
+    }
+
+    fn unmap(&mut self, range: &Range, handler: &mut impl CommandHandler) -> Executed {
+        self.check_space(range)?;
+        handler.unmap(range)?;
+        self.has_iovas = true;
+        Ok(Outcome::Done)
+    }
+
+    /// Checks the number of the address space, and that no queue would change the meaning of its
+    /// addresses.
+    fn check_space(&self, range: &Range) -> Result<(), CommandError> {
+        require(range.space < NUM_SPACES, CommandError::BadArgument)?;
+        let is_enabled = |phase: &Phase| matches!(phase, Phase::Enabled(_));
+        let is_change = !self.has_iovas && self.phases.iter().any(is_enabled);
+        require(!is_change, CommandError::BadState)
     }
 
     fn queue(&self, index: u32) -> Result<QueueIndex, CommandError> {

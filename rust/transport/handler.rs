@@ -67,7 +67,7 @@ pub trait CommandHandler {
     ///
     /// # Errors
     ///
-    /// `NoResources` if it cannot be mapped.
+    /// `NoResources` if it cannot be mapped; `BadState` if an area is not in the address space.
     fn enable_queue(&mut self, queue: QueueIndex) -> Result<(), CommandError>;
 
     /// Stops and unmaps an enabled queue; its state is kept. When it returns, nothing touches the
@@ -107,20 +107,23 @@ pub trait CommandHandler {
         Err(CommandError::NotSupported)
     }
 
-    /// Adds a mapping.
+    /// Adds a mapping. From the first `map` or `unmap` after a reset on, all addresses are IOVAs.
     ///
     /// # Errors
     ///
-    /// `NotSupported` unless the EP offers [`MAP`](crate::TransportFeatures::MAP); `BadState` on overlap.
+    /// `NotSupported` unless the EP offers [`MAP`](crate::TransportFeatures::MAP); else those of
+    /// [`AddressSpace::insert`](crate::AddressSpace::insert).
     fn map(&mut self, _mapping: &Mapping) -> Result<(), CommandError> {
         Err(CommandError::NotSupported)
     }
 
-    /// Removes a range; nothing touches it after it.
+    /// Removes the mappings in a range, if any. When it returns, nothing touches them, and queues with
+    /// areas there have given up.
     ///
     /// # Errors
     ///
-    /// `NotSupported` unless the EP offers [`MAP`](crate::TransportFeatures::MAP).
+    /// `NotSupported` unless the EP offers [`MAP`](crate::TransportFeatures::MAP); else those of
+    /// [`AddressSpace::remove`](crate::AddressSpace::remove).
     fn unmap(&mut self, _range: &Range) -> Result<(), CommandError> {
         Err(CommandError::NotSupported)
     }

@@ -60,6 +60,7 @@
 //! }
 //! ```
 
+mod address_space;
 mod command;
 mod config;
 mod device;
@@ -82,8 +83,9 @@ mod session;
 pub mod time;
 mod words;
 
+pub use address_space::{Access, AddressSpace, Piece};
 pub use command::{Command, CommandError, CommandWord, ConfigData, Mapping, Opcode, Range};
-pub use command::{CONFIG_DATA_SIZE, STATUS_NONE, STATUS_OKAY};
+pub use command::{CONFIG_DATA_SIZE, MAP_ALIGN, NUM_SPACES, STATUS_NONE, STATUS_OKAY};
 pub use config::{read_config, ConfigReadError, ConfigSpace, Generations};
 pub use doorbell::{Doorbell, PolledSlot};
 pub use endpoint::{Description, EndpointPort, Progress, QueueDescription, StartError};

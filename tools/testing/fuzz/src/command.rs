@@ -2,7 +2,8 @@
 //! Commands that are mostly legal.
 
 use transport::{
-    feature, Command, ConfigData, Mapping, Opcode, QueueRequest, QueueState, Range, NO_VECTOR,
+    feature, Command, ConfigData, Mapping, Opcode, QueueRequest, QueueState, Range, MAP_ALIGN,
+    NO_VECTOR,
 };
 
 use crate::tape::Tape;
@@ -125,9 +126,19 @@ fn state(tape: &Tape<'_>) -> QueueState {
 
 fn range(tape: &Tape<'_>) -> Range {
     Range {
-        space: tape.any(),
-        iova: tape.long(),
-        length: tape.long(),
+        space: if tape.once_in(8) { tape.any() } else { 0 },
+        iova: pages(tape),
+        length: pages(tape),
+    }
+}
+
+/// Mostly whole pages.
+fn pages(tape: &Tape<'_>) -> u64 {
+    let any = tape.long();
+    if tape.once_in(8) {
+        any
+    } else {
+        any & !(MAP_ALIGN - 1)
     }
 }
 
@@ -135,7 +146,7 @@ fn mapping(tape: &Tape<'_>) -> Mapping {
     let access: u8 = tape.any();
     Mapping {
         range: range(tape),
-        pci_addr: tape.long(),
+        pci_addr: pages(tape),
         read: access & 1 != 0,
         write: access & 2 != 0,
     }

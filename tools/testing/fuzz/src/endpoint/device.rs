@@ -3,7 +3,7 @@
 
 use transport::{
     feature, CommandError, CommandHandler, DeviceStatus, InterruptMode, Interrupts, Mapping,
-    QueueIndex, QueueSetup, QueueState, Range, TransportFeatures,
+    QueueIndex, QueueSetup, QueueState, Range, TransportFeatures, MAP_ALIGN, NUM_SPACES,
 };
 
 use crate::tape::Tape;
@@ -31,6 +31,7 @@ struct State {
     features: u64,
     vectors: u16,
     is_suspended: bool,
+    has_iovas: bool,
     phases: Vec<Phase>,
 }
 
@@ -41,6 +42,7 @@ impl State {
             features: 0,
             vectors: 0,
             is_suspended: false,
+            has_iovas: false,
             phases: vec![Phase::Unset; queues],
         }
     }
@@ -102,6 +104,16 @@ impl<'a> Device<'a> {
 
     fn expect_feature(&self, feature: TransportFeatures) {
         assert!(self.offer.transport_features.contains(feature));
+    }
+
+    /// A range of an address space, which no queue knows as PCI addresses.
+    fn expect_space(&self, range: &Range) {
+        self.expect_feature(TransportFeatures::MAP);
+        assert!(range.space < NUM_SPACES);
+        assert_eq!((range.iova | range.length) % MAP_ALIGN, 0);
+        self.expect_range(range.iova, range.length);
+        let is_enabled = |phase: &Phase| matches!(phase, Phase::Enabled(_));
+        assert!(self.state.has_iovas || !self.state.phases.iter().any(is_enabled));
     }
 
     fn expect_range(&self, start: u64, length: u64) {
@@ -261,16 +273,19 @@ impl CommandHandler for Device<'_> {
     }
 
     fn map(&mut self, mapping: &Mapping) -> Result<(), CommandError> {
-        self.expect_feature(TransportFeatures::MAP);
         assert!(mapping.read || mapping.write);
-        self.expect_range(mapping.range.iova, mapping.range.length);
+        assert_eq!(mapping.pci_addr % MAP_ALIGN, 0);
         self.expect_range(mapping.pci_addr, mapping.range.length);
-        self.call()
+        self.expect_space(&mapping.range);
+        self.call()?;
+        self.state.has_iovas = true;
+        Ok(())
     }
 
     fn unmap(&mut self, range: &Range) -> Result<(), CommandError> {
-        self.expect_feature(TransportFeatures::MAP);
-        self.expect_range(range.iova, range.length);
-        self.call()
+        self.expect_space(range);
+        self.call()?;
+        self.state.has_iovas = true;
+        Ok(())
     }
 }

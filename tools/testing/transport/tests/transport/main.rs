@@ -2,6 +2,7 @@
 
 //! Tests of the protocol: both ends, joined by a model of the link.
 
+mod address_space;
 mod commands;
 mod config;
 mod doorbells;

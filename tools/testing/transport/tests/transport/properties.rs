@@ -11,28 +11,37 @@ use proptest::prelude::*;
 use crate::model::{Rig, BARS, EPOCH, FEATURES};
 use transport::{
     offset, Command, CommandError, CommandWord, ConfigData, Frame, Identity, Mapping, Offset,
-    Opcode, QueueRequest, QueueState, Range, Step, ARGUMENT_WORDS, CONFIG_DATA_SIZE,
+    Opcode, QueueRequest, QueueState, Range, Step, ARGUMENT_WORDS, CONFIG_DATA_SIZE, MAP_ALIGN,
 };
 
 fn state() -> impl Strategy<Value = QueueState> {
     any::<(u16, u16)>().prop_map(|(available, used)| QueueState { available, used })
 }
 
-/// Ranges that do not go around the end of the address space.
+/// Pages of an address space that do not go around its end.
+fn pages() -> impl Strategy<Value = (u64, u64)> {
+    const PAGES: u64 = 1 << 52;
+    let first = prop_oneof![Just(0), Just(PAGES - 1), 0..PAGES];
+    (first, 1..PAGES).prop_map(|(first, count)| (first, count.min(PAGES - first)))
+}
+
 fn range() -> impl Strategy<Value = Range> {
-    any::<(u16, u64, u64)>().prop_map(|(space, iova, length)| Range {
+    (any::<u16>(), pages()).prop_map(|(space, (first, count))| Range {
         space,
-        iova,
-        length: length.clamp(1, (u64::MAX - iova).max(1)),
+        iova: first * MAP_ALIGN,
+        length: count * MAP_ALIGN,
     })
 }
 
 fn mapping() -> impl Strategy<Value = Mapping> {
-    (range(), any::<u64>(), 1..4u8).prop_map(|(range, pci_addr, access)| Mapping {
-        range,
-        pci_addr: pci_addr % (u64::MAX - range.length + 1).max(1),
-        read: access & 1 != 0,
-        write: access & 2 != 0,
+    (range(), any::<u64>(), 1..4u8).prop_map(|(range, pci_addr, access)| {
+        let last = 0u64.wrapping_sub(range.length);
+        Mapping {
+            range,
+            pci_addr: pci_addr.min(last) / MAP_ALIGN * MAP_ALIGN,
+            read: access & 1 != 0,
+            write: access & 2 != 0,
+        }
     })
 }
 
