@@ -246,6 +246,18 @@ where
         })
     }
 
+    /// Breaks a queue that is active if its memory is gone, as `is_gone` says.
+    ///
+    /// On return nothing uses the memory of a queue that was broken. Context: process.
+    pub fn break_if(&self, is_gone: impl FnOnce(&M) -> bool, why: fmt::Arguments<'_>) {
+        let ring = &mut *self.ring.lock();
+        let is_active = matches!(ring.state, QueueState::Ready | QueueState::Suspended);
+        let memory = ring.queue.as_ref().map(SplitQueue::memory);
+        if is_active && memory.is_some_and(is_gone) {
+            self.break_down(ring, why);
+        }
+    }
+
     fn break_down(&self, ring: &mut Ring<M>, why: fmt::Arguments<'_>) {
         // INVARIANT: Broken, and the queue that was ready stays.
         ring.state = QueueState::Broken;

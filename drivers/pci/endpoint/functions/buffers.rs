@@ -2,7 +2,8 @@
 
 //! Copies from and to buffers in RC memory, of any length and alignment.
 //!
-//! Context: process. The user's memo is locked during a copy; see `window`.
+//! Context: process. The user's memo is locked from where an address is translated until the copy is
+//! over; see `window`. `translation` is looked into with the memo locked.
 
 use crate::window::{
     Chunk,
@@ -17,6 +18,7 @@ use kernel::{
     sync::Arc, //
 };
 use pci_ep::Endpoint;
+use transport::Access;
 
 /// Access to buffers in RC memory, for a queue or another user.
 pub(crate) struct Buffers<M: Mapper = Endpoint> {
@@ -36,13 +38,14 @@ impl<M: Mapper> Buffers<M> {
     ///
     /// # Errors
     ///
-    /// `EFAULT`: the range passes the end of the address space; else it cannot be mapped.
+    /// `EFAULT`: the range passes the end of the address space, or is not mapped for the device to
+    /// read; else it cannot be reached.
     pub(crate) fn read(&self, addr: u64, to: &mut [u8]) -> Result {
         let mut rest = to;
         let mut addr = addr;
         while !rest.is_empty() {
             let wanted = rest.len();
-            let copied = self.with_chunk(addr, wanted, |window, offset, len| {
+            let copied = self.with_chunk(addr, wanted, Access::Read, |window, offset, len| {
                 let piece = rest.get_mut(..len).ok_or(EFAULT)?;
                 window.read(offset, piece)
             })?;
@@ -56,37 +59,47 @@ impl<M: Mapper> Buffers<M> {
     ///
     /// # Errors
     ///
-    /// As for [`read`](Self::read).
+    /// As for [`read`](Self::read), but for the device to write.
     pub(crate) fn write(&self, addr: u64, from: &[u8]) -> Result {
         let mut rest = from;
         let mut addr = addr;
         while !rest.is_empty() {
-            let copied = self.with_chunk(addr, rest.len(), |window, offset, len| {
-                let piece = rest.get(..len).ok_or(EFAULT)?;
-                window.write(offset, piece)
-            })?;
+            let copied =
+                self.with_chunk(addr, rest.len(), Access::Write, |window, offset, len| {
+                    let piece = rest.get(..len).ok_or(EFAULT)?;
+                    window.write(offset, piece)
+                })?;
             rest = rest.get(copied..).ok_or(EFAULT)?;
             addr = advance(addr, copied, rest.is_empty())?;
         }
         Ok(())
     }
 
-    /// Copies up to `wanted` bytes, as far as the chunk with `addr` has them; returns how many.
+    /// Copies up to `wanted` bytes, as far as they are at consecutive addresses of RC memory and in the
+    /// chunk with the first one; returns how many.
     fn with_chunk(
         &self,
         addr: u64,
         wanted: usize,
+        access: Access,
         copy: impl FnOnce(&M::Window, usize, usize) -> Result,
     ) -> Result<usize> {
         let remembered = self.memo.chunks.lock();
-        let chunks = if find(&remembered, addr).is_some() {
+        let piece = self.cache.translation.find(addr, wanted, access)?;
+        let chunks = if find(&remembered, piece.pci_addr).is_some() {
             remembered
         } else {
             drop(remembered);
-            self.cache.fetch(addr, &self.memo)?
+            let chunks = self.cache.fetch(piece.pci_addr, &self.memo)?;
+            // The driver side may have unmapped it while the memo was not locked.
+            if self.cache.translation.find(addr, wanted, access)? != piece {
+                return Err(EFAULT);
+            }
+            chunks
         };
-        let (chunk, offset, len) = find(&chunks, addr).ok_or(EFAULT)?;
-        let len = len.min(wanted);
+        let (chunk, offset, len) = find(&chunks, piece.pci_addr).ok_or(EFAULT)?;
+        // CAST: Not more than was wanted.
+        let len = len.min(piece.length as usize);
         self.cache.note_use(chunk);
         copy(&chunk.window, offset, len)?;
         Ok(len)

@@ -23,10 +23,12 @@ use transport::{
     InterruptMode,
     Interrupts,
     Layout,
+    Mapping,
     PolledSlot,
     QueueIndex,
     QueueSetup,
     QueueState,
+    Range,
     Registers, //
 };
 use virtio::{
@@ -154,7 +156,10 @@ impl Commands {
                     error
                 );
             }
-            CommandError::NoResources
+            match error {
+                error if error == EFAULT => CommandError::BadState,
+                _ => CommandError::NoResources,
+            }
         })
     }
 
@@ -295,5 +300,13 @@ impl CommandHandler for Commands {
         self.take_slots();
         let resumed = self.parts.device.resume();
         resumed.map_err(|_| CommandError::Failed)
+    }
+
+    fn map(&mut self, mapping: &Mapping) -> Result<(), CommandError> {
+        self.parts.transport.windows.translation.map(mapping)
+    }
+
+    fn unmap(&mut self, range: &Range) -> Result<(), CommandError> {
+        self.parts.transport.unmap(range)
     }
 }

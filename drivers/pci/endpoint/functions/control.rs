@@ -165,7 +165,7 @@ impl Control {
             device_id: self.parts.device.id().get(),
             vendor_id: self.parts.device.vendor(),
             device_features: self.parts.device.device_features(),
-            transport_features: TransportFeatures::SUSPEND,
+            transport_features: TransportFeatures::SUSPEND.with(TransportFeatures::MAP),
             queues: described,
         };
         self.parts.transport.publish_again();

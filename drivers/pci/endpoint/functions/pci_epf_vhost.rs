@@ -14,7 +14,9 @@
 //!                         |-- control, pace       the worker that serves it
 //!                         |     `-- commands      what the RC wants
 //!                         `-- vhost               what the backend wants
-//!                               |-- queue, buffers, window   rings and buffers in RC memory
+//!                               |-- queue, area              rings in RC memory
+//!                               |-- buffers, window          buffers in RC memory
+//!                               |-- translation              what addresses mean
 //!                               `-- interrupt                to the RC
 //! ```
 //!
@@ -26,13 +28,14 @@
 //! 1. `epf->lock` of the framework, held in all callbacks of `function`, hence in `bound`;
 //! 2. the session (`control`), held by the worker while it executes a command;
 //! 3. the vhost bus: state lock of the device, ring lock of a queue;
-//! 4. the window cache, then what a user remembers of it (`window`, `buffers`); the device config (`vhost`);
-//!    the interrupts (`interrupt`);
+//! 4. the window cache, then what a user remembers of it (`window`, `buffers`), then the address space
+//!    (`translation`); the device config (`vhost`); the interrupts (`interrupt`);
 //! 5. `epc->lock` of the framework.
 //!
 //! The list of queues (`queue`) is held with interrupts off; below it are only the kick locks of
 //! queues. The worker never takes `epf->lock`, so callbacks may wait for it.
 
+mod area;
 mod bar;
 mod bound;
 mod buffers;
@@ -45,6 +48,7 @@ mod interrupt;
 mod pace;
 mod queue;
 mod settings;
+mod translation;
 mod vhost;
 mod window;
 

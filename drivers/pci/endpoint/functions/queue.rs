@@ -5,6 +5,10 @@
 //! Locks: the list of queues, taken with interrupts off; with it held only queues are kicked.
 
 use crate::{
+    area::{
+        MappedArea,
+        Place, //
+    },
     buffers::Buffers,
     interrupt::UsedSignal,
     window::WindowCache, //
@@ -19,7 +23,11 @@ use kernel::{
     sync::Arc, //
 };
 use pci_ep::OutboundWindow;
-use transport::QueueSetup;
+use transport::{
+    Access,
+    QueueSetup,
+    Range, //
+};
 use vhost_bus::RingQueue;
 use virtio::ring::{
     Area,
@@ -27,41 +35,16 @@ use virtio::ring::{
     RingMemory, //
 };
 
-/// Areas that lie within so many bytes share a window: those of a ring of 16384 descriptors do.
-const SHARED_WINDOW: u64 = 512 << 10;
-
 /// A virtqueue in RC memory.
 pub(crate) type Ring = RingQueue<RcMemory, UsedSignal>;
-
-/// One area of a queue in a window.
-struct MappedArea {
-    window: Arc<OutboundWindow>,
-    /// Where the area begins in the window.
-    start: usize,
-    len: usize,
-}
-
-impl MappedArea {
-    /// Returns the place in the window of `len` bytes at `offset` of the area.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL`: they are not in the area.
-    fn at(&self, offset: usize, len: usize) -> Result<usize> {
-        match offset.checked_add(len) {
-            Some(end) if end <= self.len => Ok(self.start + offset),
-            _ => Err(EINVAL),
-        }
-    }
-}
 
 /// How a queue in RC memory is reached.
 ///
 /// Context: process, because buffers may have to be mapped.
 pub(crate) struct RcMemory {
-    descriptor: MappedArea,
-    driver: MappedArea,
-    device: MappedArea,
+    descriptor: MappedArea<OutboundWindow>,
+    driver: MappedArea<OutboundWindow>,
+    device: MappedArea<OutboundWindow>,
     buffers: Buffers,
 }
 
@@ -70,18 +53,23 @@ impl RcMemory {
     ///
     /// # Errors
     ///
-    /// `EINVAL`: the size is not a legal one; `ENOMEM`: no memory; else they cannot be mapped.
+    /// `EINVAL`: the size is not a legal one; `ENOMEM`: no memory; `EFAULT`: they are not in the address
+    /// space, or not for what is done there; else they cannot be reached.
     pub(crate) fn map(cache: &Arc<WindowCache>, setup: &QueueSetup) -> Result<Self> {
         let size = QueueSize::new(setup.size().get()).ok_or(EINVAL)?;
-        let places = [
-            Place::new(setup.desc_area(), Area::Descriptor, size),
-            Place::new(setup.driver_area(), Area::Driver, size),
-            Place::new(setup.device_area(), Area::Device, size),
-        ];
-        let [descriptor, driver, device] = match map_together(cache, &places) {
-            Some(areas) => areas?,
-            None => map_apart(cache, &places)?,
+        let place = |addr, area: Area, access| Place {
+            addr,
+            len: area.len(size),
+            access,
         };
+        let [descriptor, driver, device] = MappedArea::map_all(
+            cache,
+            &[
+                place(setup.desc_area(), Area::Descriptor, Access::Read),
+                place(setup.driver_area(), Area::Driver, Access::Read),
+                place(setup.device_area(), Area::Device, Access::Write),
+            ],
+        )?;
         Ok(Self {
             descriptor,
             driver,
@@ -90,7 +78,14 @@ impl RcMemory {
         })
     }
 
-    fn area(&self, area: Area) -> &MappedArea {
+    /// Returns whether some of the ring is in `range`.
+    pub(crate) fn is_in(&self, range: &Range) -> bool {
+        [&self.descriptor, &self.driver, &self.device]
+            .iter()
+            .any(|area| area.is_in(range))
+    }
+
+    fn area(&self, area: Area) -> &MappedArea<OutboundWindow> {
         match area {
             Area::Descriptor => &self.descriptor,
             Area::Driver => &self.driver,
@@ -99,83 +94,23 @@ impl RcMemory {
     }
 }
 
-/// Where an area is in RC memory; the protocol checked that it does not wrap around.
-struct Place {
-    addr: u64,
-    len: usize,
-}
-
-impl Place {
-    fn new(addr: u64, area: Area, size: QueueSize) -> Self {
-        Self {
-            addr,
-            len: area.len(size),
-        }
-    }
-
-    /// Returns the address of the first byte after it.
-    fn end(&self) -> u64 {
-        // CAST: A kernel's `u64` holds each `usize`.
-        self.addr.saturating_add(self.len as u64)
-    }
-}
-
-/// Maps areas with one window, if they are close to each other.
-fn map_together(cache: &WindowCache, places: &[Place; 3]) -> Option<Result<[MappedArea; 3]>> {
-    let start = places.iter().map(|place| place.addr).min()?;
-    let end = places.iter().map(Place::end).max()?;
-    let span = end
-        .checked_sub(start)
-        .filter(|span| *span <= SHARED_WINDOW)?;
-    // CAST: At most `SHARED_WINDOW`.
-    let window = match cache.map_apart(start, span as usize) {
-        Ok(window) => window,
-        // Windows are too small for all of them, but may be large enough for each.
-        Err(error) if error == E2BIG => return None,
-        Err(error) => return Some(Err(error)),
-    };
-    Some(Ok(places.each_ref().map(|place| MappedArea {
-        window: window.clone(),
-        // CAST: As above.
-        start: (place.addr - start) as usize,
-        len: place.len,
-    })))
-}
-
-/// Maps each area with a window of its own.
-fn map_apart(cache: &WindowCache, places: &[Place; 3]) -> Result<[MappedArea; 3]> {
-    let map = |place: &Place| {
-        Ok::<_, Error>(MappedArea {
-            window: cache.map_apart(place.addr, place.len)?,
-            start: 0,
-            len: place.len,
-        })
-    };
-    let [descriptor, driver, device] = places;
-    Ok([map(descriptor)?, map(driver)?, map(device)?])
-}
-
 impl RingMemory for RcMemory {
     type Error = Error;
 
     fn read(&self, area: Area, offset: usize, to: &mut [u8]) -> Result {
-        let area = self.area(area);
-        area.window.read(area.at(offset, to.len())?, to)
+        self.area(area).read(offset, to)
     }
 
     fn write(&self, area: Area, offset: usize, from: &[u8]) -> Result {
-        let area = self.area(area);
-        area.window.write(area.at(offset, from.len())?, from)
+        self.area(area).write(offset, from)
     }
 
     fn load_u16(&self, area: Area, offset: usize) -> Result<u16> {
-        let area = self.area(area);
-        area.window.load(area.at(offset, 2)?)
+        self.area(area).load_u16(offset)
     }
 
     fn store_u16(&self, area: Area, offset: usize, value: u16) -> Result {
-        let area = self.area(area);
-        area.window.store(area.at(offset, 2)?, value)
+        self.area(area).store_u16(offset, value)
     }
 
     fn read_buffer(&self, addr: u64, to: &mut [u8]) -> Result {

@@ -37,8 +37,10 @@ use kernel::{
 };
 use pci_ep::Endpoint;
 use transport::{
+    CommandError,
     ConfigSpace,
-    Layout, //
+    Layout,
+    Range, //
 };
 use vhost_bus::{
     ConfigOps,
@@ -207,7 +209,25 @@ impl Transport {
         });
         self.interrupts.reset();
         self.windows.clear();
+        self.windows.translation.reset();
         self.keep_features(0);
+    }
+
+    /// Removes the mappings in a range of IOVAs; on return nothing touches them, and queues with areas
+    /// there have been stopped.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`WindowCache::unmap`].
+    pub(crate) fn unmap(&self, range: &Range) -> Result<(), CommandError> {
+        self.windows.unmap(range)?;
+        self.queues.for_each(|ring| {
+            ring.break_if(
+                |memory| memory.is_in(range),
+                format_args!("the driver side unmapped some of the ring"),
+            )
+        });
+        Ok(())
     }
 }
 

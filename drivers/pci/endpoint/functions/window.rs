@@ -15,8 +15,10 @@
 //! ```
 //!
 //! Context: process. Locks: the cache's, then the memos of users, each of which is held while its
-//! user copies; so taking a chunk away waits for copies from or to it.
+//! user translates an address and copies; so taking a chunk away waits for copies from or to it, and
+//! unmapping IOVAs waits for copies that found them mapped. The lock of `translation` is innermost.
 
+use crate::translation::Translation;
 use kernel::{
     new_mutex,
     prelude::*,
@@ -35,7 +37,13 @@ use pci_ep::{
     OutboundWindow,
     PciAddr, //
 };
+use transport::{
+    CommandError,
+    Range, //
+};
 
+#[cfg(CONFIG_KUNIT = "y")]
+pub(crate) mod testing;
 #[cfg(CONFIG_KUNIT = "y")]
 mod tests;
 
@@ -73,6 +81,12 @@ pub(crate) trait Window: Send + Sync {
 
     /// Copies to the range at `offset`.
     fn write(&self, offset: usize, from: &[u8]) -> Result;
+
+    /// Reads a little-endian word at `offset` with one access.
+    fn load_u16(&self, offset: usize) -> Result<u16>;
+
+    /// Writes a little-endian word at `offset` with one access.
+    fn store_u16(&self, offset: usize, value: u16) -> Result;
 }
 
 impl Mapper for Endpoint {
@@ -99,6 +113,14 @@ impl Window for OutboundWindow {
 
     fn write(&self, offset: usize, from: &[u8]) -> Result {
         self.write(offset, from)
+    }
+
+    fn load_u16(&self, offset: usize) -> Result<u16> {
+        self.load(offset)
+    }
+
+    fn store_u16(&self, offset: usize, value: u16) -> Result {
+        self.store(offset, value)
     }
 }
 
@@ -135,6 +157,9 @@ pub(crate) struct Memo<W> {
 pub(crate) struct WindowCache<M: Mapper = Endpoint> {
     /// How many chunks have been mapped: the clock by which those not used lately are known.
     mapped: Atomic<u64>,
+    /// Where in RC memory the driver side's addresses are.
+    #[pin]
+    pub(crate) translation: Translation,
     #[pin]
     state: Mutex<State<M>>,
 }
@@ -165,6 +190,7 @@ impl<M: Mapper> WindowCache<M> {
         };
         let cache = pin_init!(Self {
             mapped: Atomic::new(0),
+            translation <- Translation::new(),
             state <- new_mutex!(state, "pci_epf_vhost::WindowCache::state"),
         });
         Arc::pin_init(cache, GFP_KERNEL)
@@ -238,6 +264,21 @@ impl<M: Mapper> WindowCache<M> {
     pub(crate) fn remove_user(&self, memo: &Arc<Memo<M::Window>>) {
         let mut state = self.state.lock();
         state.users.retain(|user| !Arc::ptr_eq(user, memo));
+    }
+
+    /// Removes the mappings in a range of IOVAs; on return no copy touches them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Translation::unmap`].
+    pub(crate) fn unmap(&self, range: &Range) -> Result<(), CommandError> {
+        let state = self.state.lock();
+        self.translation.unmap(range)?;
+        // Who found them mapped has locked its memo before, and copies.
+        for user in &state.users {
+            drop(user.chunks.lock());
+        }
+        Ok(())
     }
 
     /// Unmaps all chunks; copies in progress are waited for.

@@ -125,6 +125,34 @@ mod suite {
     }
 
     #[test]
+    fn its_memory_can_go() -> Result {
+        let setup = Setup::new(c"test_gone")?;
+        let mut batch = batch::new()?;
+        setup.request(0)?;
+        setup.queue.break_if(|_| false, fmt!("none of it is gone"));
+        assert!(setup.queue.pop(&mut batch) == Ok(1));
+        let chain = batch.get(0).ok_or(ENOENT)?;
+        setup.queue.break_if(|_| true, fmt!("some of it is gone"));
+        assert!(setup.queue.state() == QueueState::Broken);
+        assert!(setup.queue.read(&chain, 0, &mut [0; 4]) == Err(EPIPE));
+        assert!(setup.queue.push(&[chain.used(0)]) == Err(EPIPE));
+        assert!(setup.transport.needs_reset.wait_for(REPORT_TIMEOUT));
+        assert_eq!(setup.transport.signals.get(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_suspended_one_stays_broken() -> Result {
+        let setup = Setup::new(c"test_gone_suspended")?;
+        setup.queue.suspend();
+        setup.queue.break_if(|_| true, fmt!("some of it is gone"));
+        setup.queue.resume();
+        assert!(setup.queue.state() == QueueState::Broken);
+        assert!(setup.transport.needs_reset.wait_for(REPORT_TIMEOUT));
+        Ok(())
+    }
+
+    #[test]
     fn nothing_after_deactivation() -> Result {
         let setup = Setup::new(c"test_deactivate")?;
         let mut batch = batch::new()?;
