@@ -17,6 +17,7 @@ use crate::{
     },
     last_config::LastConfig,
     link::Link,
+    process::ProcessMemory,
     queue::QueueSetup,
     takeover::Takeover, //
 };
@@ -42,6 +43,7 @@ use transport::{
 use vdpa::{
     Callback,
     ConfigOps,
+    DmaRange,
     NotificationArea,
     Provisioned,
     VendorStats,
@@ -60,6 +62,8 @@ pub(crate) struct EpfDevice {
     signals: Arc<Signals>,
     interrupts: Arc<Interrupts>,
     takeover: Arc<Takeover>,
+    /// `None`: addresses are DMA addresses, whoever drives the device.
+    process: Option<Arc<ProcessMemory>>,
     #[pin]
     provisioned: Provisioned,
     #[pin]
@@ -85,6 +89,7 @@ impl EpfDevice {
         signals: Arc<Signals>,
         interrupts: Arc<Interrupts>,
         takeover: Arc<Takeover>,
+        process: Option<Arc<ProcessMemory>>,
         provisioned: impl PinInit<Provisioned>,
     ) -> impl PinInit<Self, Error> {
         let num_queues = usize::from(link.identity().num_queues());
@@ -94,6 +99,7 @@ impl EpfDevice {
             signals,
             interrupts,
             takeover,
+            process,
             provisioned <- provisioned,
             last_config <- LastConfig::new(config_size),
             state <- new_mutex!(State::new(num_queues)?, "epf_vdpa::EpfDevice::state"),
@@ -316,6 +322,9 @@ impl ConfigOps for EpfDevice {
         let reset = self.link.reset();
         self.stop_signals();
         self.state.lock().reset();
+        if let Some(process) = &self.process {
+            process.forgotten();
+        }
         self.takeover.release();
         reset?;
         self.link.command(&self.interrupts.command()).map(drop)
@@ -352,5 +361,20 @@ impl ConfigOps for EpfDevice {
     fn get_generation(&self) -> u32 {
         let seen = self.provisioned.generation(self.link.config_generation());
         self.state.lock().generations.tell(seen)
+    }
+
+    fn kernel_has_queue(&self, vq: u16) {
+        let result = self.set_up(vq, |setup| setup.is_of_kernel = true);
+        self.report("Making a queue of the kernel", result);
+    }
+
+    fn dma_map(&self, range: &DmaRange) -> Result {
+        self.process.as_ref().ok_or(EINVAL)?.map(range)
+    }
+
+    fn dma_unmap(&self, iova: u64, size: u64) {
+        if let Some(process) = &self.process {
+            process.unmap(iova, size);
+        }
     }
 }

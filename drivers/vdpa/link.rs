@@ -123,6 +123,12 @@ impl Link {
         features.contains(TransportFeatures::SUSPEND)
     }
 
+    /// Whether the endpoint translates addresses. Context: any.
+    pub(crate) fn can_map(&self) -> bool {
+        let features = self.identity.transport_features();
+        features.contains(TransportFeatures::MAP)
+    }
+
     /// The queue with this index, if the endpoint has it. Context: any.
     pub(crate) fn queue(&self, index: u16) -> Result<QueueIndex> {
         self.identity.queue(index).ok_or(EINVAL)

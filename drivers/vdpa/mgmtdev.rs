@@ -12,6 +12,7 @@ use crate::{
         Signals, //
     },
     link::Link,
+    process::ProcessMemory,
     takeover::Takeover, //
 };
 use kernel::{
@@ -117,12 +118,29 @@ impl EpfManagement {
         Ok(net::Config::from_bytes(&bytes))
     }
 
+    fn dma(&self) -> &kernel::device::Device {
+        (*self.pdev).as_ref()
+    }
+
+    /// The memory of a process that drives the device, if the endpoint has to translate its addresses: an
+    /// IOMMU does it for nothing.
+    fn process_memory(&self) -> Result<Option<Arc<ProcessMemory>>> {
+        let is_needed = self.link.can_map() && !vdpa::has_iommu(self.dma());
+        is_needed
+            .then(|| ProcessMemory::new(&self.link))
+            .transpose()
+    }
+
     fn make(&self, name: &CStr, request: &Request) -> Result<Unregistered<EpfDevice>> {
+        let process = self.process_memory()?;
         let options = Options {
             name: Some(name),
             parent: (*self.pdev).as_ref(),
             queues: self.link.identity().num_queues().into(),
-            memory: Memory::Dma((*self.pdev).as_ref()),
+            memory: match process {
+                Some(_) => Memory::Translated(self.dma()),
+                None => Memory::Dma(self.dma()),
+            },
             can_suspend: self.link.can_suspend(),
         };
         let device = EpfDevice::new(
@@ -130,6 +148,7 @@ impl EpfManagement {
             self.signals.clone(),
             self.interrupts.clone(),
             self.takeover.clone(),
+            process,
             self.provision(request)?,
         );
         Unregistered::new(&options, device)

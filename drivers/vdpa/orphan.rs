@@ -43,7 +43,7 @@ impl Orphan {
     ///
     /// # Errors
     ///
-    /// The rings cannot be reached, or do not tell what is outstanding.
+    /// The rings cannot be reached, as those of a process, or do not tell what is outstanding.
     pub(crate) fn new(
         dma: &Device,
         device_id: DeviceId,
@@ -52,6 +52,9 @@ impl Orphan {
     ) -> Result<Self, RingError<Error>> {
         let size = u16::try_from(setup.size).ok().and_then(QueueSize::new);
         let size = size.ok_or(EINVAL)?;
+        if setup.has_iovas {
+            return Err(EFAULT.into());
+        }
         let memory = DriverMemory::new(dma, setup, size)?;
         Ok(Self {
             queue: QueueConfig::new(size, features).take_over(memory)?,

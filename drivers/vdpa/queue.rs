@@ -19,6 +19,10 @@ pub(crate) struct QueueSetup {
     pub(crate) avail_index: u16,
     /// It was started while the device was suspended, and the endpoint is told at the resume.
     pub(crate) is_deferred: bool,
+    /// A driver of the kernel set it up, with DMA addresses.
+    pub(crate) is_of_kernel: bool,
+    /// Its addresses are those of a process, which nobody but the endpoint translates.
+    pub(crate) has_iovas: bool,
 }
 
 impl QueueSetup {

@@ -21,3 +21,9 @@ void *vdpa_alloc_pages_exact(size_t size, gfp_t gfp);
 /* Null if the DMA API has mapped no memory at this address for kernel drivers. */
 struct page *vdpa_dma_page(struct device *dev, dma_addr_t address);
 void *vdpa_map_pages(struct device *dev, struct page **pages, size_t count);
+bool vdpa_has_iommu(struct device *dev);
+/* Keeps the pages. EOPNOTSUPP if the device would need a copy; the permission is one of VHOST_MAP_*. */
+int vdpa_map_pinned(struct device *dev, phys_addr_t memory, size_t size, u32 permission,
+		    dma_addr_t *address);
+void vdpa_unmap_pinned(struct device *dev, phys_addr_t memory, dma_addr_t address, size_t size,
+		       u32 permission);

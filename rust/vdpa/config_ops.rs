@@ -51,15 +51,6 @@ pub struct NotificationArea {
     pub size: PhysAddr,
 }
 
-/// The addresses that the device can be given, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IovaRange {
-    /// The lowest address.
-    pub first: u64,
-    /// The highest address.
-    pub last: u64,
-}
-
 /// What the device may do with a mapped area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {
@@ -71,13 +62,26 @@ pub enum Permission {
     ReadWrite,
 }
 
+/// Memory of a process, and where the device finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DmaRange {
+    /// The address that the process calls the first byte by.
+    pub iova: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// The DMA address of the first byte; the others follow.
+    pub address: u64,
+    /// What the device may do.
+    pub permission: Permission,
+}
+
 /// A vDPA device, seen by `virtio_vdpa`, `vhost_vdpa` and the `vdpa` tool.
 ///
 /// No operation is called before the device is registered nor after it is unregistered. Queue
 /// indices are below the number of queues the device was made with only if the caller is
 /// `virtio_vdpa`; check them. Optional operations are absent in C when they are not implemented.
-/// For a device made with [`Memory::Kernel`](crate::Memory::Kernel) this crate has the operations
-/// `dma_map`, `dma_unmap` and `reset_map`, whatever is implemented here.
+/// The last three operations are called for a device made with
+/// [`Memory::Translated`](crate::Memory::Translated) only.
 #[vtable]
 pub trait ConfigOps: Send + Sync + Sized + 'static {
     /// Sets where the areas of a queue are. Before the queue is ready.
@@ -251,44 +255,25 @@ pub trait ConfigOps: Send + Sync + Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Returns which addresses the device can be given.
-    fn get_iova_range(&self) -> IovaRange {
+    /// A driver of the kernel is about to set up a queue; its addresses will be DMA addresses. If this is not
+    /// called between a reset and the start of a queue, the addresses are those of a process.
+    fn kernel_has_queue(&self, _vq: u16) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Lets the device use `size` bytes of physical memory at the address `iova`; the memory is
-    /// pinned until it is unmapped. Together with [`dma_unmap`](Self::dma_unmap).
+    /// Lets the device use memory of a process. Together with [`dma_unmap`](Self::dma_unmap) and
+    /// [`kernel_has_queue`](Self::kernel_has_queue). With the `mmap` lock of the process held.
     ///
     /// # Errors
     ///
-    /// Any; passed to user space.
-    fn dma_map(
-        &self,
-        _asid: u32,
-        _iova: u64,
-        _size: u64,
-        _memory: PhysAddr,
-        _permission: Permission,
-    ) -> Result {
+    /// Any; passed to user space. The device does not touch the memory then.
+    fn dma_map(&self, _range: &DmaRange) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Takes all mappings within `size` bytes from `iova` away; when this returns, the device does
-    /// not touch them any more.
-    ///
-    /// # Errors
-    ///
-    /// Any; ignored.
-    fn dma_unmap(&self, _asid: u32, _iova: u64, _size: u64) -> Result {
-        build_error!(VTABLE_DEFAULT_ERROR)
-    }
-
-    /// Takes all mappings of an address space away. When not implemented, a reset does.
-    ///
-    /// # Errors
-    ///
-    /// Any; ignored.
-    fn reset_map(&self, _asid: u32) -> Result {
+    /// Takes one mapping away, as it was made; when this returns, the device does not touch the memory
+    /// any more. May come after a reset, which takes none away.
+    fn dma_unmap(&self, _iova: u64, _size: u64) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }

@@ -12,6 +12,7 @@ use crate::{
         self,
         KernelMap, //
     },
+    pinned::PinnedMap,
     vtable::Vtable, //
 };
 use core::{
@@ -49,6 +50,10 @@ pub enum Memory<'a> {
     /// Through the DMA API of this device, which must be bound until the vDPA device is
     /// unregistered. Addresses are DMA addresses.
     Dma(&'a device::Device),
+    /// As `Dma` for drivers of the kernel. The memory of a process is mapped by the DMA API as well, and
+    /// the driver is told where: the device translates the addresses of the process by itself. For types
+    /// that implement [`dma_map`](ConfigOps::dma_map).
+    Translated(&'a device::Device),
     /// Through this map, by which the device side finds the driver side's memory.
     Kernel(Arc<KernelMap>),
 }
@@ -94,8 +99,17 @@ struct Own {
     _parent: ARef<device::Device>,
     /// The device whose DMA API is used; the C structure has an uncounted pointer to it.
     _dma: ARef<device::Device>,
+    map: Map,
+}
+
+/// What is mapped by operations of this crate.
+enum Map {
+    /// Nothing.
+    None,
     /// What virtio drivers have a token of.
-    map: Option<Arc<KernelMap>>,
+    Kernel(Arc<KernelMap>),
+    /// Memory of a process, for a device that translates addresses.
+    Pinned(Arc<PinnedMap>),
 }
 
 // SAFETY: A vDPA device is reference counted and may be released by any thread; the data is `Send`.
@@ -109,7 +123,7 @@ impl<T: ConfigOps> Device<T> {
     /// Allocates a zeroed device. The result must not be dereferenced to the data yet.
     fn alloc(options: &Options<'_>) -> Result<ARef<Self>> {
         let map: *const _ = match options.memory {
-            Memory::Dma(_) => ptr::null(),
+            Memory::Dma(_) | Memory::Translated(_) => ptr::null(),
             Memory::Kernel(_) => &map::OPS,
         };
         // SAFETY: `parent` outlives the call, and `new` keeps it alive until it is counted; the
@@ -171,7 +185,19 @@ impl<T: ConfigOps> Device<T> {
     /// Returns the map that the device was made with.
     pub(crate) fn kernel_map(&self) -> Option<&Arc<KernelMap>> {
         // SAFETY: By the type invariant `new` has set the member, which is constant since.
-        unsafe { (*self.as_inner()).own.as_ref()?.map.as_ref() }
+        match unsafe { &(*self.as_inner()).own.as_ref()?.map } {
+            Map::Kernel(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// Returns the memory that a process has given to the device.
+    pub(crate) fn pinned_map(&self) -> Option<&PinnedMap> {
+        // SAFETY: As for `kernel_map`.
+        match unsafe { &(*self.as_inner()).own.as_ref()?.map } {
+            Map::Pinned(map) => Some(map),
+            _ => None,
+        }
     }
 
     pub(crate) fn queues(&self) -> u32 {
@@ -221,8 +247,7 @@ impl<T: ConfigOps> Unregistered<T> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`: no memory; `EINVAL`: `T` has only one of `dma_map` and `dma_unmap`; and what
-    /// `data` fails with.
+    /// `ENOMEM`: no memory; and what `data` fails with.
     pub fn new(options: &Options<'_>, data: impl PinInit<T, Error>) -> Result<Self> {
         const {
             // `vdpa_release_dev` frees the address of the C structure.
@@ -233,9 +258,13 @@ impl<T: ConfigOps> Unregistered<T> {
         let device = Device::<T>::alloc(options)?;
         let inner = device.as_inner();
         let (dma, map) = match &options.memory {
-            Memory::Dma(dma) => (*dma, None),
+            Memory::Dma(dma) => (*dma, Map::None),
+            Memory::Translated(dma) => {
+                let map = Arc::pin_init(PinnedMap::new(dma), GFP_KERNEL)?;
+                (*dma, Map::Pinned(map))
+            }
             // The device is not used: there are operations for all that needs one.
-            Memory::Kernel(map) => (options.parent, Some(map.clone())),
+            Memory::Kernel(map) => (options.parent, Map::Kernel(map.clone())),
         };
         // SAFETY: The memory is ours alone: no other reference exists yet, and the operations are
         // not called before registration.

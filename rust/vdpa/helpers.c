@@ -70,3 +70,48 @@ void *vdpa_map_pages(struct device *dev, struct page **pages, size_t count)
 
 	return vmap(pages, count, VM_MAP, prot);
 }
+
+bool vdpa_has_iommu(struct device *dev)
+{
+	/* What vhost_vdpa asks for before it makes a domain. */
+	return device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY);
+}
+
+static enum dma_data_direction direction_of(u32 permission)
+{
+	switch (permission) {
+	case VHOST_MAP_RO:
+		return DMA_TO_DEVICE;
+	case VHOST_MAP_WO:
+		return DMA_FROM_DEVICE;
+	default:
+		return DMA_BIDIRECTIONAL;
+	}
+}
+
+/* Nobody says when either side is done, so there is no time to copy or to flush caches. */
+#define PINNED_ATTRIBUTES DMA_ATTR_REQUIRE_COHERENT
+
+int vdpa_map_pinned(struct device *dev, phys_addr_t memory, size_t size, u32 permission,
+		    dma_addr_t *address)
+{
+	unsigned long pfn;
+
+	*address = dma_map_phys(dev, memory, size, direction_of(permission), PINNED_ATTRIBUTES);
+	if (dma_mapping_error(dev, *address))
+		return -EOPNOTSUPP;
+	/* vhost_vdpa unpins the pages just before it says that they are to be unmapped. */
+	for (pfn = PHYS_PFN(memory); pfn <= PHYS_PFN(memory + size - 1); pfn++)
+		get_page(pfn_to_page(pfn));
+	return 0;
+}
+
+void vdpa_unmap_pinned(struct device *dev, phys_addr_t memory, dma_addr_t address, size_t size,
+		       u32 permission)
+{
+	unsigned long pfn;
+
+	dma_unmap_phys(dev, address, size, direction_of(permission), PINNED_ATTRIBUTES);
+	for (pfn = PHYS_PFN(memory); pfn <= PHYS_PFN(memory + size - 1); pfn++)
+		put_page(pfn_to_page(pfn));
+}

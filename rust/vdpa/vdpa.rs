@@ -21,6 +21,7 @@ mod device;
 mod dma;
 mod map;
 mod mgmtdev;
+mod pinned;
 mod provision;
 mod stats;
 mod vtable;
@@ -32,7 +33,7 @@ pub use self::{
     },
     config_ops::{
         ConfigOps,
-        IovaRange,
+        DmaRange,
         NotificationArea,
         Permission,
         VqAddress,
@@ -52,6 +53,7 @@ pub use self::{
         Management,
         ManagementRegistration, //
     },
+    pinned::has_iommu,
     provision::{
         Attributes,
         Provisioned, //

@@ -197,31 +197,6 @@ operations! {
     fn get_generation(this) -> u32 {
         this.get_generation()
     }
-    fn get_iova_range(this) -> bindings::vdpa_iova_range {
-        let range = this.get_iova_range();
-        bindings::vdpa_iova_range {
-            first: range.first,
-            last: range.last,
-        }
-    }
-    fn dma_map(
-        this,
-        asid: c_uint,
-        iova: u64,
-        size: u64,
-        memory: u64,
-        permission: u32,
-        _opaque: *mut c_void
-    ) -> c_int {
-        errno(permission_of(permission)
-            .and_then(|permission| this.dma_map(asid, iova, size, memory, permission)))
-    }
-    fn dma_unmap(this, asid: c_uint, iova: u64, size: u64) -> c_int {
-        errno(this.dma_unmap(asid, iova, size))
-    }
-    fn reset_map(this, asid: c_uint) -> c_int {
-        errno(this.reset_map(asid))
-    }
 }
 
 impl<T: ConfigOps> Vtable<T> {
@@ -305,6 +280,78 @@ impl<T: ConfigOps> Vtable<T> {
     }
 }
 
+/// The operations of a device that translates addresses itself, which call those of `T`.
+impl<T: ConfigOps> Vtable<T> {
+    /// # Safety
+    ///
+    /// See the head of this file.
+    unsafe extern "C" fn get_dma_vq_map(
+        vdpa: *mut bindings::vdpa_device,
+        vq: u16,
+    ) -> bindings::virtio_map {
+        // SAFETY: As for the operations above.
+        let this: &T = unsafe { Device::<T>::from_raw(vdpa) };
+        this.kernel_has_queue(vq);
+        // SAFETY: The device lives; the member is constant since it was made.
+        unsafe { (*vdpa).vmap }
+    }
+
+    /// # Safety
+    ///
+    /// See the head of this file.
+    unsafe extern "C" fn map_translated(
+        vdpa: *mut bindings::vdpa_device,
+        _asid: c_uint,
+        iova: u64,
+        size: u64,
+        memory: u64,
+        permission: u32,
+        _opaque: *mut c_void,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: As for the operations above.
+            let device = unsafe { Device::<T>::from_raw(vdpa) };
+            let map = device.pinned_map().ok_or(EINVAL)?;
+            let permission = permission_of(permission)?;
+            // SAFETY: `vhost_vdpa` has pinned the pages.
+            unsafe { map.map::<T>(device, iova, size, memory, permission)? };
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// See the head of this file.
+    unsafe extern "C" fn unmap_translated(
+        vdpa: *mut bindings::vdpa_device,
+        _asid: c_uint,
+        iova: u64,
+        size: u64,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: As for the operations above.
+            let device = unsafe { Device::<T>::from_raw(vdpa) };
+            let last = iova.saturating_add(size.saturating_sub(1));
+            let map = device.pinned_map().ok_or(EINVAL)?;
+            map.unmap::<T>(device, iova, last);
+            Ok(0)
+        })
+    }
+
+    /// That there is this operation says that mappings outlive a reset.
+    ///
+    /// # Safety
+    ///
+    /// See the head of this file.
+    unsafe extern "C" fn unmap_all_translated(
+        vdpa: *mut bindings::vdpa_device,
+        asid: c_uint,
+    ) -> c_int {
+        // SAFETY: The same contract.
+        unsafe { Self::unmap_translated(vdpa, asid, 0, u64::MAX) }
+    }
+}
+
 /// Returns the map of the device of an operation.
 ///
 /// # Safety
@@ -324,6 +371,17 @@ unsafe fn kernel_map<'a, T: ConfigOps>(vdpa: *mut bindings::vdpa_device) -> Opti
 unsafe fn callback_of(raw: *mut bindings::vdpa_callback) -> Option<Callback> {
     // SAFETY: The caller's promise.
     NonNull::new(raw).and_then(|raw| unsafe { Callback::from_raw(raw) })
+}
+
+impl Permission {
+    /// Returns the permission as C has it.
+    pub(crate) const fn as_raw(self) -> u32 {
+        match self {
+            Self::Read => bindings::VHOST_MAP_RO,
+            Self::Write => bindings::VHOST_MAP_WO,
+            Self::ReadWrite => bindings::VHOST_MAP_RW,
+        }
+    }
 }
 
 fn permission_of(raw: u32) -> Result<Permission> {

@@ -38,10 +38,14 @@ impl EpfDevice {
         let state = &mut *self.state.lock();
         let setup = state.queues.get_mut(usize::from(vq)).ok_or(EINVAL)?;
         setup.is_deferred = state.is_suspended;
+        setup.has_iovas = self.process.is_some() && !setup.is_of_kernel;
         Ok((*setup, state.driver_features))
     }
 
     fn start_on_endpoint(&self, vq: u16, setup: &QueueSetup) -> Result {
+        if let Some(process) = self.process.as_ref().filter(|_| setup.has_iovas) {
+            process.use_iovas()?;
+        }
         let request = setup.request(vq, self.interrupts.queue_vector(vq));
         self.link.command(&Command::SetupQueue(request))?;
         self.link

@@ -57,10 +57,6 @@ impl<T: ConfigOps> Vtable<T> {
         get_config: Some(Self::get_config),
         set_config: Some(Self::set_config),
         get_generation: optional!(HAS_GET_GENERATION, get_generation),
-        get_iova_range: optional!(HAS_GET_IOVA_RANGE, get_iova_range),
-        dma_map: optional!(HAS_DMA_MAP, dma_map),
-        dma_unmap: optional!(HAS_DMA_UNMAP, dma_unmap),
-        reset_map: optional!(HAS_RESET_MAP, reset_map),
         free: Some(Self::free),
         ..pin_init::zeroed()
     };
@@ -74,11 +70,22 @@ impl<T: ConfigOps> Vtable<T> {
         ..Self::TABLE
     };
 
+    /// The table of a device that translates addresses itself.
+    const TRANSLATED_TABLE: bindings::vdpa_config_ops = bindings::vdpa_config_ops {
+        dma_map: optional!(HAS_DMA_MAP, map_translated),
+        dma_unmap: optional!(HAS_DMA_MAP, unmap_translated),
+        reset_map: optional!(HAS_DMA_MAP, unmap_all_translated),
+        get_vq_map: optional!(HAS_DMA_MAP, get_dma_vq_map),
+        ..Self::TABLE
+    };
+
     /// Returns the table of a device that is made from `options`.
     pub(crate) const fn of(options: &Options<'_>) -> &'static bindings::vdpa_config_ops {
         match (&options.memory, options.can_suspend) {
             (Memory::Dma(_), true) => &const { Self::TABLE },
             (Memory::Dma(_), false) => &const { without_suspend(Self::TABLE) },
+            (Memory::Translated(_), true) => &const { Self::TRANSLATED_TABLE },
+            (Memory::Translated(_), false) => &const { without_suspend(Self::TRANSLATED_TABLE) },
             (Memory::Kernel(_), true) => &const { Self::KERNEL_TABLE },
             (Memory::Kernel(_), false) => &const { without_suspend(Self::KERNEL_TABLE) },
         }
