@@ -8,7 +8,7 @@
 //!
 //! Locks: `port`, a mutex, is held while a command is outstanding, so for as long as its bound in
 //! "Time bounds" of `Documentation/transport.rst`, and while `is_lost` changes. It is taken inside
-//! `vdpa_dev_lock` and `cf_lock`; nothing is taken inside it. Kicks take no lock.
+//! `vdpa_dev_lock`, `cf_lock` and the lock of `process`; nothing is taken inside it. Kicks take no lock.
 //!
 //! Context: process, unless stated.
 

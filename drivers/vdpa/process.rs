@@ -43,7 +43,7 @@ pub(crate) struct ProcessMemory {
 
 /// What is under the lock.
 struct Space {
-    mappings: KVec<Mapping>,
+    mappings: KVVec<Mapping>,
     /// How many of them, from the first on, the endpoint knows.
     told: usize,
     /// The endpoint takes addresses for IOVAs.
@@ -54,7 +54,7 @@ impl ProcessMemory {
     /// Nothing is mapped.
     pub(crate) fn new(link: &Arc<Link>) -> Result<Arc<Self>> {
         let space = Space {
-            mappings: KVec::new(),
+            mappings: KVVec::new(),
             told: 0,
             has_iovas: false,
         };

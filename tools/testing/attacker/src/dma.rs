@@ -71,6 +71,15 @@ impl Memory {
         })
     }
 
+    /// All of it, whoever has it.
+    pub fn all(&self) -> Place {
+        Place {
+            offset: 0,
+            address: self.base,
+            len: SIZE,
+        }
+    }
+
     /// Takes a part that nobody has, zeroed, aligned to a page.
     pub fn take(&self, len: usize) -> Result<Place> {
         let offset = self.taken.get();

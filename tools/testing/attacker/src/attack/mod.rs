@@ -5,6 +5,8 @@
 mod commands;
 mod doorbells;
 mod interrupts;
+mod iovas;
+mod mappings;
 mod packets;
 mod power;
 mod queues;
@@ -71,6 +73,8 @@ pub fn catalogue() -> Vec<Attack> {
         doorbells::attacks(),
         storms::attacks(),
         suspension::attacks(),
+        mappings::attacks(),
+        iovas::attacks(),
         interrupts::attacks(),
         power::attacks(),
         packets::attacks(),

@@ -43,7 +43,7 @@ pub struct VhostVdpa {
 impl RcDevice for VhostVdpa {
     /// Adds the device, and gives it to vhost_vdpa instead of virtio_vdpa.
     fn add_with(guest: &mut Guest, name: &str, mgmtdev: &str, attributes: &str) -> Result<Self> {
-        let found = guest.sh_within(
+        guest.sh_within(
             PROBE_BOUND,
             &format!(
                 "set -e
@@ -52,21 +52,56 @@ impl RcDevice for VhostVdpa {
                  vdpa dev add name {name} mgmtdev {mgmtdev} {attributes}
                  echo 1 >/sys/bus/vdpa/drivers_autoprobe
                  echo vhost_vdpa >{DEVICES}/{name}/driver_override
-                 echo {name} >/sys/bus/vdpa/drivers/vhost_vdpa/bind
-                 ls {DEVICES}/{name} | grep vhost-vdpa-"
+                 echo {name} >/sys/bus/vdpa/drivers/vhost_vdpa/bind"
             ),
         )?;
-        ensure!(
-            found.lines().count() == 1,
-            "expected one device node, found '{found}'"
-        );
         Ok(Self {
             name: name.to_owned(),
-            node: format!("/dev/{found}"),
+            node: node(guest, name)?,
         })
     }
 
     fn name(&self) -> &str {
         &self.name
     }
+}
+
+impl VhostVdpa {
+    /// Gives the device, which is a disk, to virtio_vdpa, does something with the disk, and takes it back.
+    pub fn lend_to_kernel(
+        &mut self,
+        guest: &mut Guest,
+        run: impl FnOnce(&mut Guest, &str) -> Result<()>,
+    ) -> Result<()> {
+        self.move_to(guest, "virtio_vdpa")?;
+        let disk = guest.sh_within(
+            PROBE_BOUND,
+            "until ls /sys/block | grep '^vd'; do sleep 0.05; done",
+        )?;
+        run(guest, &format!("/dev/{disk}"))?;
+        self.move_to(guest, "vhost_vdpa")?;
+        self.node = node(guest, &self.name)?;
+        Ok(())
+    }
+
+    fn move_to(&self, guest: &mut Guest, driver: &str) -> Result<()> {
+        let name = &self.name;
+        let script = format!(
+            "set -e
+             echo {name} >{DEVICES}/{name}/driver/unbind
+             echo {driver} >{DEVICES}/{name}/driver_override
+             echo {name} >/sys/bus/vdpa/drivers/{driver}/bind"
+        );
+        guest.sh_within(PROBE_BOUND, &script).map(drop)
+    }
+}
+
+/// Returns the device node of a device that vhost_vdpa has.
+fn node(guest: &mut Guest, name: &str) -> Result<String> {
+    let found = guest.sh(&format!("ls {DEVICES}/{name} | grep vhost-vdpa-"))?;
+    ensure!(
+        found.lines().count() == 1,
+        "expected one device node, found '{found}'"
+    );
+    Ok(format!("/dev/{found}"))
 }

@@ -43,6 +43,7 @@ pub fn all(kernels: Kernels) -> Vec<Box<dyn AnySuite>> {
         Box::new(reboots::suite()),
         Box::new(counted::suite()),
         Box::new(vhost_vdpa::link_suite()),
+        Box::new(vhost_vdpa::plain_suite()),
         Box::new(hostile_ep::suite()),
         Box::new(hostile_rc::suite()),
     ]

@@ -181,8 +181,8 @@ proptest! {
                 prop_assert_eq!(found, naive.find(iova, wanted, access));
             }
         }
-        let ordered = space.mappings().windows(2);
-        prop_assert!(ordered.map(|two| two[0].range.last() < two[1].range.iova).all(|is| is));
+        let is_ordered = |two: &[Mapping]| two[0].range.last() < two[1].range.iova;
+        prop_assert!(space.mappings().windows(2).all(is_ordered));
     }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Machines on which a process can drive a disk.
 
+use std::marker::PhantomData;
+
 use anyhow::Result;
 
 use crate::commands::backend::Disk;
@@ -76,19 +78,48 @@ impl Offers for OneKernel {
     }
 }
 
-/// An endpoint, and a root complex that has an IOMMU, without which vhost_vdpa cannot give memory
-/// of a process to a device on a bus.
-pub struct LinkWithIommu {
-    /// The two machines.
-    pub link: Link,
+/// Who translates the addresses of a process on its way to the endpoint and back.
+pub trait Translator {
+    /// The root complex.
+    const RC: Model;
 }
 
-impl Bench for LinkWithIommu {
+/// The root complex.
+pub struct Iommu;
+
+impl Translator for Iommu {
+    const RC: Model = Model::RcWithIommu;
+}
+
+/// The endpoint.
+pub struct Endpoint;
+
+impl Translator for Endpoint {
+    const RC: Model = Model::Rc;
+}
+
+/// An endpoint and a root complex.
+pub struct LinkOf<T> {
+    /// The two machines.
+    pub link: Link,
+    translator: PhantomData<T>,
+}
+
+/// An endpoint, and a root complex whose IOMMU translates for it.
+pub type LinkWithIommu = LinkOf<Iommu>;
+
+/// An endpoint that translates, and a root complex that cannot.
+pub type LinkWithoutIommu = LinkOf<Endpoint>;
+
+impl<T: Translator> Bench for LinkOf<T> {
     fn set_up(layout: &Layout) -> Result<Self> {
-        let mut link = Link::boot(layout, Model::RcWithIommu, Bars::Mapped)?;
+        let mut link = Link::boot(layout, T::RC, Bars::Mapped)?;
         modules::load(&mut link.rc, &["epf_vdpa"])?;
         vhost_vdpa::load_driver(&mut link.rc)?;
-        Ok(Self { link })
+        Ok(Self {
+            link,
+            translator: PhantomData,
+        })
     }
 
     fn guests(&mut self) -> Vec<&mut Guest> {
@@ -96,7 +127,7 @@ impl Bench for LinkWithIommu {
     }
 }
 
-impl Ends for LinkWithIommu {
+impl<T: Translator> Ends for LinkOf<T> {
     fn driver(&mut self) -> &mut Guest {
         &mut self.link.rc
     }
@@ -106,7 +137,7 @@ impl Ends for LinkWithIommu {
     }
 }
 
-impl Offers for LinkWithIommu {
+impl<T: Translator> Offers for LinkOf<T> {
     type Offered = ServedTo<VhostVdpa>;
 
     fn offer(&mut self) -> Result<(ServedTo<VhostVdpa>, String)> {

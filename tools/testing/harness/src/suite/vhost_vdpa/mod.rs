@@ -8,9 +8,10 @@ mod interrupts;
 mod machines;
 mod misuse;
 mod suspension;
+mod translation;
 
-use crate::runner::{AnySuite, Suite};
-use machines::{LinkWithIommu, OneKernel};
+use crate::runner::{AnySuite, Case, Suite};
+use machines::{LinkOf, LinkWithIommu, LinkWithoutIommu, OneKernel, Translator};
 
 /// The suite of one machine.
 pub fn loop_suite() -> impl AnySuite {
@@ -26,17 +27,34 @@ pub fn loop_suite() -> impl AnySuite {
     }
 }
 
-/// The suite of two machines.
-pub fn link_suite() -> impl AnySuite {
-    let mut cases = cases::cases::<LinkWithIommu>();
+/// What is to work whoever translates.
+fn cases_of_a_link<T: Translator + 'static>() -> Vec<Case<LinkOf<T>>> {
+    let mut cases = cases::cases();
     cases.push(misuse::case());
-    cases.extend(interrupts::cases());
-    cases.extend(doorbells::cases());
     cases.extend(suspension::cases());
     cases.push(suspension::case_of_the_link());
-    Suite {
+    cases
+}
+
+/// The suite of two machines, of which one has an IOMMU.
+pub fn link_suite() -> impl AnySuite {
+    let mut cases = cases_of_a_link();
+    cases.extend(interrupts::cases());
+    cases.extend(doorbells::cases());
+    Suite::<LinkWithIommu> {
         name: "vhost_vdpa_link",
         about: "processes of a root complex with an IOMMU drive devices of an endpoint",
+        cases,
+    }
+}
+
+/// The suite of two machines without an IOMMU.
+pub fn plain_suite() -> impl AnySuite {
+    let mut cases = cases_of_a_link();
+    cases.extend(translation::cases());
+    Suite::<LinkWithoutIommu> {
+        name: "vhost_vdpa_plain",
+        about: "processes of a root complex without an IOMMU drive devices of an endpoint",
         cases,
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::cases::with_node;
-use super::machines::{LinkWithIommu, Offers, DISK};
+use super::machines::{LinkOf, Offers, Translator, DISK};
 use crate::commands::endpoint;
 use crate::runner::{Case, Record};
 use crate::workload::{blkio, suspension, Ends};
@@ -62,7 +62,7 @@ pub fn case_of_much_memory<B: Offers>() -> Case<B> {
 }
 
 /// For a disk behind a link.
-pub fn case_of_the_link() -> Case<LinkWithIommu> {
+pub fn case_of_the_link<T: Translator>() -> Case<LinkOf<T>> {
     Case {
         name: "link_is_lost_while_suspended",
         about: "the resume fails at once, and the disk can return when its process has ended",
@@ -112,7 +112,10 @@ fn suspended_disk_is_deleted<B: Offers>(bench: &mut B, _: &mut Record) -> Result
     with_node(bench, works)
 }
 
-fn link_is_lost_while_suspended(bench: &mut LinkWithIommu, _: &mut Record) -> Result<()> {
+fn link_is_lost_while_suspended<T: Translator>(
+    bench: &mut LinkOf<T>,
+    _: &mut Record,
+) -> Result<()> {
     let (served, node) = bench.offer()?;
     suspension::suspend_under_load(bench, &node, &DISK.file())?;
     let losses = bench.driver().sh(COUNT_LOSSES)?;

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What is different when the endpoint translates the addresses of a process.
+
+use anyhow::{ensure, Context, Result};
+
+use super::cases::with_node;
+use super::machines::{LinkWithoutIommu, Offers, DISK};
+use crate::commands::vdpa;
+use crate::guest::Guest;
+use crate::runner::{Case, Record};
+use crate::workload::{blkio, Ends};
+
+pub fn cases() -> Vec<Case<LinkWithoutIommu>> {
+    vec![
+        Case {
+            name: "process_and_kernel_take_turns",
+            about: "a virtio driver has the disk after a process, and a process after the driver",
+            run: process_and_kernel_take_turns,
+        },
+        Case {
+            name: "process_without_memory_reaches_none",
+            about: "the endpoint refuses a queue at addresses that the process did not map",
+            run: process_without_memory_reaches_none,
+        },
+        Case {
+            name: "ring_is_unmapped",
+            about: "a queue whose ring the process unmaps is stopped, and a reset brings it back",
+            run: ring_is_unmapped,
+        },
+        Case {
+            name: "memory_is_given_back",
+            about: "what processes had pinned is free after 20 of them, one of which was killed",
+            run: memory_is_given_back,
+        },
+    ]
+}
+
+fn process_and_kernel_take_turns(bench: &mut LinkWithoutIommu, _: &mut Record) -> Result<()> {
+    vdpa::load_drivers(bench.driver())?;
+    let (mut served, _) = bench.offer()?;
+    for turn in 1..=3 {
+        let rc = bench.driver();
+        let write = format!("write -P {turn} 0 1M");
+        blkio::qemu_io(rc, &served.vdpa.node, &[&write, "flush"])?;
+        served.vdpa.lend_to_kernel(rc, |rc, disk| {
+            rc.sh(&format!(
+                "set -e
+                 tr '\\0' '\\{turn:03o}' </dev/zero | head -c 1048576 | cmp -n 1048576 - {disk}
+                 tr '\\0' '\\1{turn:02o}' </dev/zero | head -c 1048576 | dd of={disk} bs=1M oflag=direct"
+            ))
+            .map(drop)
+        })?;
+        let read = format!("read -P {} 0 1M", 0o100 + turn);
+        blkio::qemu_io(rc, &served.vdpa.node, &[&read])?;
+    }
+    bench.withdraw(served)
+}
+
+fn process_without_memory_reaches_none(bench: &mut LinkWithoutIommu, _: &mut Record) -> Result<()> {
+    with_node(bench, |bench, node| {
+        let refusal = "EnableQueue was refused: Refused(BadState)";
+        let before = count(bench.driver(), refusal)?;
+        misuse(bench.driver(), node, "queue_without_memory")?;
+        let after = count(bench.driver(), refusal)?;
+        ensure!(after > before, "the root complex logged no '{refusal}'");
+        works(bench.driver(), node)
+    })
+}
+
+fn ring_is_unmapped(bench: &mut LinkWithoutIommu, _: &mut Record) -> Result<()> {
+    with_node(bench, |bench, node| {
+        let fault = "the driver side unmapped some of the ring";
+        let before = count(bench.backend(), fault)?;
+        misuse(bench.driver(), node, "ring_goes_away")?;
+        let after = count(bench.backend(), fault)?;
+        ensure!(after > before, "the endpoint logged no '{fault}'");
+        works(bench.driver(), node)
+    })
+}
+
+fn misuse(rc: &mut Guest, node: &str, name: &str) -> Result<()> {
+    rc.sh(&format!("vdpa-client misuse {name} {node}"))
+        .map(drop)
+}
+
+/// How many lines of the kernel's log have `part`.
+fn count(guest: &mut Guest, part: &str) -> Result<u32> {
+    let count = guest.sh(&format!("dmesg | grep -cF '{part}' || true"))?;
+    count.parse().context("grep did not count")
+}
+
+fn memory_is_given_back(bench: &mut LinkWithoutIommu, record: &mut Record) -> Result<()> {
+    with_node(bench, |bench, node| {
+        works(bench.driver(), node)?;
+        let before = pinned(bench.driver())?;
+        for _ in 0..20 {
+            works(bench.driver(), node)?;
+        }
+        blkio::start_load(bench, node, &DISK.file())?;
+        blkio::kill_load(bench.driver())?;
+        works(bench.driver(), node)?;
+        let after = pinned(bench.driver())?;
+        record.note(format!("{after} pages are pinned"));
+        ensure!(
+            before == after,
+            "{before} pages were pinned before, {after} are after"
+        );
+        Ok(())
+    })
+}
+
+/// How many pages are pinned by anybody: each that was, less each that was given back.
+fn pinned(rc: &mut Guest) -> Result<i64> {
+    let counted = rc.sh(
+        "awk '/^nr_foll_pin_acquired/ {n += $2} /^nr_foll_pin_released/ {n -= $2} END {print n}' \
+         /proc/vmstat",
+    )?;
+    counted
+        .parse()
+        .context("the kernel does not count pinned pages")
+}
+
+/// The disk has the next process.
+fn works(rc: &mut Guest, node: &str) -> Result<()> {
+    blkio::qemu_io(rc, node, &["write -P 7 0 64k", "read -P 7 0 64k"])
+}
