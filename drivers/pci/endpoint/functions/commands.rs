@@ -184,6 +184,8 @@ impl CommandHandler for Commands {
     /// The bus stops the backend (Q1), then has the transport cancel and unmap (Q2, Q3).
     fn reset(&mut self) {
         self.parts.device.reset();
+        // Here and nowhere else, so that addresses mean the same on both ends.
+        self.parts.transport.windows.translation.reset();
         self.queues.iter_mut().for_each(|queue| *queue = None);
         self.parts.transport.publish_config();
     }

@@ -209,7 +209,6 @@ impl Transport {
         });
         self.interrupts.reset();
         self.windows.clear();
-        self.windows.translation.reset();
         self.keep_features(0);
     }
 
