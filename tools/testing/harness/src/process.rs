@@ -83,6 +83,10 @@ impl Process {
 
     /// Ends the process at once, as if its machine had no power any more.
     pub fn kill(&mut self) -> Result<()> {
+        // Its number may be another process' by now.
+        if self.child.try_wait()?.is_some() {
+            return Ok(());
+        }
         self.signal(Signal::KILL);
         self.child.wait()?;
         Ok(())

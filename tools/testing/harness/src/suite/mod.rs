@@ -3,6 +3,7 @@
 
 mod boards;
 mod counted;
+mod deaths;
 mod detection;
 mod host;
 mod hostile_ep;
@@ -41,6 +42,7 @@ pub fn all(kernels: Kernels) -> Vec<Box<dyn AnySuite>> {
         Box::new(boards::suite()),
         Box::new(link::suite()),
         Box::new(reboots::suite()),
+        Box::new(deaths::suite()),
         Box::new(counted::suite()),
         Box::new(vhost_vdpa::link_suite()),
         Box::new(vhost_vdpa::plain_suite()),
