@@ -10,4 +10,4 @@ mod reply;
 pub mod server;
 
 pub use device::{Device, Refusal};
-pub use server::{Client, Server};
+pub use server::{Client, Connection, Server};

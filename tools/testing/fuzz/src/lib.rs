@@ -3,9 +3,10 @@
 //!
 //! A target turns the bytes into choices (`tape`), plays a hostile peer with them, and panics when the
 //! code under test breaks a promise. The code under test is `rust/transport` and `rust/virtio` as the
-//! kernel modules compile it.
+//! kernel modules compile it, and the PCI endpoint emulator.
 
 pub mod differential;
+pub mod emulator;
 pub mod endpoint;
 pub mod ring;
 pub mod root_complex;

@@ -108,32 +108,59 @@ impl Server {
 
     /// Serves one client until it goes.
     pub fn serve(&self, stream: UnixStream) {
-        let name = self.device.name();
-        let client = match Client::new(stream) {
-            Ok(client) => client,
-            Err(error) => return tracing::error!("{name}: Cannot set up the connection: {error}"),
+        let Some(connection) = self.connect(stream) else {
+            return;
         };
-        if let Err(refusal) = self.device.connect(&client) {
-            return tracing::error!("{name}: Client sent away: {refusal}");
-        }
-        tracing::info!("{name}: Client connected");
-        if let Err(error) = self.talk(&client) {
-            let reason = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::error!("{name}: {error}: {}", reason.unwrap_or_default());
-        }
-        self.device.disconnect();
-        tracing::info!("{name}: Client disconnected");
+        while connection.step() {}
     }
 
-    fn talk(&self, client: &Client) -> Result<(), ConnectionError> {
-        while let Some(incoming) = receive(&client.stream)? {
-            if incoming.header.is_reply() {
-                self.note_reply(&incoming.header);
-            } else {
-                self.answer(client, incoming)?;
+    /// Takes up a client; `None` if there is nothing for it.
+    pub fn connect(&self, stream: UnixStream) -> Option<Connection> {
+        let device = Arc::clone(&self.device);
+        let name = device.name();
+        let client = match Client::new(stream) {
+            Ok(client) => client,
+            Err(error) => {
+                tracing::error!("{name}: Cannot set up the connection: {error}");
+                return None;
             }
+        };
+        if let Err(refusal) = device.connect(&client) {
+            tracing::error!("{name}: Client sent away: {refusal}");
+            return None;
         }
-        Ok(())
+        tracing::info!("{name}: Client connected");
+        Some(Connection { device, client })
+    }
+}
+
+/// A client that is served; the device is told of its end when dropped.
+pub struct Connection {
+    device: Arc<dyn Device>,
+    client: Arc<Client>,
+}
+
+impl Connection {
+    /// Answers the next message; false when the client went, or sent what cannot be followed.
+    pub fn step(&self) -> bool {
+        self.talk().unwrap_or_else(|error| {
+            let reason = std::error::Error::source(&error).map(ToString::to_string);
+            let name = self.device.name();
+            tracing::error!("{name}: {error}: {}", reason.unwrap_or_default());
+            false
+        })
+    }
+
+    fn talk(&self) -> Result<bool, ConnectionError> {
+        let Some(incoming) = receive(&self.client.stream)? else {
+            return Ok(false);
+        };
+        if incoming.header.is_reply() {
+            self.note_reply(&incoming.header);
+        } else {
+            self.answer(incoming)?;
+        }
+        Ok(true)
     }
 
     /// Replies come only for posted messages that failed.
@@ -148,7 +175,7 @@ impl Server {
         }
     }
 
-    fn answer(&self, client: &Client, incoming: Incoming) -> Result<(), ConnectionError> {
+    fn answer(&self, incoming: Incoming) -> Result<(), ConnectionError> {
         let Incoming {
             header,
             payload,
@@ -173,7 +200,7 @@ impl Server {
             .map(|refusal| refusal.errno().raw_os_error().unsigned_abs());
         let reply = result.unwrap_or_default();
         let fds: Vec<_> = reply.file.iter().map(|file| file.as_fd()).collect();
-        client.send(&header.reply(error).message(&reply.payload), &fds)?;
+        self.client.send(&header.reply(error).message(&reply.payload), &fds)?;
         Ok(())
     }
 
@@ -234,6 +261,13 @@ impl Server {
                 Reply::default()
             }
         })
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.device.disconnect();
+        tracing::info!("{}: Client disconnected", self.device.name());
     }
 }
 
