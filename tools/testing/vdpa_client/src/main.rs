@@ -58,8 +58,10 @@ fn run(action: Action) -> Result<()> {
         Action::Doorbell { node, refused } if refused => doorbell::is_refused(&node),
         Action::Doorbell { node, .. } => doorbell::kick_requests(&node),
         Action::Misuse { name, node } => {
-            let known = misuse::catalogue();
-            let misuse = known.iter().find(|misuse| misuse.name == name);
+            let known = misuse::catalogue().into_iter();
+            let misuse = known
+                .chain(misuse::of_translation())
+                .find(|misuse| misuse.name == name);
             misuse
                 .with_context(|| format!("'{name}' is not one of the known ways"))?
                 .run(&node)

@@ -7,6 +7,7 @@ mod kicks;
 mod mappings;
 mod queues;
 mod status;
+mod translation;
 
 use anyhow::Result;
 
@@ -31,7 +32,12 @@ impl Misuse {
     }
 }
 
-/// All of them.
+/// Those that only an endpoint that translates addresses answers in a way of its own.
+pub fn of_translation() -> Vec<Misuse> {
+    translation::catalogue()
+}
+
+/// All others.
 pub fn catalogue() -> Vec<Misuse> {
     [
         queues::catalogue(),

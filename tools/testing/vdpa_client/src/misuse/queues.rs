@@ -8,7 +8,7 @@ use virtio::status::Status;
 use vmm_sys_util::eventfd::EventFd;
 
 use super::Misuse;
-use crate::node::{refused, Node, IOVA, QUEUE_SIZE, SIZE};
+use crate::node::{refused, Node, QUEUE_SIZE};
 
 pub fn catalogue() -> Vec<Misuse> {
     vec![
@@ -31,16 +31,6 @@ pub fn catalogue() -> Vec<Misuse> {
             name: "addresses_out_of_range",
             about: "a queue whose areas wrap around leaves a device that can be reset",
             run: addresses_out_of_range,
-        },
-        Misuse {
-            name: "queue_without_memory",
-            about: "a queue in memory that is not mapped leaves a device that can be reset",
-            run: queue_without_memory,
-        },
-        Misuse {
-            name: "ring_goes_away",
-            about: "a ring that is unmapped under the device leaves a device that can be reset",
-            run: ring_goes_away,
         },
     ]
 }
@@ -136,25 +126,4 @@ fn addresses_out_of_range(node: &Node) -> Result<()> {
         node.reset()?;
     }
     Ok(())
-}
-
-fn queue_without_memory(node: &Node) -> Result<()> {
-    let settled = node.negotiate()?;
-    node.start_queue(&Node::areas())?;
-    let running = settled.with(Status::DRIVER_OK);
-    node.device().set_status(running.bits())?;
-    node.reset()
-}
-
-fn ring_goes_away(node: &Node) -> Result<()> {
-    let device = node.device();
-    let settled = node.negotiate()?;
-    node.map()?;
-    node.start_queue(&Node::areas())?;
-    let running = settled.with(Status::DRIVER_OK);
-    device.set_status(running.bits())?;
-    node.expect_status(running)?;
-    device.dma_unmap(IOVA, SIZE)?;
-    node.reset()?;
-    node.map()
 }
