@@ -12,6 +12,7 @@ use kernel::{
         Device,
         DmaMask, //
     },
+    ffi::c_int,
     pci,
     prelude::*, //
 };
@@ -43,4 +44,16 @@ pub fn set_bus_master(pdev: &pci::Device, may: bool) {
             false => bindings::pci_clear_master(as_raw(pdev)),
         }
     }
+}
+
+/// Whether `pdev` may access memory; also true if it does not answer.
+///
+/// Context: process.
+pub fn is_bus_master(pdev: &pci::Device) -> bool {
+    let mut command = 0;
+    // SAFETY: The device is a reference-counted PCI device, and the word is ours.
+    let status = unsafe {
+        bindings::pci_read_config_word(as_raw(pdev), bindings::PCI_COMMAND as c_int, &mut command)
+    };
+    status != 0 || u32::from(command) & bindings::PCI_COMMAND_MASTER != 0
 }

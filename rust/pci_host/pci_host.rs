@@ -19,6 +19,7 @@ pub mod irq;
 
 pub use self::{
     dma::{
+        is_bus_master,
         reach_64_bits,
         set_bus_master, //
     },

@@ -40,6 +40,8 @@ pub(crate) enum Loss {
     NeedsReset,
     /// It did not do what cannot go without.
     Failed,
+    /// A user of the RC took bus mastering away: it can neither reach memory nor interrupt.
+    CutOff,
     /// The bus failed on the way to it.
     BusError,
     /// Its function is reset, by a user of the RC.
@@ -108,7 +110,8 @@ impl Link {
                 .device_status(regs)
                 .filter(|status| status.contains(DeviceStatus::DEVICE_NEEDS_RESET))
                 .map(|_| Loss::NeedsReset)
-                .or_else(|| self.is_overdue().then_some(Loss::Unfinished)),
+                .or_else(|| self.is_overdue().then_some(Loss::Unfinished))
+                .or_else(|| self.is_cut_off().then_some(Loss::CutOff)),
             Health::Silent => Some(Loss::Silent),
             Health::LinkDead => Some(Loss::LinkDead),
             Health::Restarted => Some(Loss::Restarted),
@@ -116,6 +119,12 @@ impl Link {
         if let Some(loss) = loss {
             self.lose(&mut port, loss);
         }
+    }
+
+    /// An endpoint that has nothing to do would not notice, and one whose last interrupt was lost by it would be
+    /// waited for.
+    fn is_cut_off(&self) -> bool {
+        !self.is_lost() && !pci_host::is_bus_master(&self.pdev)
     }
 
     fn is_overdue(&self) -> bool {

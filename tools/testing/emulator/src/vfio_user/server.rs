@@ -200,7 +200,8 @@ impl Connection {
             .map(|refusal| refusal.errno().raw_os_error().unsigned_abs());
         let reply = result.unwrap_or_default();
         let fds: Vec<_> = reply.file.iter().map(|file| file.as_fd()).collect();
-        self.client.send(&header.reply(error).message(&reply.payload), &fds)?;
+        self.client
+            .send(&header.reply(error).message(&reply.payload), &fds)?;
         Ok(())
     }
 

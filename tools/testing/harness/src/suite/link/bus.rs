@@ -14,12 +14,20 @@ use crate::link::Link;
 use crate::runner::{Case, Record};
 use crate::workload::disk::{self, Pattern};
 
+/// Says how often an endpoint was cut off by a user.
+const COUNT_LOSSES: &str = "dmesg | grep -c 'Endpoint lost (CutOff)'; true";
+
 pub fn cases() -> Vec<Case<Link>> {
     vec![
         Case {
             name: "bus_mastering_ends_under_load",
             about: "requests end with errors when the EP cannot reach the RC",
             run: bus_mastering_ends_under_load,
+        },
+        Case {
+            name: "bus_mastering_ends_while_idle",
+            about: "the endpoint is lost also if it has nothing to do",
+            run: bus_mastering_ends_while_idle,
         },
         Case {
             name: "function_is_reset_under_load",
@@ -40,12 +48,27 @@ pub fn cases() -> Vec<Case<Link>> {
 }
 
 fn bus_mastering_ends_under_load(link: &mut Link, record: &mut Record) -> Result<()> {
-    loses_its_endpoint(link, record, |link, served| {
-        // The command register with memory space on, and nothing else.
-        let config = format!("{}/config", sysfs(served));
-        let write = format!(r"printf '\002\000' | dd of={config} bs=2 seek=2 conv=notrunc");
-        link.rc.sh(&write).map(drop)
-    })
+    loses_its_endpoint(link, record, end_bus_mastering)
+}
+
+fn bus_mastering_ends_while_idle(link: &mut Link, _: &mut Record) -> Result<()> {
+    let served = Served::start(link, DISK)?;
+    served.vdpa.disk(&mut link.rc)?;
+    let before = link.rc.sh(COUNT_LOSSES)?;
+    end_bus_mastering(link, &served)?;
+    let is_lost = format!("[ $({COUNT_LOSSES}) -gt {before} ]");
+    link.rc.wait_until(END_BOUND, &is_lost)?;
+    let served = served.replace_vdpa(link)?;
+    let path = served.vdpa.disk(&mut link.rc)?;
+    disk::verify(&mut link.rc, &path, Pattern::Random, 4)?;
+    served.stop(link)
+}
+
+/// Leaves memory space on in the command register, and nothing else.
+fn end_bus_mastering(link: &mut Link, served: &Served) -> Result<()> {
+    let config = format!("{}/config", sysfs(served));
+    let write = format!(r"printf '\002\000' | dd of={config} bs=2 seek=2 conv=notrunc");
+    link.rc.sh(&write).map(drop)
 }
 
 fn function_is_reset_under_load(link: &mut Link, record: &mut Record) -> Result<()> {
