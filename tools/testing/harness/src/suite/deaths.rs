@@ -38,7 +38,7 @@ struct Machines {
 
 impl Bench for Machines {
     fn set_up(layout: &Layout) -> Result<Self> {
-        let mut link = Link::boot(layout, Model::RcWithIommu, Bars::Mapped)?;
+        let mut link = Link::boot(layout, Model::Rc, Bars::Mapped)?;
         modules::load(&mut link.rc, &["epf_vdpa"])?;
         vdpa::load_drivers(&mut link.rc)?;
         vhost_vdpa::load_driver(&mut link.rc)?;

@@ -25,9 +25,10 @@ pub fn catalogue() -> Vec<Misuse> {
 }
 
 fn queue_without_memory(node: &Node) -> Result<()> {
-    let settled = node.negotiate()?;
+    node.negotiate()?;
     node.start_queue(&Node::areas())?;
-    let running = settled.with(Status::DRIVER_OK);
+    // It has to be reset by now: a bit that the kernel does not let a process take back.
+    let running = node.status()?.with(Status::DRIVER_OK);
     node.device().set_status(running.bits())?;
     node.reset()
 }

@@ -109,12 +109,11 @@ fn memory_is_given_back(bench: &mut LinkWithoutIommu, record: &mut Record) -> Re
     })
 }
 
-/// How many pages are pinned by anybody: each that was, less each that was given back.
+/// How many pages are pinned by anybody: each that was, less each that was given back, on all processors.
 fn pinned(rc: &mut Guest) -> Result<i64> {
-    let counted = rc.sh(
-        "awk '/^nr_foll_pin_acquired/ {n += $2} /^nr_foll_pin_released/ {n -= $2} END {print n}' \
-         /proc/vmstat",
-    )?;
+    let counted = rc.sh("echo 1 >/proc/sys/vm/stat_refresh
+         awk '/^nr_foll_pin_acquired/ {n += $2} /^nr_foll_pin_released/ {n -= $2} END {print n}' \
+         /proc/vmstat")?;
     counted
         .parse()
         .context("the kernel does not count pinned pages")
