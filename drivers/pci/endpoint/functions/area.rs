@@ -42,7 +42,7 @@ impl Place {
     ///
     /// # Errors
     ///
-    /// `EFAULT`: some of it is not mapped for this access; `ENOMEM`.
+    /// `EACCES`, which no controller has: some of it is not mapped for this access; `ENOMEM`.
     fn find<M: Mapper>(&self, cache: &WindowCache<M>) -> Result<KVec<Piece>> {
         let mut pieces = KVec::new();
         let mut done = 0;
@@ -50,7 +50,8 @@ impl Place {
         while done < self.len {
             // CAST: A kernel's `u64` holds each `usize`.
             let addr = self.addr.checked_add(done as u64).ok_or(EFAULT)?;
-            let piece = cache.translation.find(addr, self.len - done, self.access)?;
+            let piece = cache.translation.find(addr, self.len - done, self.access);
+            let piece = piece.map_err(|_| EACCES)?;
             // CAST: Not more than was wanted.
             done += piece.length as usize;
             pieces.push(piece, GFP_KERNEL)?;
@@ -85,7 +86,7 @@ impl<W: Window> MappedArea<W> {
     ///
     /// # Errors
     ///
-    /// `EFAULT`: some of an area is not mapped for its access; else it cannot be reached.
+    /// `EACCES`: some of an area is not mapped for its access; else it cannot be reached.
     pub(crate) fn map_all<M: Mapper<Window = W>>(
         cache: &WindowCache<M>,
         places: &[Place; 3],

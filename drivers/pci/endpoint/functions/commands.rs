@@ -157,7 +157,7 @@ impl Commands {
                 );
             }
             match error {
-                error if error == EFAULT => CommandError::BadState,
+                error if error == EACCES => CommandError::BadState,
                 _ => CommandError::NoResources,
             }
         })

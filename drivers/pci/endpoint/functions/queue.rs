@@ -53,7 +53,7 @@ impl RcMemory {
     ///
     /// # Errors
     ///
-    /// `EINVAL`: the size is not a legal one; `ENOMEM`: no memory; `EFAULT`: they are not in the address
+    /// `EINVAL`: the size is not a legal one; `ENOMEM`: no memory; `EACCES`: they are not in the address
     /// space, or not for what is done there; else they cannot be reached.
     pub(crate) fn map(cache: &Arc<WindowCache>, setup: &QueueSetup) -> Result<Self> {
         let size = QueueSize::new(setup.size().get()).ok_or(EINVAL)?;
