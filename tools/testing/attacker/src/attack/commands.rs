@@ -33,12 +33,6 @@ pub fn attacks() -> Vec<Attack> {
             run: reserved_argument_bits,
         },
         Attack {
-            name: "features_that_are_not_offered",
-            about: "MAP and UNMAP, legal or not, are not supported",
-            device: Device::Disk,
-            run: features_that_are_not_offered,
-        },
-        Attack {
             name: "commands_in_the_wrong_state",
             about: "commands come before and after the states that they belong to",
             device: Device::Disk,
@@ -138,18 +132,6 @@ fn reserved_argument_bits(target: &Target) -> Result<()> {
     refused(Opcode::SetQueueState, &[0, 0, 1 << 16])?;
     refused(Opcode::SetStatus, &[u32::from(SETTLED) | 0x10])?;
     refused(Opcode::SetStatus, &[u32::from(SETTLED) | 0x20])
-}
-
-fn features_that_are_not_offered(target: &Target) -> Result<()> {
-    let wire = target.wire();
-    target.driver()?.bring_up(0)?;
-    for opcode in [Opcode::Map, Opcode::Unmap] {
-        for value in BOUNDARIES {
-            let arguments = vec![value; opcode.argument_words()];
-            wire.expect_refusal(opcode as u8, &arguments, CommandError::NotSupported)?;
-        }
-    }
-    Ok(())
 }
 
 fn commands_in_the_wrong_state(target: &Target) -> Result<()> {
