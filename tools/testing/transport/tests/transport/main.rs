@@ -12,4 +12,5 @@ mod interleavings;
 mod liveness;
 mod model;
 mod overwritten;
+mod plans;
 mod properties;
