@@ -165,6 +165,12 @@ impl Guest {
         self.sh_within(bound, &script).map(drop)
     }
 
+    /// Waits until the kernel has logged some words since the case began.
+    pub fn wait_for_message(&mut self, bound: Duration, words: &str) -> Result<()> {
+        let since_mark = "dmesg | tac | sed '/harness: mark/q'";
+        self.wait_until(bound, &format!("{since_mark} | grep -qF '{words}'"))
+    }
+
     /// Runs a command that must fail, and returns what it printed.
     pub fn sh_fails(&mut self, script: &str) -> Result<String> {
         let output = self.try_sh_within(COMMAND_BOUND, script)?;

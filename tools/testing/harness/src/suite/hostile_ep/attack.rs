@@ -201,9 +201,7 @@ impl Attacked<'_> {
 
     /// Waits until the RC's log says something.
     pub fn wait_for_message(&mut self, words: &str) -> Result<()> {
-        let since_mark = "dmesg | tac | sed '/harness: mark/q'";
-        let condition = format!("{since_mark} | grep -qF '{words}'");
-        self.wait_until(&condition)
+        self.link.rc.wait_for_message(BOUND, words)
     }
 
     /// Adds a device, reads its configuration, and takes it away.
