@@ -10,7 +10,7 @@
 //! 5. leaves: `controller::interrupt`, the send side of a socket, `trace`, `faults`
 //!
 //! Nobody waits for a virtual machine monitor while holding any of them. The RC thread may wait for
-//! the EP's monitor (withdrawal of window pages), the EP thread waits for no monitor at all: this
+//! the EP's monitor (pages of the window), the EP thread waits for no monitor at all: this
 //! is what keeps two monitors which hold their own big locks from waiting for each other.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -224,6 +224,28 @@ fn pages_are_withdrawn_before_the_rc_sees_bus_mastering_off() {
 }
 
 #[test]
+fn pages_are_there_before_the_rc_knows_that_its_memory_is_mapped() {
+    let (rig, window) = open();
+    let (status, _) = command_with(&rig, &window, 1, Opcode::Map, &[0, RC_RAM, 0x1000]);
+    assert_eq!(status, Status::Ok);
+    let is_there = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            assert_eq!(window.serve(0), unmap_request(0, 0x1000));
+            window.serve_after(0, || is_there.store(true, Ordering::SeqCst));
+        });
+        rig.rc().dma_unmap(RC_RAM, RAM_SIZE).expect("memory");
+        rig.rc()
+            .dma_map(RC_RAM, RAM_SIZE, RC_FILE_OFFSET, Some(&rig.rc_ram))
+            .expect("memory");
+        assert!(
+            is_there.load(Ordering::SeqCst),
+            "the RC's map returned before its pages were in the window"
+        );
+    });
+}
+
+#[test]
 fn reset_stop_and_removal_of_memory_withdraw_pages() {
     let (rig, window) = open();
     let map = [0, RC_RAM, 0x1000];
@@ -251,10 +273,13 @@ fn reset_stop_and_removal_of_memory_withdraw_pages() {
     restore();
     let remove = || drop(rig.rc().dma_unmap(RC_RAM, RAM_SIZE));
     assert_eq!(withdrawn(&remove), unmap_request(0, 0x1000));
-    rig.rc()
-        .dma_map(RC_RAM, RAM_SIZE, RC_FILE_OFFSET, Some(&rig.rc_ram))
-        .expect("memory");
-    assert_eq!(window.serve(0), map_request(0, 0, 0x1000));
+    let add = || {
+        let map = rig
+            .rc()
+            .dma_map(RC_RAM, RAM_SIZE, RC_FILE_OFFSET, Some(&rig.rc_ram));
+        map.expect("memory");
+    };
+    assert_eq!(withdrawn(&add), map_request(0, 0, 0x1000));
     let stop = || rig.ok(Opcode::Stop, 0, &[]);
     assert_eq!(withdrawn(&stop), unmap_request(0, 0x1000));
 }

@@ -33,7 +33,7 @@ use pages::{Goal, Pages};
 
 pub use pages::MAX_PIECES;
 
-/// Time that the RC waits for the withdrawal of pages; QEMU gives up a vfio-user request after 5 s.
+/// Time that the RC waits for pages to come or go; QEMU gives up a vfio-user request after 5 s.
 const SETTLE_TIME: Duration = Duration::from_secs(4);
 
 /// Translations and pages of the outbound window.
@@ -272,7 +272,7 @@ impl Outbound {
         Status::Failed
     }
 
-    /// Waits until all changes made so far have reached the pages.
+    /// Waits until all changes made so far have reached the pages, those that fit.
     pub fn settle(&self) {
         let state = lock(&self.state);
         let wanted = state.generation;
@@ -280,9 +280,7 @@ impl Outbound {
         let result = self.done.wait_timeout_while(state, SETTLE_TIME, waiting);
         let (_state, timeout) = result.unwrap_or_else(PoisonError::into_inner);
         if timeout.timed_out() {
-            tracing::error!(
-                "The EP's monitor did not withdraw window pages within {SETTLE_TIME:?}"
-            );
+            tracing::error!("The EP's monitor did not change window pages within {SETTLE_TIME:?}");
         }
     }
 
@@ -340,6 +338,9 @@ impl Outbound {
         let mut pages = Pages::new(Arc::clone(&self.rc_memory), Arc::clone(&self.trace));
         while let Some((generation, goal)) = self.next_goal() {
             let failed = pages.reach(&goal);
+            if !failed.is_empty() {
+                tracing::warn!("{} translations lack pages of the window", failed.len());
+            }
             let mut state = lock(&self.state);
             state.done = generation;
             state.failed = failed;

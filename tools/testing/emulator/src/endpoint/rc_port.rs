@@ -142,6 +142,8 @@ impl Device for Function {
     fn dma_map(&self, map: &DmaMap, file: Option<OwnedFd>) -> Result<(), Refusal> {
         self.fabric.map_memory(Side::Rc, map, file)?;
         self.fabric.outbound.refresh();
+        // An RC with DMA remapping tells the EP of what it has mapped as soon as this returns.
+        self.fabric.outbound.settle();
         Ok(())
     }
 
