@@ -79,7 +79,8 @@ impl Model {
                 cpu: "max",
                 memory: "1G",
                 more: PROCESSORS,
-                kernel_parameters: "console=ttyS0",
+                // Interrupt remapping makes the kernel panic if no timer tick comes in time, as on a busy host.
+                kernel_parameters: "console=ttyS0 no_timer_check",
                 // While identify_cpu() has forgotten LA57, KASAN takes good addresses for wild ones.
                 debug_parameters: "no5lvl",
             },
@@ -91,7 +92,7 @@ impl Model {
                     "-device",
                     "intel-iommu,intremap=on,caching-mode=on",
                 ],
-                kernel_parameters: "console=ttyS0 intel_iommu=off",
+                kernel_parameters: "console=ttyS0 no_timer_check intel_iommu=off",
                 ..Self::Rc.hardware()
             },
             Self::RcWithIommu => Hardware {
@@ -102,7 +103,7 @@ impl Model {
                     "-device",
                     "intel-iommu,intremap=on,caching-mode=on",
                 ],
-                kernel_parameters: "console=ttyS0 intel_iommu=on",
+                kernel_parameters: "console=ttyS0 no_timer_check intel_iommu=on",
                 ..Self::Rc.hardware()
             },
         }
