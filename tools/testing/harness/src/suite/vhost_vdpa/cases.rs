@@ -59,14 +59,14 @@ fn process_has_the_disk<B: Offers>(bench: &mut B, _: &mut Record) -> Result<()> 
     with_node(bench, |bench, node| {
         let file = DISK.file();
         let commands = [
-            "write -P 0xa5 4k 1M",
+            "write -P 0xa5 4k 512k",
             "flush",
-            "read -P 0xa5 4k 1M",
+            "read -P 0xa5 4k 512k",
             "read -P 0 0 4k",
         ];
         blkio::qemu_io(bench.driver(), node, &commands)?;
         bench.backend().sh(&format!(
-            "tr '\\0' '\\245' </dev/zero | head -c 1048576 | cmp -n 1048576 - {file} 0 4096"
+            "tr '\\0' '\\245' </dev/zero | head -c 524288 | cmp -n 524288 - {file} 0 4096"
         ))?;
         bench.backend().sh(&format!(
             "tr '\\0' '\\132' </dev/zero | head -c 4096 | dd of={file} conv=notrunc 2>/dev/null"
@@ -74,8 +74,8 @@ fn process_has_the_disk<B: Offers>(bench: &mut B, _: &mut Record) -> Result<()> 
         let last = u64::from(DISK.mib) * (1 << 20) - 512;
         let commands = [
             "read -P 0x5a 0 4k",
-            "discard 4k 1M",
-            "read -P 0 4k 1M",
+            "discard 4k 512k",
+            "read -P 0 4k 512k",
             &format!("write -P 1 {last} 512"),
         ];
         blkio::qemu_io(bench.driver(), node, &commands)?;
