@@ -262,6 +262,16 @@ impl ConfigOps for EpfDevice {
         }
     }
 
+    /// A group that does not exist is no group, which `vhost_vdpa` answers with `EIO`.
+    fn get_vq_group(&self, vq: u16) -> u32 {
+        self.link.queue_group(vq).map_or(u32::MAX, u32::from)
+    }
+
+    fn set_group_asid(&self, group: u32, space: u32) -> Result {
+        let command = Command::SetGroupSpace { group, space };
+        self.link.command(&command).map(drop)
+    }
+
     fn get_vq_size(&self, vq: u16) -> u16 {
         self.link.queue_size(vq)
     }
@@ -372,9 +382,9 @@ impl ConfigOps for EpfDevice {
         self.process.as_ref().ok_or(EINVAL)?.map(range)
     }
 
-    fn dma_unmap(&self, iova: u64, size: u64) {
+    fn dma_unmap(&self, space: u32, iova: u64, size: u64) {
         if let Some(process) = &self.process {
-            process.unmap(iova, size);
+            process.unmap(space, iova, size);
         }
     }
 }

@@ -143,6 +143,12 @@ impl Link {
             .map_or(0, |size| size.get())
     }
 
+    /// Group of a queue; `None` if there is no such queue, or its group does not exist. Context: any.
+    pub(crate) fn queue_group(&self, index: u16) -> Option<u16> {
+        let queue = self.identity.queue(index)?;
+        self.identity.queue_group(self.bars.registers(), queue)
+    }
+
     /// Kicks a queue. Context: any, also with interrupts off.
     pub(crate) fn kick(&self, index: u16) {
         if let Some(doorbell) = self.doorbells.get(usize::from(index)) {

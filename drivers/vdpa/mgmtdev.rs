@@ -28,6 +28,7 @@ use kernel::{
         Arc, //
     }, //
 };
+use transport::GroupCounts;
 use vdpa::{
     Attributes,
     Capabilities,
@@ -122,6 +123,14 @@ impl EpfManagement {
         (*self.pdev).as_ref()
     }
 
+    /// How many groups of queues and address spaces a process sees: an IOMMU has one for the function.
+    fn groups(&self, process: &Option<Arc<ProcessMemory>>) -> GroupCounts {
+        match process {
+            Some(_) => self.link.identity().groups(),
+            None => GroupCounts::ONE,
+        }
+    }
+
     /// The memory of a process that drives the device, if the endpoint has to translate its addresses: an
     /// IOMMU does it for nothing.
     fn process_memory(&self) -> Result<Option<Arc<ProcessMemory>>> {
@@ -133,10 +142,13 @@ impl EpfManagement {
 
     fn make(&self, name: &CStr, request: &Request) -> Result<Unregistered<EpfDevice>> {
         let process = self.process_memory()?;
+        let groups = self.groups(&process);
         let options = Options {
             name: Some(name),
             parent: (*self.pdev).as_ref(),
             queues: self.link.identity().num_queues().into(),
+            groups: groups.groups.into(),
+            spaces: groups.spaces.into(),
             memory: match process {
                 Some(_) => Memory::Translated(self.dma()),
                 None => Memory::Dma(self.dma()),

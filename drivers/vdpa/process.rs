@@ -30,9 +30,6 @@ use vdpa::{
     Permission, //
 };
 
-/// The one address space of the endpoint.
-const SPACE: u16 = 0;
-
 /// What the process has mapped.
 #[pin_data]
 pub(crate) struct ProcessMemory {
@@ -73,7 +70,7 @@ impl ProcessMemory {
     /// not touch the memory.
     pub(crate) fn map(&self, range: &DmaRange) -> Result {
         let space = &mut *self.space.lock();
-        space.mappings.push(mapping_of(range), GFP_KERNEL)?;
+        space.mappings.push(mapping_of(range)?, GFP_KERNEL)?;
         let told = self.tell(space);
         if told.is_err() {
             // The last one was told last, if at all.
@@ -84,14 +81,19 @@ impl ProcessMemory {
     }
 
     /// Takes a mapping away; when this returns, the endpoint does not touch the memory any more.
-    pub(crate) fn unmap(&self, iova: u64, size: u64) {
+    pub(crate) fn unmap(&self, number: u32, iova: u64, size: u64) {
+        let Ok(range) = range_of(number, iova, size) else {
+            return;
+        };
         let space = &mut *self.space.lock();
-        let is_it = |mapping: &Mapping| mapping.range.iova == iova;
+        let is_it = |mapping: &Mapping| {
+            (mapping.range.space, mapping.range.iova) == (range.space, range.iova)
+        };
         let Some(index) = space.mappings.iter().position(is_it) else {
             return;
         };
         if index < space.told {
-            self.unmap_on_endpoint(range_of(iova, size));
+            self.unmap_on_endpoint(range);
             space.told -= 1;
         }
         // There is one at this index.
@@ -108,7 +110,7 @@ impl ProcessMemory {
         let space = &mut *self.space.lock();
         self.tell(space)?;
         if !space.has_iovas {
-            self.command(&Command::Unmap(range_of(0, MAP_ALIGN)))?;
+            self.command(&Command::Unmap(range_of(0, 0, MAP_ALIGN)?))?;
             space.has_iovas = true;
         }
         Ok(())
@@ -151,19 +153,22 @@ impl ProcessMemory {
     }
 }
 
-fn range_of(iova: u64, size: u64) -> Range {
-    Range {
-        space: SPACE,
+/// # Errors
+///
+/// `EINVAL`: no endpoint has an address space of this number.
+fn range_of(space: u32, iova: u64, size: u64) -> Result<Range> {
+    Ok(Range {
+        space: space.try_into()?,
         iova,
         length: size,
-    }
+    })
 }
 
-fn mapping_of(range: &DmaRange) -> Mapping {
-    Mapping {
-        range: range_of(range.iova, range.size),
+fn mapping_of(range: &DmaRange) -> Result<Mapping> {
+    Ok(Mapping {
+        range: range_of(range.space, range.iova, range.size)?,
         pci_addr: range.address,
         read: range.permission != Permission::Write,
         write: range.permission != Permission::Read,
-    }
+    })
 }

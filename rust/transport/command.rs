@@ -49,11 +49,13 @@ pub enum Opcode {
     Map = 0x20,
     /// Removes mappings from an address space.
     Unmap = 0x21,
+    /// Puts a group of queues into an address space.
+    SetGroupSpace = 0x22,
 }
 
 impl Opcode {
     /// All opcodes of this version.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::SetStatus,
         Self::SetFeatures,
         Self::Reset,
@@ -68,6 +70,7 @@ impl Opcode {
         Self::GetQueueState,
         Self::Map,
         Self::Unmap,
+        Self::SetGroupSpace,
     ];
 
     /// The opcode with the given number, if this version has one.
@@ -80,7 +83,7 @@ impl Opcode {
         match self {
             Self::Reset | Self::Suspend | Self::Resume => 0,
             Self::SetStatus | Self::EnableQueue | Self::DisableQueue | Self::GetQueueState => 1,
-            Self::SetFeatures | Self::WriteConfig => 2,
+            Self::SetFeatures | Self::WriteConfig | Self::SetGroupSpace => 2,
             Self::SetInterrupts | Self::SetQueueState => 3,
             Self::Unmap => 5,
             Self::Map => 8,
@@ -93,6 +96,7 @@ impl Opcode {
         match self {
             Self::Suspend | Self::Resume => TransportFeatures::SUSPEND,
             Self::Map | Self::Unmap => TransportFeatures::MAP,
+            Self::SetGroupSpace => TransportFeatures::GROUPS,
             _ => TransportFeatures::NONE,
         }
     }
@@ -228,9 +232,6 @@ impl ConfigData {
     }
 }
 
-/// Number of address spaces.
-pub const NUM_SPACES: u16 = 1;
-
 /// What IOVAs, PCI addresses and lengths of mappings are multiples of: the smallest page that systems
 /// have. So no word of a ring lies in two mappings.
 pub const MAP_ALIGN: u64 = 4096;
@@ -340,6 +341,13 @@ pub enum Command {
     Map(Mapping),
     /// `UNMAP`.
     Unmap(Range),
+    /// `GROUP_SET_SPACE`.
+    SetGroupSpace {
+        /// Number of the group.
+        group: u32,
+        /// Number of the address space.
+        space: u32,
+    },
 }
 
 impl Command {
@@ -360,6 +368,7 @@ impl Command {
             Self::GetQueueState(_) => Opcode::GetQueueState,
             Self::Map(_) => Opcode::Map,
             Self::Unmap(_) => Opcode::Unmap,
+            Self::SetGroupSpace { .. } => Opcode::SetGroupSpace,
         }
     }
 }

@@ -10,9 +10,9 @@ use crate::command::{
     Command,
     CommandError,
     Mapping,
-    Range,
-    NUM_SPACES, //
+    Range, //
 };
+use crate::group::Groups;
 use crate::handler::CommandHandler;
 use crate::interrupts::Interrupts;
 use crate::layout::MAX_QUEUES;
@@ -52,6 +52,8 @@ pub(crate) struct Offer {
     pub(crate) config_size: u32,
     pub(crate) num_queues: u16,
     pub(crate) queue_size_max: [QueueSize; MAX_QUEUES],
+    /// All groups are in address space 0.
+    pub(crate) groups: Groups,
 }
 
 /// Results of a command that was executed.
@@ -75,6 +77,7 @@ pub(crate) struct Device {
     is_suspended: bool,
     /// Addresses are IOVAs, not PCI addresses.
     has_iovas: bool,
+    groups: Groups,
     phases: [Phase; MAX_QUEUES],
 }
 
@@ -89,6 +92,7 @@ impl Device {
             interrupts: Interrupts::default(),
             is_suspended: false,
             has_iovas: false,
+            groups: offer.groups,
             phases: [Phase::Unset; MAX_QUEUES],
         }
     }
@@ -149,6 +153,7 @@ impl Device {
             Command::GetQueueState(queue) => self.queue_state(queue, handler),
             Command::Map(ref mapping) => self.map(mapping, handler),
             Command::Unmap(ref range) => self.unmap(range, handler),
+            Command::SetGroupSpace { group, space } => self.set_group_space(group, space),
         }
     }
 
@@ -264,7 +269,7 @@ impl Device {
             return Err(CommandError::BadState);
         };
         require(!self.is_suspended, CommandError::BadState)?;
-        handler.enable_queue(queue)?;
+        handler.enable_queue(queue, self.groups.space_of(queue))?;
         self.set_phase(queue, Phase::Enabled(size));
         Ok(Outcome::Queue(queue, true))
     }
@@ -318,10 +323,23 @@ impl Device {
         Ok(Outcome::Done)
     }
 
+    fn set_group_space(&mut self, group: u32, space: u32) -> Executed {
+        let mut groups = self.groups;
+        let changed = groups.set_space(group, space);
+        changed.ok_or(CommandError::BadArgument)?;
+        let is_moved = |queue| self.is_enabled(queue) && u32::from(groups.of(queue)) == group;
+        let mut queues = (0..self.offer.num_queues.into())
+            .filter_map(|index| QueueIndex::new(index, self.offer.num_queues));
+        require(!queues.any(is_moved), CommandError::BadState)?;
+        self.groups = groups;
+        Ok(Outcome::Done)
+    }
+
     /// Checks the number of the address space, and that no queue would change the meaning of its
     /// addresses.
     fn check_space(&self, range: &Range) -> Result<(), CommandError> {
-        require(range.space < NUM_SPACES, CommandError::BadArgument)?;
+        let spaces = self.groups.counts().spaces;
+        require(range.space < spaces, CommandError::BadArgument)?;
         let is_enabled = |phase: &Phase| matches!(phase, Phase::Enabled(_));
         let is_change = !self.has_iovas && self.phases.iter().any(is_enabled);
         require(!is_change, CommandError::BadState)

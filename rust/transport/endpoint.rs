@@ -13,6 +13,10 @@ use crate::command::{
 };
 use crate::device::Offer;
 use crate::fixed::FixedWords;
+use crate::group::{
+    GroupCounts,
+    Groups, //
+};
 use crate::handler::CommandHandler;
 use crate::interrupts::Interrupts;
 use crate::layout::{
@@ -41,6 +45,8 @@ pub struct QueueDescription {
     pub size_max: QueueSize,
     /// Value that kicks it; not used with polled doorbells.
     pub doorbell: u32,
+    /// Number of its group.
+    pub group: u16,
 }
 
 /// The device that the EP offers.
@@ -54,6 +60,9 @@ pub struct Description<'a> {
     pub device_features: u64,
     /// What the [`CommandHandler`] implements beyond the basic commands.
     pub transport_features: TransportFeatures,
+    /// How many groups and address spaces there are; [`GroupCounts::ONE`] unless
+    /// [`GROUPS`](TransportFeatures::GROUPS) is among the features.
+    pub groups: GroupCounts,
     /// The queues, as many as the layout has room for.
     pub queues: &'a [QueueDescription],
 }
@@ -67,6 +76,8 @@ pub enum StartError {
     Features,
     /// The number of queues is not that of the layout.
     QueueCount,
+    /// Too many groups or address spaces, or none, or a queue in a group that does not exist.
+    Groups,
     /// A session is running.
     Running,
 }
@@ -213,6 +224,14 @@ impl EndpointPort {
         if description.queues.len() != usize::from(self.layout.num_queues()) {
             return Err(StartError::QueueCount);
         }
+        let has_groups = description
+            .transport_features
+            .contains(TransportFeatures::GROUPS);
+        if !has_groups && description.groups != GroupCounts::ONE {
+            return Err(StartError::Groups);
+        }
+        let of_queues = description.queues.iter().map(|queue| queue.group);
+        let groups = Groups::new(description.groups, of_queues).ok_or(StartError::Groups)?;
         let mut queue_size_max = [QueueSize::MIN; MAX_QUEUES];
         for (to, queue) in queue_size_max.iter_mut().zip(description.queues) {
             *to = queue.size_max;
@@ -223,6 +242,7 @@ impl EndpointPort {
             config_size: self.layout.config.size,
             num_queues: self.layout.num_queues,
             queue_size_max,
+            groups,
         })
     }
 

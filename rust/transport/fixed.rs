@@ -9,6 +9,7 @@ use crate::endpoint::{
     Description,
     QueueDescription, //
 };
+use crate::group::GroupCounts;
 use crate::layout::{
     Layout,
     IDENTITY_SIZE,
@@ -35,6 +36,7 @@ pub(crate) struct FixedWords {
     device_features: u64,
     device_id: u32,
     vendor_id: u32,
+    groups: GroupCounts,
     /// As many as the layout has room for.
     queues: [QueueDescription; MAX_QUEUES],
 }
@@ -44,6 +46,7 @@ impl FixedWords {
         let mut queues = [QueueDescription {
             size_max: QueueSize::MIN,
             doorbell: 0,
+            group: 0,
         }; MAX_QUEUES];
         for (to, from) in queues.iter_mut().zip(description.queues) {
             *to = *from;
@@ -54,6 +57,7 @@ impl FixedWords {
             device_features: description.device_features,
             device_id: description.device_id,
             vendor_id: description.vendor_id,
+            groups: description.groups,
             queues,
         }
     }
@@ -72,20 +76,28 @@ impl FixedWords {
         regs.write32(offset::VENDOR_ID, self.vendor_id);
         let sizes = self.queues.iter().map(|queue| queue.size_max.get());
         regs.write32(offset::QUEUE_SIZE_MAX, sizes.max().unwrap_or(0).into());
+        self.write_groups(regs);
         self.layout.write(regs);
         for (index, queue) in self.layout.queues().zip(&self.queues) {
             let write = |word, value| regs.write32(self.layout.queue_word(index, word), value);
             write(offset::queue::SIZE_MAX, queue.size_max.get().into());
             write(offset::queue::DOORBELL, queue.doorbell);
-            write(offset::queue::RESERVED, 0);
+            write(offset::queue::GROUP, queue.group.into());
         }
         reserved_words().for_each(|word| regs.write32(word, 0));
+    }
+
+    /// Reserved words without the feature.
+    fn write_groups(&self, regs: &impl Registers) {
+        let has_groups = self.transport_features.contains(TransportFeatures::GROUPS);
+        let word = |count: u16| if has_groups { count.into() } else { 0 };
+        regs.write32(offset::NUM_GROUPS, word(self.groups.groups));
+        regs.write32(offset::NUM_SPACES, word(self.groups.spaces));
     }
 }
 
 /// The reserved words of the identity.
 fn reserved_words() -> impl Iterator<Item = Offset> {
-    let between = offset::RESERVED.bytes()..offset::COMMAND_REGION.bytes();
-    let behind = offset::RESERVED_END.bytes()..IDENTITY_SIZE;
-    between.chain(behind).step_by(4).map(Offset::new)
+    let behind = offset::RESERVED.bytes()..IDENTITY_SIZE;
+    behind.step_by(4).map(Offset::new)
 }

@@ -101,6 +101,7 @@ impl Command {
             }
             Self::Map(mapping) => encode_map(&mapping),
             Self::Unmap(range) => Frame::new(opcode, &range_words(&range)),
+            Self::SetGroupSpace { group, space } => Frame::new(opcode, &[group, space]),
         }
     }
 
@@ -138,6 +139,7 @@ impl Command {
             Opcode::GetQueueState => Self::GetQueueState(a),
             Opcode::Map => Self::Map(decode_map(&frame.arguments)?),
             Opcode::Unmap => Self::Unmap(decode_range(&frame.arguments)?),
+            Opcode::SetGroupSpace => Self::SetGroupSpace { group: a, space: b },
         })
     }
 }

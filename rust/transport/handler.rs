@@ -63,12 +63,13 @@ pub trait CommandHandler {
     /// `NoResources` if the queue could not be enabled.
     fn setup_queue(&mut self, setup: &QueueSetup) -> Result<(), CommandError>;
 
-    /// Maps a queue and looks at its available index once, as if kicked (D5).
+    /// Maps a queue, whose addresses are those of address space `space`, and looks at its available index
+    /// once, as if kicked (D5).
     ///
     /// # Errors
     ///
     /// `NoResources` if it cannot be mapped; `BadState` if an area is not in the address space.
-    fn enable_queue(&mut self, queue: QueueIndex) -> Result<(), CommandError>;
+    fn enable_queue(&mut self, queue: QueueIndex, space: u16) -> Result<(), CommandError>;
 
     /// Stops and unmaps an enabled queue; its state is kept. When it returns, nothing touches the
     /// queue or its buffers.

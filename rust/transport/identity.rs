@@ -7,6 +7,7 @@
 use crate::config::ConfigReadError;
 use crate::doorbell::Doorbell;
 use crate::feature;
+use crate::group::GroupCounts;
 use crate::layout::{
     BarSizes,
     DoorbellKind,
@@ -56,6 +57,8 @@ pub enum IdentityError {
     QueueSize(u32),
     /// Unknown kind of doorbells.
     DoorbellKind(u32),
+    /// Too many groups or address spaces, or none.
+    Groups(GroupCounts),
     /// The regions are not legal.
     Layout(LayoutError),
 }
@@ -74,6 +77,7 @@ pub struct Identity {
     device_id: u32,
     vendor_id: u32,
     queue_size_max: QueueSize,
+    groups: GroupCounts,
     layout: Layout,
 }
 
@@ -120,16 +124,17 @@ impl Identity {
             return Err(IdentityError::DeviceId);
         }
         let size_max = regs.read32(offset::QUEUE_SIZE_MAX);
+        let transport_features =
+            TransportFeatures::from_word(regs.read32(offset::TRANSPORT_FEATURES));
         Ok(Self {
             version,
             epoch,
-            transport_features: TransportFeatures::from_word(
-                regs.read32(offset::TRANSPORT_FEATURES),
-            ),
+            transport_features,
             device_features,
             device_id,
             vendor_id: regs.read32(offset::VENDOR_ID),
             queue_size_max: QueueSize::new(size_max).ok_or(IdentityError::QueueSize(size_max))?,
+            groups: read_groups(regs, transport_features)?,
             layout: Layout::read(regs, register_bar)?,
         })
     }
@@ -179,6 +184,11 @@ impl Identity {
         self.layout.config.size
     }
 
+    /// How many groups of queues and address spaces there are.
+    pub fn groups(&self) -> GroupCounts {
+        self.groups
+    }
+
     /// Where the regions are.
     pub fn layout(&self) -> &Layout {
         &self.layout
@@ -193,6 +203,15 @@ impl Identity {
     pub fn queue_size(&self, regs: &impl Registers, queue: QueueIndex) -> Option<QueueSize> {
         let size = regs.read32(self.layout.queue_word(queue, offset::queue::SIZE_MAX));
         QueueSize::new(size).filter(|size| *size <= self.queue_size_max)
+    }
+
+    /// The group of `queue`; `None` if the EP wrote one that does not exist.
+    pub fn queue_group(&self, regs: &impl Registers, queue: QueueIndex) -> Option<u16> {
+        let has_groups = self.transport_features.contains(TransportFeatures::GROUPS);
+        let word = self.layout.queue_word(queue, offset::queue::GROUP);
+        let group = if has_groups { regs.read32(word) } else { 0 };
+        let group = u16::try_from(group).ok()?;
+        (group < self.groups.groups).then_some(group)
     }
 
     /// The doorbell of `queue`; for polled ones, `slot` is the value in the slot.
@@ -271,6 +290,25 @@ fn read_epoch(regs: &impl Registers) -> Result<Epoch, IdentityError> {
         epoch if is_ready => Epoch::new(epoch).ok_or(IdentityError::NotReady),
         _ => Err(IdentityError::NotReady),
     }
+}
+
+fn read_groups(
+    regs: &impl Registers,
+    features: TransportFeatures,
+) -> Result<GroupCounts, IdentityError> {
+    if !features.contains(TransportFeatures::GROUPS) {
+        return Ok(GroupCounts::ONE);
+    }
+    // What is too large for 16 bits is not legal either.
+    let count = |word| u16::try_from(regs.read32(word)).unwrap_or(u16::MAX);
+    let counts = GroupCounts {
+        groups: count(offset::NUM_GROUPS),
+        spaces: count(offset::NUM_SPACES),
+    };
+    let is_legal = counts.is_legal();
+    is_legal
+        .then_some(counts)
+        .ok_or(IdentityError::Groups(counts))
 }
 
 impl Layout {

@@ -38,8 +38,10 @@ offsets! {
     NUM_QUEUES = 0x30;
     /// Identity: largest size in the queue table.
     QUEUE_SIZE_MAX = 0x34;
-    /// Identity: two reserved words.
-    RESERVED = 0x38;
+    /// Identity: number of groups of queues.
+    NUM_GROUPS = 0x38;
+    /// Identity: number of address spaces.
+    NUM_SPACES = 0x3c;
     /// Identity: offset and size of the command block, two words.
     COMMAND_REGION = 0x40;
     /// Identity: offset and size of the queue table, two words.
@@ -63,7 +65,7 @@ offsets! {
     /// Identity: offset and size of the MSI-X table and pending bits, two words.
     MSIX_REGION = 0x78;
     /// Identity: reserved words up to its end.
-    RESERVED_END = 0x80;
+    RESERVED = 0x80;
 }
 
 /// Offsets from the start of the command block.
@@ -103,7 +105,7 @@ pub mod queue {
         STATUS = 0x4;
         /// EP: value that kicks the queue.
         DOORBELL = 0x8;
-        /// Reserved.
-        RESERVED = 0xc;
+        /// EP: group of the queue.
+        GROUP = 0xc;
     }
 }

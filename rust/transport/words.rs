@@ -16,7 +16,7 @@ pub struct Version {
 
 impl Version {
     /// The version that this crate implements.
-    pub const CURRENT: Self = Self { major: 1, minor: 0 };
+    pub const CURRENT: Self = Self { major: 1, minor: 1 };
 
     /// The version as it is written.
     pub const fn word(self) -> u32 {
@@ -62,10 +62,12 @@ impl TransportFeatures {
     pub const SUSPEND: Self = Self(1 << 0);
     /// `MAP` and `UNMAP`.
     pub const MAP: Self = Self(1 << 1);
+    /// `GROUP_SET_SPACE`, and the words of the identity and the queue table that tell of groups.
+    pub const GROUPS: Self = Self(1 << 2);
 
     /// Features as they were read; unknown bits are dropped.
     pub const fn from_word(word: u32) -> Self {
-        Self(word & (Self::SUSPEND.0 | Self::MAP.0))
+        Self(word & (Self::SUSPEND.0 | Self::MAP.0 | Self::GROUPS.0))
     }
 
     /// The features as they are written.

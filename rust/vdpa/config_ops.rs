@@ -65,6 +65,8 @@ pub enum Permission {
 /// Memory of a process, and where the device finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DmaRange {
+    /// The number of the address space.
+    pub space: u32,
     /// The address that the process calls the first byte by.
     pub iova: u64,
     /// Size in bytes.
@@ -157,6 +159,22 @@ pub trait ConfigOps: Send + Sync + Sized + 'static {
     ///
     /// `EINVAL` by custom: there is none, or it is shared.
     fn get_vq_irq(&self, _vq: u16) -> Result<u32> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Returns the group of a queue, below the number of groups that the device was made with. Queues of one
+    /// group are always in the same address space.
+    fn get_vq_group(&self, _vq: u16) -> u32 {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Puts the queues of a group into an address space. `vhost_vdpa` has checked both numbers, and does not
+    /// ask after DRIVER_OK. All groups are in address space 0 after a reset.
+    ///
+    /// # Errors
+    ///
+    /// Any; passed to user space.
+    fn set_group_asid(&self, _group: u32, _space: u32) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -273,7 +291,7 @@ pub trait ConfigOps: Send + Sync + Sized + 'static {
 
     /// Takes one mapping away, as it was made; when this returns, the device does not touch the memory
     /// any more. May come after a reset, which takes none away.
-    fn dma_unmap(&self, _iova: u64, _size: u64) {
+    fn dma_unmap(&self, _space: u32, _iova: u64, _size: u64) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }

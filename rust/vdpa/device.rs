@@ -66,6 +66,11 @@ pub struct Options<'a> {
     pub parent: &'a device::Device,
     /// The number of virtqueues.
     pub queues: u32,
+    /// The number of groups of virtqueues, and of address spaces. [`Memory::Dma`] has one of each only, as all
+    /// processes and drivers use the address space of the IOMMU.
+    pub groups: u32,
+    /// See [`groups`](Self::groups).
+    pub spaces: u32,
     /// How the device reaches memory.
     pub memory: Memory<'a>,
     /// Whether the device implements [`suspend`](ConfigOps::suspend) and [`resume`](ConfigOps::resume),
@@ -133,8 +138,8 @@ impl<T: ConfigOps> Device<T> {
                 as_raw(options.parent),
                 Vtable::<T>::of(options),
                 map,
-                1,
-                1,
+                options.groups,
+                options.spaces,
                 size_of::<Inner<T>>(),
                 options.name.map_or(ptr::null(), |name| name.as_char_ptr()),
                 false,

@@ -62,19 +62,25 @@ struct Mapped {
 }
 
 impl Mapped {
-    /// Returns memory at `address` for this access: at most `len` bytes, a page and the end of the
+    /// Returns memory at `address`, of a space if it is a process', for this access: at most `len` bytes, a page and the end of the
     /// area, and at least one byte. It is valid as long as the map is locked.
-    fn find(&self, address: u64, len: usize, access: Access) -> Result<(*mut u8, usize)> {
+    fn find(
+        &self,
+        space: u32,
+        address: u64,
+        len: usize,
+        access: Access,
+    ) -> Result<(*mut u8, usize)> {
         let in_slot = self.slots.find(address);
-        let found = in_slot.or_else(|| self.ranges.find(address));
+        let found = in_slot.or_else(|| self.ranges.find(space, address));
         let (area, offset) = found.ok_or(EFAULT)?;
         let (start, rest) = area.at(offset, access).ok_or(EFAULT)?;
         Ok((start, rest.min(len).min(PAGE_SIZE)))
     }
 
-    /// Returns a 16-bit word at `address` for this access, valid as long as the map is locked.
-    fn find_word(&self, address: u64, access: Access) -> Result<*mut u16> {
-        let (start, len) = self.find(address, size_of::<u16>(), access)?;
+    /// Returns a 16-bit word at `address` of a space for this access, valid as long as the map is locked.
+    fn find_word(&self, space: u32, address: u64, access: Access) -> Result<*mut u16> {
+        let (start, len) = self.find(space, address, size_of::<u16>(), access)?;
         let word = start.cast::<u16>();
         if len < size_of::<u16>() || !word.is_aligned() {
             return Err(EFAULT);
@@ -99,18 +105,18 @@ impl KernelMap {
         })
     }
 
-    /// Copies memory at `address` to `to`.
+    /// Copies memory at `address` of a space to `to`. What drivers of the kernel map is in all spaces.
     ///
     /// # Errors
     ///
     /// `EFAULT`: the memory is not mapped as a whole, or not for the device to read.
-    pub fn read(&self, address: u64, to: &mut [u8]) -> Result {
+    pub fn read(&self, space: u32, address: u64, to: &mut [u8]) -> Result {
         let mut address = address;
         let mut to = to;
         // Bounded by the length: each round copies at least a byte.
         while !to.is_empty() {
             let mapped = self.mapped.lock();
-            let (from, len) = mapped.find(address, to.len(), Access::Read)?;
+            let (from, len) = mapped.find(space, address, to.len(), Access::Read)?;
             let (piece, rest) = to.split_at_mut_checked(len).ok_or(EFAULT)?;
             // SAFETY: `from` is valid for the length while the map is locked. The driver side may
             // write meanwhile; then the bytes are any.
@@ -122,18 +128,18 @@ impl KernelMap {
         Ok(())
     }
 
-    /// Copies `from` to the memory at `address`.
+    /// Copies `from` to the memory at `address` of a space.
     ///
     /// # Errors
     ///
     /// `EFAULT`: the memory is not mapped as a whole, or not for the device to write.
-    pub fn write(&self, address: u64, from: &[u8]) -> Result {
+    pub fn write(&self, space: u32, address: u64, from: &[u8]) -> Result {
         let mut address = address;
         let mut from = from;
         // Bounded by the length: each round copies at least a byte.
         while !from.is_empty() {
             let mapped = self.mapped.lock();
-            let (to, len) = mapped.find(address, from.len(), Access::Write)?;
+            let (to, len) = mapped.find(space, address, from.len(), Access::Write)?;
             let (piece, rest) = from.split_at_checked(len).ok_or(EFAULT)?;
             // SAFETY: `to` is valid for the length while the map is locked, and no Rust reference
             // to it exists.
@@ -145,27 +151,27 @@ impl KernelMap {
         Ok(())
     }
 
-    /// Returns the 16 bits at `address`, read at once.
+    /// Returns the 16 bits at `address` of a space, read at once.
     ///
     /// # Errors
     ///
     /// `EFAULT`: the memory is not mapped, not for the device to read, or not aligned.
-    pub fn load_u16(&self, address: u64) -> Result<u16> {
+    pub fn load_u16(&self, space: u32, address: u64) -> Result<u16> {
         let mapped = self.mapped.lock();
-        let word = mapped.find_word(address, Access::Read)?;
+        let word = mapped.find_word(space, address, Access::Read)?;
         // SAFETY: `word` is valid and aligned while the map is locked; a volatile access does not
         // tear.
         Ok(unsafe { word.read_volatile() })
     }
 
-    /// Writes the 16 bits at `address` at once.
+    /// Writes the 16 bits at `address` of a space at once.
     ///
     /// # Errors
     ///
     /// `EFAULT`: the memory is not mapped, not for the device to write, or not aligned.
-    pub fn store_u16(&self, address: u64, value: u16) -> Result {
+    pub fn store_u16(&self, space: u32, address: u64, value: u16) -> Result {
         let mapped = self.mapped.lock();
-        let word = mapped.find_word(address, Access::Write)?;
+        let word = mapped.find_word(space, address, Access::Write)?;
         // SAFETY: As in `load_u16`.
         unsafe { word.write_volatile(value) };
         Ok(())
@@ -190,7 +196,7 @@ impl KernelMap {
         self.mapped.lock().slots.remove(address)
     }
 
-    /// Maps an area at the address `first`. Context: process.
+    /// Maps an area at the address `first` of a space. Context: process.
     ///
     /// # Errors
     ///
@@ -199,18 +205,18 @@ impl KernelMap {
     /// # Safety
     ///
     /// The memory must be valid for reads and writes until it is removed.
-    pub(crate) unsafe fn insert_at(&self, first: u64, area: Area) -> Result {
-        let range = Range::new(first, area)?;
+    pub(crate) unsafe fn insert_at(&self, space: u32, first: u64, area: Area) -> Result {
+        let range = Range::new(space, first, area)?;
         // INVARIANT: The caller promises that the memory is valid.
         self.mapped.lock().ranges.insert(range)
     }
 
-    /// Unmaps all areas that [`insert_at`](Self::insert_at) mapped at any of `first..=last`.
+    /// Unmaps all areas that [`insert_at`](Self::insert_at) mapped at any of `first..=last` of a space.
     /// Context: process.
-    pub(crate) fn remove_at(&self, first: u64, last: u64) {
+    pub(crate) fn remove_at(&self, space: u32, first: u64, last: u64) {
         // Bounded by the number of areas: each round removes one, and lets interrupts in.
         loop {
-            let removed = self.mapped.lock().ranges.remove_one(first, last);
+            let removed = self.mapped.lock().ranges.remove_one(space, first, last);
             if removed.is_none() {
                 break;
             }

@@ -48,12 +48,20 @@ pub(crate) struct PinnedMap {
     mapped: Mutex<Mapped>,
 }
 
-/// Mappings by their highest IOVA; they do not overlap.
-type Mapped = RBTree<u64, Pinned>;
+/// Mappings by address space and highest IOVA; those of one space do not overlap.
+type Mapped = RBTree<(u32, u64), Pinned>;
 
 struct Pinned {
     first: u64,
     _memory: DmaMapping,
+}
+
+/// Memory that is pinned.
+pub(crate) struct Memory {
+    pub(crate) address: PhysAddr,
+    /// In bytes.
+    pub(crate) size: u64,
+    pub(crate) permission: Permission,
 }
 
 impl PinnedMap {
@@ -65,7 +73,7 @@ impl PinnedMap {
         })
     }
 
-    /// Maps memory at `iova` and tells the driver.
+    /// Maps memory at `iova` of an address space and tells the driver.
     ///
     /// # Errors
     ///
@@ -78,22 +86,29 @@ impl PinnedMap {
     pub(crate) unsafe fn map<T: ConfigOps>(
         &self,
         driver: &T,
+        space: u32,
         iova: u64,
-        size: u64,
-        memory: PhysAddr,
-        permission: Permission,
+        memory: Memory,
     ) -> Result {
+        let Memory {
+            address,
+            size,
+            permission,
+        } = memory;
         let last = iova
             .checked_add(size.checked_sub(1).ok_or(EINVAL)?)
             .ok_or(EINVAL)?;
         let mapped = &mut *self.mapped.lock();
-        let next = mapped.cursor_lower_bound(&iova);
-        if next.is_some_and(|next| next.current().1.first <= last) {
+        let next = mapped.cursor_lower_bound(&(space, iova));
+        let is_hit =
+            |((of, _), pinned): (&(u32, u64), &Pinned)| *of == space && pinned.first <= last;
+        if next.is_some_and(|next| is_hit(next.current())) {
             return Err(EEXIST);
         }
         // SAFETY: The caller's promise.
-        let memory = unsafe { DmaMapping::new(&self.dma, memory, size.try_into()?, permission)? };
+        let memory = unsafe { DmaMapping::new(&self.dma, address, size.try_into()?, permission)? };
         let range = DmaRange {
+            space,
             iova,
             size,
             address: memory.address,
@@ -103,23 +118,23 @@ impl PinnedMap {
             first: iova,
             _memory: memory,
         };
-        let node = RBTreeNode::new(last, pinned, GFP_KERNEL)?;
+        let node = RBTreeNode::new((space, last), pinned, GFP_KERNEL)?;
         driver.dma_map(&range)?;
         // Nothing is replaced: no mapping has this address.
         mapped.insert(node);
         Ok(())
     }
 
-    /// Takes all mappings at any of `first..=last` away, each after the driver has had the device leave it.
-    pub(crate) fn unmap<T: ConfigOps>(&self, driver: &T, first: u64, last: u64) {
+    /// Takes all mappings at any of `first..=last` of a space away, each after the driver has had the device leave it.
+    pub(crate) fn unmap<T: ConfigOps>(&self, driver: &T, space: u32, first: u64, last: u64) {
         let mapped = &mut *self.mapped.lock();
         // Bounded by the number of mappings: each round removes one.
-        while let Some(cursor) = mapped.cursor_lower_bound_mut(&first) {
-            let (end, pinned) = cursor.current();
-            if pinned.first > last {
+        while let Some(cursor) = mapped.cursor_lower_bound_mut(&(space, first)) {
+            let (&(of, end), pinned) = cursor.current();
+            if of != space || pinned.first > last {
                 break;
             }
-            driver.dma_unmap(pinned.first, end - pinned.first + 1);
+            driver.dma_unmap(space, pinned.first, end - pinned.first + 1);
             drop(cursor.remove_current());
         }
     }

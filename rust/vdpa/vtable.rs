@@ -23,7 +23,8 @@ use crate::{
         Area,
         KernelMap, //
     },
-    stats::VendorStats,
+    pinned::Memory,
+    stats::VendorStats, //
 };
 use core::{
     marker::PhantomData,
@@ -131,6 +132,12 @@ operations! {
     fn get_vq_irq(this, vq: u16) -> c_int {
         from_result(|| Ok(this.get_vq_irq(vq)?.try_into()?))
     }
+    fn get_vq_group(this, vq: u16) -> u32 {
+        this.get_vq_group(vq)
+    }
+    fn set_group_asid(this, group: c_uint, space: c_uint) -> c_int {
+        errno(this.set_group_asid(group, space))
+    }
     fn get_vq_size(this, vq: u16) -> u16 {
         this.get_vq_size(vq)
     }
@@ -236,7 +243,7 @@ impl<T: ConfigOps> Vtable<T> {
     /// See the head of this file.
     unsafe extern "C" fn map_pinned(
         vdpa: *mut bindings::vdpa_device,
-        _asid: c_uint,
+        space: c_uint,
         iova: u64,
         size: u64,
         memory: u64,
@@ -247,7 +254,11 @@ impl<T: ConfigOps> Vtable<T> {
             let area = Area::physical(memory, size, permission_of(permission)?)?;
             // SAFETY: As for the operations above. `vhost_vdpa` pins the memory, and unpins it in
             // the step that calls `dma_unmap` or `reset_map`, both of which remove the area.
-            unsafe { kernel_map::<T>(vdpa).ok_or(EINVAL)?.insert_at(iova, area)? };
+            unsafe {
+                kernel_map::<T>(vdpa)
+                    .ok_or(EINVAL)?
+                    .insert_at(space, iova, area)?
+            };
             Ok(0)
         })
     }
@@ -257,7 +268,7 @@ impl<T: ConfigOps> Vtable<T> {
     /// See the head of this file.
     unsafe extern "C" fn unmap_pinned(
         vdpa: *mut bindings::vdpa_device,
-        _asid: c_uint,
+        space: c_uint,
         iova: u64,
         size: u64,
     ) -> c_int {
@@ -266,7 +277,7 @@ impl<T: ConfigOps> Vtable<T> {
             // SAFETY: As for the operations above.
             unsafe { kernel_map::<T>(vdpa) }
                 .ok_or(EINVAL)?
-                .remove_at(iova, last);
+                .remove_at(space, iova, last);
             Ok(0)
         })
     }
@@ -274,9 +285,12 @@ impl<T: ConfigOps> Vtable<T> {
     /// # Safety
     ///
     /// See the head of this file.
-    unsafe extern "C" fn unmap_all_pinned(vdpa: *mut bindings::vdpa_device, asid: c_uint) -> c_int {
+    unsafe extern "C" fn unmap_all_pinned(
+        vdpa: *mut bindings::vdpa_device,
+        space: c_uint,
+    ) -> c_int {
         // SAFETY: The same contract.
-        unsafe { Self::unmap_pinned(vdpa, asid, 0, u64::MAX) }
+        unsafe { Self::unmap_pinned(vdpa, space, 0, u64::MAX) }
     }
 }
 
@@ -301,7 +315,7 @@ impl<T: ConfigOps> Vtable<T> {
     /// See the head of this file.
     unsafe extern "C" fn map_translated(
         vdpa: *mut bindings::vdpa_device,
-        _asid: c_uint,
+        space: c_uint,
         iova: u64,
         size: u64,
         memory: u64,
@@ -313,8 +327,13 @@ impl<T: ConfigOps> Vtable<T> {
             let device = unsafe { Device::<T>::from_raw(vdpa) };
             let map = device.pinned_map().ok_or(EINVAL)?;
             let permission = permission_of(permission)?;
+            let memory = Memory {
+                address: memory,
+                size,
+                permission,
+            };
             // SAFETY: `vhost_vdpa` has pinned the pages.
-            unsafe { map.map::<T>(device, iova, size, memory, permission)? };
+            unsafe { map.map::<T>(device, space, iova, memory)? };
             Ok(0)
         })
     }
@@ -324,7 +343,7 @@ impl<T: ConfigOps> Vtable<T> {
     /// See the head of this file.
     unsafe extern "C" fn unmap_translated(
         vdpa: *mut bindings::vdpa_device,
-        _asid: c_uint,
+        space: c_uint,
         iova: u64,
         size: u64,
     ) -> c_int {
@@ -333,7 +352,7 @@ impl<T: ConfigOps> Vtable<T> {
             let device = unsafe { Device::<T>::from_raw(vdpa) };
             let last = iova.saturating_add(size.saturating_sub(1));
             let map = device.pinned_map().ok_or(EINVAL)?;
-            map.unmap::<T>(device, iova, last);
+            map.unmap::<T>(device, space, iova, last);
             Ok(0)
         })
     }
@@ -345,10 +364,10 @@ impl<T: ConfigOps> Vtable<T> {
     /// See the head of this file.
     unsafe extern "C" fn unmap_all_translated(
         vdpa: *mut bindings::vdpa_device,
-        asid: c_uint,
+        space: c_uint,
     ) -> c_int {
         // SAFETY: The same contract.
-        unsafe { Self::unmap_translated(vdpa, asid, 0, u64::MAX) }
+        unsafe { Self::unmap_translated(vdpa, space, 0, u64::MAX) }
     }
 }
 

@@ -157,6 +157,7 @@ impl Link {
             && new.device_id() == old.device_id()
             && new.device_features() == old.device_features()
             && new.transport_features().contains(old.transport_features())
+            && new.groups() == old.groups()
             && self.has_same_doorbells(new)
     }
 

@@ -67,6 +67,7 @@ impl BlkBackend {
             let spec = VqSpec {
                 name: c"requests",
                 max_size: QUEUE_SIZE,
+                group: 0,
                 kicked: worker.kicked()?,
             };
             specs.push(spec, GFP_KERNEL)?;

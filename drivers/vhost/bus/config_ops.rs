@@ -39,6 +39,9 @@ pub struct VqSpec {
     pub name: &'static CStr,
     /// The largest number of descriptors that the backend can use; the transport may have less.
     pub max_size: u16,
+    /// The number of its group. Memory that the driver side gives to the queues of one group is not there for
+    /// those of another, where the transport can keep them apart.
+    pub group: u16,
     /// Whom to tell of new buffers.
     pub kicked: Arc<dyn Kicked>,
 }

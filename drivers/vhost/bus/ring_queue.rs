@@ -55,6 +55,7 @@ pub struct RingQueue<M: RingMemory, S> {
     index: u16,
     name: &'static CStr,
     max_size: u16,
+    group: u16,
     signal: S,
     #[pin]
     kicked: IrqLock<Option<Arc<dyn Kicked>>>,
@@ -105,6 +106,7 @@ impl<M: RingMemory, S: Signal> RingQueue<M, S> {
             index,
             name: spec.name,
             max_size: max_size.min(spec.max_size),
+            group: spec.group,
             signal,
             kicked <- new_irq_lock!(Some(spec.kicked.clone()), "vhost_bus::RingQueue::kicked"),
             // INVARIANT: Neither ready nor broken, and no queue.
@@ -124,6 +126,11 @@ impl<M: RingMemory, S: Signal> RingQueue<M, S> {
     /// Returns the largest number of descriptors. Context: any.
     pub fn max_size(&self) -> u16 {
         self.max_size
+    }
+
+    /// Returns the number of the queue's group. Context: any.
+    pub fn group(&self) -> u16 {
+        self.group
     }
 
     /// The driver side kicked, or may have. Context: any, hard interrupts included.

@@ -101,6 +101,20 @@ impl Loop {
         self.queues().iter().filter_map(|queue| queue.ring())
     }
 
+    /// Returns how many groups the queues are in, at least one. Context: process.
+    pub(crate) fn groups(&self) -> u32 {
+        let last = self.queues().iter().map(|queue| queue.group()).max();
+        last.unwrap_or(0).saturating_add(1)
+    }
+
+    /// Puts the queues of a group into an address space, from their next start on. Context: process.
+    pub(crate) fn set_group_space(&self, group: u32, space: u32) {
+        let queues = self.queues().iter();
+        for queue in queues.filter(|queue| queue.group() == group) {
+            queue.set_up(|setup| setup.space = space);
+        }
+    }
+
     pub(crate) fn map(&self) -> &Arc<KernelMap> {
         &self.map
     }
@@ -172,11 +186,11 @@ impl ConfigOps for Loop {
     }
 
     fn read(&self, src: u64, to: &mut [u8]) -> Result {
-        self.map.read(src, to)
+        self.map.read(0, src, to)
     }
 
     fn write(&self, dst: u64, from: &[u8]) -> Result {
-        self.map.write(dst, from)
+        self.map.write(0, dst, from)
     }
 
     fn suspend(&self) {

@@ -22,13 +22,18 @@ use virtio::ring::{
 /// The memory of one virtqueue. Any context; copies a page at a time with interrupts off.
 pub(crate) struct LoopMemory {
     map: Arc<KernelMap>,
+    space: u32,
     address: VqAddress,
 }
 
 impl LoopMemory {
-    /// Returns the memory of a queue with areas at `address`.
-    pub(crate) fn new(map: Arc<KernelMap>, address: VqAddress) -> Self {
-        Self { map, address }
+    /// Returns the memory of a queue with areas at `address` of an address space.
+    pub(crate) fn new(map: Arc<KernelMap>, space: u32, address: VqAddress) -> Self {
+        Self {
+            map,
+            space,
+            address,
+        }
     }
 
     /// Returns the address of a byte of an area.
@@ -46,29 +51,30 @@ impl RingMemory for LoopMemory {
     type Error = Error;
 
     fn read(&self, area: Area, offset: usize, to: &mut [u8]) -> Result {
-        self.map.read(self.address(area, offset)?, to)
+        self.map.read(self.space, self.address(area, offset)?, to)
     }
 
     fn write(&self, area: Area, offset: usize, from: &[u8]) -> Result {
-        self.map.write(self.address(area, offset)?, from)
+        self.map
+            .write(self.space, self.address(area, offset)?, from)
     }
 
     fn load_u16(&self, area: Area, offset: usize) -> Result<u16> {
-        let value = self.map.load_u16(self.address(area, offset)?)?;
+        let value = self.map.load_u16(self.space, self.address(area, offset)?)?;
         Ok(u16::from_le(value))
     }
 
     fn store_u16(&self, area: Area, offset: usize, value: u16) -> Result {
         self.map
-            .store_u16(self.address(area, offset)?, value.to_le())
+            .store_u16(self.space, self.address(area, offset)?, value.to_le())
     }
 
     fn read_buffer(&self, addr: u64, to: &mut [u8]) -> Result {
-        self.map.read(addr, to)
+        self.map.read(self.space, addr, to)
     }
 
     fn write_buffer(&self, addr: u64, from: &[u8]) -> Result {
-        self.map.write(addr, from)
+        self.map.write(self.space, addr, from)
     }
 
     fn read_barrier(&self) {

@@ -114,6 +114,8 @@ impl Management for LoopManagement {
             name: Some(name),
             parent: &self.parent,
             queues: transport.queues().len().try_into()?,
+            groups: transport.groups(),
+            spaces: transport.groups(),
             memory: Memory::Kernel(transport.map().clone()),
             can_suspend: true,
         };

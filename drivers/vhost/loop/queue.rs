@@ -55,6 +55,8 @@ impl Signal for UsedSignal {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Setup {
     pub(crate) address: VqAddress,
+    /// The address space, if it is memory of a process.
+    pub(crate) space: u32,
     /// In descriptors.
     pub(crate) size: u32,
     /// Where to start: the index of the first available entry to take.
@@ -145,7 +147,7 @@ impl Queue {
         let setup = *self.setup.lock();
         let size = QueueSize::new(setup.size.try_into()?).ok_or(EINVAL)?;
         let config = QueueConfig::new(size, features).start_at(setup.avail_index);
-        ring.activate(config, LoopMemory::new(map, setup.address))
+        ring.activate(config, LoopMemory::new(map, setup.space, setup.address))
     }
 
     /// Stops the queue; when this returns, its memory is not touched and nothing is signalled.
@@ -173,6 +175,11 @@ impl Queue {
         self.ring()
             .and_then(|ring| ring.avail_index())
             .unwrap_or_else(|| self.setup.lock().avail_index)
+    }
+
+    /// Returns the number of its group; 0: there is no backend.
+    pub(crate) fn group(&self) -> u32 {
+        self.ring().map_or(0, |ring| ring.group().into())
     }
 
     /// Returns the largest size in descriptors; 0: there is no backend.

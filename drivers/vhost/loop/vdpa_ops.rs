@@ -159,6 +159,15 @@ impl ConfigOps for LoopOps {
         stats.put(c"callbacks", queue.callback().calls())
     }
 
+    fn get_vq_group(&self, vq: u16) -> u32 {
+        self.queue(vq).map_or(0, Queue::group)
+    }
+
+    fn set_group_asid(&self, group: u32, space: u32) -> Result {
+        self.transport.set_group_space(group, space);
+        Ok(())
+    }
+
     fn get_vq_size(&self, vq: u16) -> u16 {
         self.queue(vq).map_or(0, Queue::max_size)
     }

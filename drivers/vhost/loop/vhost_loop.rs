@@ -9,7 +9,7 @@
 //! vdpa dev add name disk0 mgmtdev faux/vhost_loop_blk
 //! ```
 //!
-//! Not supported: packed rings, address spaces.
+//! Not supported: packed rings.
 
 mod device;
 mod memory;

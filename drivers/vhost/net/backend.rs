@@ -141,11 +141,13 @@ impl QueuePair {
             VqSpec {
                 name: c"receive",
                 max_size: QUEUE_SIZE,
+                group: 0,
                 kicked: self.receive.kicked()?,
             },
             VqSpec {
                 name: c"transmit",
                 max_size: QUEUE_SIZE,
+                group: 0,
                 kicked: self.transmit.kicked()?,
             },
         ])

@@ -15,6 +15,9 @@ use kernel::{
     sync::Arc, //
 };
 
+/// The address space of all but one test.
+const SPACE: u32 = 3;
+
 /// The driver side: a map, and memory that stays as long.
 struct Fixture {
     map: Arc<KernelMap>,
@@ -49,13 +52,13 @@ impl Fixture {
     fn insert_at(&mut self, first: u64, offset: usize, size: usize) -> Result {
         let area = self.area(offset, size, ReadWrite)?;
         // SAFETY: The memory lives as long as the map.
-        unsafe { self.map.insert_at(first, area) }
+        unsafe { self.map.insert_at(SPACE, first, area) }
     }
 
     /// Returns whether exactly these bytes can be read.
     fn reads<const N: usize>(&self, address: u64, expected: [u8; N]) -> bool {
         let mut bytes = [0; N];
-        self.map.read(address, &mut bytes) == Ok(()) && bytes == expected
+        self.map.read(SPACE, address, &mut bytes) == Ok(()) && bytes == expected
     }
 }
 
@@ -68,10 +71,10 @@ mod suite {
         let mut driver = Fixture::new(3 * PAGE_SIZE)?;
         let address = driver.insert(ReadWrite)?;
         assert!(driver.reads(address, [0, 1, 2]));
-        driver.map.write(address + 1, &[7, 8])?;
+        driver.map.write(SPACE, address + 1, &[7, 8])?;
         assert!(driver.reads(address, [0, 7, 8, 3]));
         let mut all = KVec::from_elem(0, 3 * PAGE_SIZE, GFP_KERNEL)?;
-        driver.map.read(address, &mut all)?;
+        driver.map.read(SPACE, address, &mut all)?;
         assert!(all.get(PAGE_SIZE - 1..PAGE_SIZE + 2) == Some(&[0xff, 0, 1]));
         Ok(())
     }
@@ -81,10 +84,10 @@ mod suite {
         let mut driver = Fixture::new(4)?;
         let readable = driver.insert(Read)?;
         assert!(driver.reads(readable, [0]));
-        assert!(driver.map.write(readable, &[1]) == Err(EFAULT));
-        assert!(driver.map.store_u16(readable, 1) == Err(EFAULT));
+        assert!(driver.map.write(SPACE, readable, &[1]) == Err(EFAULT));
+        assert!(driver.map.store_u16(SPACE, readable, 1) == Err(EFAULT));
         let writable = driver.insert(Write)?;
-        assert!(driver.map.write(writable, &[1]) == Ok(()));
+        assert!(driver.map.write(SPACE, writable, &[1]) == Ok(()));
         assert!(!driver.reads(writable, [1]));
         Ok(())
     }
@@ -97,7 +100,7 @@ mod suite {
         assert!(!driver.reads(address + 3, [3, 4]));
         assert!(!driver.reads(address + 4, [4]));
         for unmapped in [0, 1, u64::MAX, address - 1, address << 1] {
-            assert!(driver.map.write(unmapped, &[1]) == Err(EFAULT));
+            assert!(driver.map.write(SPACE, unmapped, &[1]) == Err(EFAULT));
         }
         Ok(())
     }
@@ -106,10 +109,10 @@ mod suite {
     fn words_are_aligned() -> Result {
         let mut driver = Fixture::new(4)?;
         let address = driver.insert(ReadWrite)?;
-        driver.map.store_u16(address + 2, 0x1234)?;
-        assert!(driver.map.load_u16(address + 2) == Ok(0x1234));
-        assert!(driver.map.load_u16(address + 1) == Err(EFAULT));
-        assert!(driver.map.load_u16(address + 4) == Err(EFAULT));
+        driver.map.store_u16(SPACE, address + 2, 0x1234)?;
+        assert!(driver.map.load_u16(SPACE, address + 2) == Ok(0x1234));
+        assert!(driver.map.load_u16(SPACE, address + 1) == Err(EFAULT));
+        assert!(driver.map.load_u16(SPACE, address + 4) == Err(EFAULT));
         Ok(())
     }
 
@@ -165,15 +168,36 @@ mod suite {
     }
 
     #[test]
+    fn address_spaces_are_apart() -> Result {
+        let mut driver = Fixture::new(8)?;
+        let (low, high) = (SPACE - 1, SPACE + 1);
+        for (space, offset) in [(low, 0), (high, 4)] {
+            let area = driver.area(offset, 4, ReadWrite)?;
+            // SAFETY: The memory lives as long as the map.
+            unsafe { driver.map.insert_at(space, 0x1000, area)? };
+        }
+        let byte_in = |space| {
+            let mut byte = [0];
+            driver.map.read(space, 0x1000, &mut byte).map(|()| byte[0])
+        };
+        assert!(byte_in(low) == Ok(0) && byte_in(high) == Ok(4));
+        assert!(byte_in(SPACE) == Err(EFAULT));
+        driver.map.remove_at(SPACE, 0, u64::MAX);
+        driver.map.remove_at(high, 0, u64::MAX);
+        assert!(byte_in(low) == Ok(0) && byte_in(high) == Err(EFAULT));
+        Ok(())
+    }
+
+    #[test]
     fn areas_are_unmapped_by_their_addresses() -> Result {
         let mut driver = Fixture::new(12)?;
         for (first, offset) in [(0x1000, 0), (0x2000, 4), (0x3000, 8)] {
             driver.insert_at(first, offset, 4)?;
         }
-        driver.map.remove_at(0x1003, 0x2000);
+        driver.map.remove_at(SPACE, 0x1003, 0x2000);
         assert!(!driver.reads(0x1000, [0]) && !driver.reads(0x2000, [4]));
         assert!(driver.reads(0x3000, [8]));
-        driver.map.remove_at(0, u64::MAX);
+        driver.map.remove_at(SPACE, 0, u64::MAX);
         assert!(!driver.reads(0x3000, [8]));
         Ok(())
     }

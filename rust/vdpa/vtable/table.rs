@@ -67,6 +67,8 @@ impl<T: ConfigOps> Vtable<T> {
         dma_unmap: Some(Self::unmap_pinned),
         reset_map: Some(Self::unmap_all_pinned),
         get_vq_map: Some(Self::get_vq_map),
+        get_vq_group: optional!(HAS_GET_VQ_GROUP, get_vq_group),
+        set_group_asid: optional!(HAS_SET_GROUP_ASID, set_group_asid),
         ..Self::TABLE
     };
 
@@ -76,6 +78,8 @@ impl<T: ConfigOps> Vtable<T> {
         dma_unmap: optional!(HAS_DMA_MAP, unmap_translated),
         reset_map: optional!(HAS_DMA_MAP, unmap_all_translated),
         get_vq_map: optional!(HAS_DMA_MAP, get_dma_vq_map),
+        get_vq_group: optional!(HAS_GET_VQ_GROUP, get_vq_group),
+        set_group_asid: optional!(HAS_SET_GROUP_ASID, set_group_asid),
         ..Self::TABLE
     };
 

@@ -31,6 +31,8 @@ const SHARED_WINDOW: u64 = 512 << 10;
 /// Where an area is for the driver side; the protocol checked that it does not wrap around.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
+    /// The number of its address space.
+    pub(crate) space: u16,
     pub(crate) addr: u64,
     pub(crate) len: usize,
     /// What is done there.
@@ -50,7 +52,10 @@ impl Place {
         while done < self.len {
             // CAST: A kernel's `u64` holds each `usize`.
             let addr = self.addr.checked_add(done as u64).ok_or(EFAULT)?;
-            let piece = cache.translation.find(addr, self.len - done, self.access);
+            let wanted = self.len - done;
+            let piece = cache
+                .translation
+                .find(self.space, addr, wanted, self.access);
             let piece = piece.map_err(|_| EACCES)?;
             // CAST: Not more than was wanted.
             done += piece.length as usize;
@@ -139,7 +144,7 @@ impl<W: Window> MappedArea<W> {
     /// Returns whether some of the area is in `range`.
     pub(crate) fn is_in(&self, range: &Range) -> bool {
         // CAST: A kernel's `u64` holds each `usize`.
-        range.overlaps(self.place.addr, self.place.len as u64)
+        range.space == self.place.space && range.overlaps(self.place.addr, self.place.len as u64)
     }
 
     /// Copies from the area.

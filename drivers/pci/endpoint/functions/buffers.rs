@@ -24,13 +24,16 @@ use transport::Access;
 pub(crate) struct Buffers<M: Mapper = Endpoint> {
     cache: Arc<WindowCache<M>>,
     memo: Arc<Memo<M::Window>>,
+    /// The number of the address space that they are in.
+    space: u16,
 }
 
 impl<M: Mapper> Buffers<M> {
-    pub(crate) fn new(cache: &Arc<WindowCache<M>>) -> Result<Self> {
+    pub(crate) fn new(cache: &Arc<WindowCache<M>>, space: u16) -> Result<Self> {
         Ok(Self {
             memo: cache.add_user()?,
             cache: cache.clone(),
+            space,
         })
     }
 
@@ -85,14 +88,18 @@ impl<M: Mapper> Buffers<M> {
         copy: impl FnOnce(&M::Window, usize, usize) -> Result,
     ) -> Result<usize> {
         let remembered = self.memo.chunks.lock();
-        let piece = self.cache.translation.find(addr, wanted, access)?;
+        let find_piece = || {
+            let translation = &self.cache.translation;
+            translation.find(self.space, addr, wanted, access)
+        };
+        let piece = find_piece()?;
         let chunks = if find(&remembered, piece.pci_addr).is_some() {
             remembered
         } else {
             drop(remembered);
             let chunks = self.cache.fetch(piece.pci_addr, &self.memo)?;
             // The driver side may have unmapped it while the memo was not locked.
-            if self.cache.translation.find(addr, wanted, access)? != piece {
+            if find_piece()? != piece {
                 return Err(EFAULT);
             }
             chunks

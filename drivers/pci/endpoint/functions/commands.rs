@@ -143,9 +143,9 @@ impl Commands {
         queue.ok_or(CommandError::BadState)
     }
 
-    /// Maps a queue.
-    fn map(&mut self, setup: &QueueSetup) -> Result<RcMemory, CommandError> {
-        let mapped = RcMemory::map(&self.parts.transport.windows, setup);
+    /// Maps a queue of address space `space`.
+    fn map(&mut self, setup: &QueueSetup, space: u16) -> Result<RcMemory, CommandError> {
+        let mapped = RcMemory::map(&self.parts.transport.windows, setup, space);
         mapped.map_err(|error| {
             if !core::mem::replace(&mut self.is_failure_logged, true) {
                 dev_warn!(
@@ -163,13 +163,18 @@ impl Commands {
         })
     }
 
-    /// Maps a queue and gives it to the backend, to go on from `avail_index`.
-    fn activate(&mut self, setup: &QueueSetup, avail_index: u16) -> Result<(), CommandError> {
+    /// Maps a queue of address space `space` and gives it to the backend, to go on from `avail_index`.
+    fn activate(
+        &mut self,
+        setup: &QueueSetup,
+        space: u16,
+        avail_index: u16,
+    ) -> Result<(), CommandError> {
         let index = setup.queue().get();
         let size = QueueSize::new(setup.size().get()).ok_or(CommandError::Failed)?;
         let ring = self.parts.transport.queues.get(index);
         let ring = ring.ok_or(CommandError::Failed)?;
-        let memory = self.map(setup)?;
+        let memory = self.map(setup, space)?;
         let transport = &self.parts.transport;
         let config = QueueConfig::new(size, transport.features()).start_at(avail_index);
         transport.interrupts.set_queue(index, setup.vector());
@@ -246,11 +251,11 @@ impl CommandHandler for Commands {
         Ok(())
     }
 
-    fn enable_queue(&mut self, index: QueueIndex) -> Result<(), CommandError> {
+    fn enable_queue(&mut self, index: QueueIndex, space: u16) -> Result<(), CommandError> {
         let Queue {
             setup, avail_index, ..
         } = *self.queue(index)?;
-        self.activate(&setup, avail_index)?;
+        self.activate(&setup, space, avail_index)?;
         let slot = self.slot(index).map(PolledSlot::new);
         self.queue(index)?.slot = slot;
         // ORDERING: The slot is read before the available index (D5).

@@ -51,11 +51,17 @@ use transport::{
     Description,
     EndpointPort,
     Epoch,
+    GroupCounts,
     QueueDescription,
     QueueSize,
     TransportFeatures,
     MAX_QUEUES, //
 };
+
+/// What `Commands` implements.
+const FEATURES: TransportFeatures = TransportFeatures::SUSPEND
+    .with(TransportFeatures::MAP)
+    .with(TransportFeatures::GROUPS);
 
 /// What serves the RC; runs on a [`Worker`](concurrency::Worker).
 #[pin_data]
@@ -159,13 +165,15 @@ impl Control {
         let mut queues = [QueueDescription {
             size_max: QueueSize::MIN,
             doorbell: 0,
+            group: 0,
         }; MAX_QUEUES];
         let described = self.describe_queues(&mut queues);
         let description = Description {
             device_id: self.parts.device.id().get(),
             vendor_id: self.parts.device.vendor(),
             device_features: self.parts.device.device_features(),
-            transport_features: TransportFeatures::SUSPEND.with(TransportFeatures::MAP),
+            transport_features: FEATURES,
+            groups: self.groups(),
             queues: described,
         };
         self.parts.transport.publish_again();
@@ -198,6 +206,15 @@ impl Control {
         self.epoch.store(0, Relaxed);
     }
 
+    /// An address space for each group.
+    fn groups(&self) -> GroupCounts {
+        let groups = self.parts.transport.queues.groups();
+        GroupCounts {
+            groups,
+            spaces: groups,
+        }
+    }
+
     /// Describes as many queues as the backend has.
     fn describe_queues<'a>(
         &self,
@@ -214,6 +231,7 @@ impl Control {
             *queue = QueueDescription {
                 size_max: QueueSize::new(size).unwrap_or(QueueSize::MIN),
                 doorbell: doorbell.copied().unwrap_or(0),
+                group: ring.group(),
             };
             count += 1;
         }

@@ -49,15 +49,16 @@ pub(crate) struct RcMemory {
 }
 
 impl RcMemory {
-    /// Maps the areas of a queue.
+    /// Maps the areas of a queue, whose addresses are those of address space `space`.
     ///
     /// # Errors
     ///
     /// `EINVAL`: the size is not a legal one; `ENOMEM`: no memory; `EACCES`: they are not in the address
     /// space, or not for what is done there; else they cannot be reached.
-    pub(crate) fn map(cache: &Arc<WindowCache>, setup: &QueueSetup) -> Result<Self> {
+    pub(crate) fn map(cache: &Arc<WindowCache>, setup: &QueueSetup, space: u16) -> Result<Self> {
         let size = QueueSize::new(setup.size().get()).ok_or(EINVAL)?;
         let place = |addr, area: Area, access| Place {
+            space,
             addr,
             len: area.len(size),
             access,
@@ -74,7 +75,7 @@ impl RcMemory {
             descriptor,
             driver,
             device,
-            buffers: Buffers::new(cache)?,
+            buffers: Buffers::new(cache, space)?,
         })
     }
 
@@ -172,6 +173,13 @@ impl Queues {
     /// Returns how many there are. Context: any.
     pub(crate) fn count(&self) -> usize {
         self.rings.lock().len()
+    }
+
+    /// Returns how many groups they are in, at least one. Context: any.
+    pub(crate) fn groups(&self) -> u16 {
+        let rings = self.rings.lock();
+        let last = rings.iter().map(|ring| ring.group()).max().unwrap_or(0);
+        last.saturating_add(1)
     }
 
     /// Tells the backend of buffers in one queue (D4). Context: any.

@@ -123,7 +123,8 @@ impl Transport {
         let transport = try_pin_init!(Self {
             queues: Queues::new()?,
             interrupts: Interrupts::new(endpoint)?,
-            buffers: Buffers::new(&windows)?,
+            // The backend itself knows of no groups.
+            buffers: Buffers::new(&windows, 0)?,
             windows,
             max_queues: Atomic::new(settings.num_queues),
             queue_size: settings.queue_size.try_into()?,

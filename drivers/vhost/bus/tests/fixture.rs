@@ -249,6 +249,7 @@ impl Driver for TestDriver {
     fn probe(&self, device: &Arc<Device>) -> Result<Arc<dyn Backend>> {
         self.journal.note("probe");
         let spec = VqSpec {
+            group: 0,
             name: c"test",
             max_size: 256,
             kicked: Arc::new(self.kicks.clone(), GFP_KERNEL)?,

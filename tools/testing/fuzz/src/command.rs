@@ -10,7 +10,7 @@ use crate::tape::Tape;
 
 /// A command; most of its arguments are in range.
 pub fn any(tape: &Tape<'_>) -> Command {
-    match tape.below(14) {
+    match tape.below(15) {
         0 => Command::SetStatus(status(tape)),
         1 => Command::SetFeatures(features(tape)),
         2 => Command::Reset,
@@ -24,6 +24,10 @@ pub fn any(tape: &Tape<'_>) -> Command {
         10 => Command::SetQueueState(queue(tape), state(tape)),
         11 => Command::GetQueueState(queue(tape)),
         12 => Command::Map(mapping(tape)),
+        13 => Command::SetGroupSpace {
+            group: queue(tape),
+            space: queue(tape),
+        },
         _ => Command::Unmap(range(tape)),
     }
 }
@@ -126,7 +130,11 @@ fn state(tape: &Tape<'_>) -> QueueState {
 
 fn range(tape: &Tape<'_>) -> Range {
     Range {
-        space: if tape.once_in(8) { tape.any() } else { 0 },
+        space: if tape.once_in(8) {
+            tape.any()
+        } else {
+            tape.pick(&[0, 0, 0, 1])
+        },
         iova: pages(tape),
         length: pages(tape),
     }

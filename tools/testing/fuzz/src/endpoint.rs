@@ -9,8 +9,8 @@ mod audit;
 mod device;
 
 use transport::{
-    feature, offset, Command, ConfigSpace, Description, EndpointPort, Epoch, Layout, LayoutRequest,
-    Placement, QueueDescription, QueueSize, TransportFeatures,
+    feature, offset, Command, ConfigSpace, Description, EndpointPort, Epoch, GroupCounts, Layout,
+    LayoutRequest, Placement, QueueDescription, QueueSize, TransportFeatures,
 };
 
 use crate::{
@@ -100,15 +100,18 @@ struct Rig<'a> {
 
 impl<'a> Rig<'a> {
     fn new(layout: Layout, bar: &'a Bar<'a>, tape: &'a Tape<'a>) -> Self {
-        let transport_features = match tape.below(4) {
-            0 => TransportFeatures::NONE,
-            1 => TransportFeatures::SUSPEND,
-            2 => TransportFeatures::MAP,
-            _ => TransportFeatures::SUSPEND.with(TransportFeatures::MAP),
+        let transport_features = TransportFeatures::from_word(tape.below(8));
+        let groups = match transport_features.contains(TransportFeatures::GROUPS) {
+            true => GroupCounts {
+                groups: tape.pick(&[2, 1, 8]),
+                spaces: tape.pick(&[2, 1, 8]),
+            },
+            false => GroupCounts::ONE,
         };
         let offer = Offer {
             features: feature::OFFERED | tape.long(),
             transport_features,
+            groups,
             config_size: layout.config_size(),
             sizes: (0..layout.num_queues()).map(|n| 256 >> (n % 3)).collect(),
         };
@@ -129,6 +132,7 @@ impl<'a> Rig<'a> {
         let queue = |size: &u16| QueueDescription {
             size_max: QueueSize::new((*size).into()).expect("a power of two"),
             doorbell: 0,
+            group: size % self.offer.groups.groups,
         };
         let queues: Vec<_> = self.offer.sizes.iter().map(queue).collect();
         let description = Description {
@@ -136,6 +140,7 @@ impl<'a> Rig<'a> {
             vendor_id: 0x1af4,
             device_features: self.offer.features,
             transport_features: self.offer.transport_features,
+            groups: self.offer.groups,
             queues: &queues,
         };
         let epoch = Epoch::new(self.audit.epoch).expect("a legal epoch");

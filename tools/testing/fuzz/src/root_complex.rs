@@ -10,8 +10,9 @@ mod port;
 
 use transport::{
     feature, offset, read_config, Command, ConfigReadError, Description, EndpointPort, Epoch,
-    Health, Identity, IdentityError, Layout, LayoutRequest, Offset, Placement, QueueDescription,
-    QueueSize, RootComplexPort, Step, TransportFeatures, Version, MAGIC, NUM_BARS,
+    GroupCounts, Health, Identity, IdentityError, Layout, LayoutRequest, Offset, Placement,
+    QueueDescription, QueueSize, RootComplexPort, Step, TransportFeatures, Version, MAGIC,
+    NUM_BARS,
 };
 
 use crate::{
@@ -45,7 +46,11 @@ pub fn run(bytes: &[u8]) {
     let bar = Bar::new(size.max(bars[0]), &tape, &ep_write);
     let offer = Offer {
         features: feature::OFFERED | tape.long(),
-        transport_features: TransportFeatures::SUSPEND.with(TransportFeatures::MAP),
+        transport_features: TransportFeatures::from_word(u32::MAX),
+        groups: GroupCounts {
+            groups: 2,
+            spaces: 3,
+        },
         config_size: layout.config_size(),
         sizes: vec![64; layout.num_queues().into()],
     };
@@ -88,6 +93,7 @@ fn start(ep: &mut EndpointPort, bar: &Bar<'_>, offer: &Offer) {
     let queue = |size: &u16| QueueDescription {
         size_max: QueueSize::new((*size).into()).expect("a power of two"),
         doorbell: 3,
+        group: 1,
     };
     let queues: Vec<_> = offer.sizes.iter().map(queue).collect();
     let description = Description {
@@ -95,6 +101,7 @@ fn start(ep: &mut EndpointPort, bar: &Bar<'_>, offer: &Offer) {
         vendor_id: 0,
         device_features: offer.features,
         transport_features: offer.transport_features,
+        groups: offer.groups,
         queues: &queues,
     };
     let epoch = Epoch::new(EPOCH).expect("a legal epoch");

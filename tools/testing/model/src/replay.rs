@@ -170,7 +170,7 @@ impl CommandHandler for Handler<'_> {
             .call(Call::SetupQueue(setup.queue(), setup.desc_area()))
     }
 
-    fn enable_queue(&mut self, queue: QueueIndex) -> Result<(), CommandError> {
+    fn enable_queue(&mut self, queue: QueueIndex, _: u16) -> Result<(), CommandError> {
         self.0.call(Call::EnableQueue(queue))
     }
 

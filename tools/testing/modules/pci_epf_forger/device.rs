@@ -289,7 +289,7 @@ impl CommandHandler for Device {
         Ok(())
     }
 
-    fn enable_queue(&mut self, index: QueueIndex) -> Result<(), CommandError> {
+    fn enable_queue(&mut self, index: QueueIndex, _space: u16) -> Result<(), CommandError> {
         let slot = self.layout.polled_slot(index).ok_or(CommandError::Failed)?;
         let (slot, endpoint) = (self.bar.read32(slot), self.endpoint.clone());
         let features = self.features;

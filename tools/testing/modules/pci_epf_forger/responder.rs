@@ -40,6 +40,7 @@ use transport::{
     Description,
     EndpointPort,
     Epoch,
+    GroupCounts,
     Layout,
     Offset,
     QueueDescription,
@@ -123,6 +124,7 @@ impl Responder {
         let queue = QueueDescription {
             size_max: QueueSize::new(QUEUE_SIZE).ok_or(EINVAL)?,
             doorbell: 0,
+            group: 0,
         };
         let queues = KVec::from_elem(queue, self.kind.num_queues().into(), GFP_KERNEL)?;
         let description = Description {
@@ -130,6 +132,7 @@ impl Responder {
             vendor_id: 0,
             device_features: self.kind.features(),
             transport_features: TransportFeatures::NONE,
+            groups: GroupCounts::ONE,
             queues: &queues,
         };
         let mut config = ConfigSpace::new(session.port.layout(), &self.bar);

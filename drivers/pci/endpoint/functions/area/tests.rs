@@ -34,6 +34,7 @@ mod suite {
 
     const PAGE: u64 = 4096;
     const IOVA: u64 = 0x10_0000;
+    const SPACE: u16 = 1;
     const MEMORY: u64 = 0x8_1234_0000;
     /// Farther away than a window reaches.
     const FAR: u64 = 1 << 30;
@@ -45,14 +46,19 @@ mod suite {
 
     fn range(iova: u64, length: u64) -> Range {
         Range {
-            space: 0,
+            space: SPACE,
             iova,
             length,
         }
     }
 
     fn place(addr: u64, len: usize, access: Access) -> Place {
-        Place { addr, len, access }
+        Place {
+            space: SPACE,
+            addr,
+            len,
+            access,
+        }
     }
 
     /// Areas as of a ring of 256: a page, and two parts of the page behind it.

@@ -26,7 +26,8 @@ mod suite {
     use transport::{
         CommandError,
         Mapping,
-        Range, //
+        Range,
+        MAX_SPACES, //
     };
 
     const PAGE: u64 = 4096;
@@ -51,7 +52,7 @@ mod suite {
             let board = Board::new(usize::MAX, 16)?;
             let cache = WindowCache::new(TestMapper(board), CHUNK, 16)?;
             Ok(Self {
-                buffers: Buffers::new(&cache)?,
+                buffers: Buffers::new(&cache, 0)?,
                 cache,
             })
         }
@@ -88,6 +89,34 @@ mod suite {
             self.buffers.read(iova, &mut [0]) == Err(EFAULT)
                 && self.buffers.write(iova, &[0]) == Err(EFAULT)
         }
+    }
+
+    #[test]
+    fn address_spaces_are_apart() -> Result {
+        let setup = Setup::new()?;
+        let other = Setup {
+            buffers: Buffers::new(&setup.cache, MAX_SPACES - 1)?,
+            cache: setup.cache.clone(),
+        };
+        setup.map(0, MEMORY);
+        assert!(other.is_nowhere(0));
+        let range = Range {
+            space: MAX_SPACES - 1,
+            ..range(0, PAGE)
+        };
+        let mapping = Mapping {
+            range,
+            pci_addr: MEMORY + PAGE,
+            read: true,
+            write: true,
+        };
+        assert!(setup.cache.translation.map(&mapping).is_ok());
+        assert!(setup.is_at(0, MEMORY)? && other.is_at(0, MEMORY + PAGE)?);
+        setup.unmap(0, PAGE);
+        assert!(setup.is_nowhere(0) && other.is_at(0, MEMORY + PAGE)?);
+        assert!(setup.cache.unmap(&range).is_ok());
+        assert!(other.is_nowhere(0));
+        Ok(())
     }
 
     #[test]
@@ -163,7 +192,7 @@ mod suite {
     #[test]
     fn nothing_is_there_after_unmapping() -> Result {
         let setup = Setup::new()?;
-        let other = Buffers::new(&setup.cache)?;
+        let other = Buffers::new(&setup.cache, 0)?;
         for page in 0..4 {
             setup.map(page * PAGE, MEMORY + page * PAGE);
         }

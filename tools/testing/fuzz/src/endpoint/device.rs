@@ -2,8 +2,8 @@
 //! A device that believes what `CommandHandler` promises, and panics when a promise is broken.
 
 use transport::{
-    feature, CommandError, CommandHandler, DeviceStatus, InterruptMode, Interrupts, Mapping,
-    QueueIndex, QueueSetup, QueueState, Range, TransportFeatures, MAP_ALIGN, NUM_SPACES,
+    feature, CommandError, CommandHandler, DeviceStatus, GroupCounts, InterruptMode, Interrupts,
+    Mapping, QueueIndex, QueueSetup, QueueState, Range, TransportFeatures, MAP_ALIGN,
 };
 
 use crate::tape::Tape;
@@ -13,6 +13,7 @@ use crate::tape::Tape;
 pub struct Offer {
     pub features: u64,
     pub transport_features: TransportFeatures,
+    pub groups: GroupCounts,
     pub config_size: u32,
     /// Largest size of each queue.
     pub sizes: Vec<u16>,
@@ -109,7 +110,7 @@ impl<'a> Device<'a> {
     /// A range of an address space, which no queue knows as PCI addresses.
     fn expect_space(&self, range: &Range) {
         self.expect_feature(TransportFeatures::MAP);
-        assert!(range.space < NUM_SPACES);
+        assert!(range.space < self.offer.groups.spaces);
         assert_eq!((range.iova | range.length) % MAP_ALIGN, 0);
         self.expect_range(range.iova, range.length);
         let is_enabled = |phase: &Phase| matches!(phase, Phase::Enabled(_));
@@ -209,11 +210,12 @@ impl CommandHandler for Device<'_> {
         Ok(())
     }
 
-    fn enable_queue(&mut self, queue: QueueIndex) -> Result<(), CommandError> {
+    fn enable_queue(&mut self, queue: QueueIndex, space: u16) -> Result<(), CommandError> {
         let Phase::SetUp(size) = *self.phase(queue) else {
             panic!("enabled a queue that is not set up");
         };
         assert!(!self.state.is_suspended);
+        assert!(space < self.offer.groups.spaces);
         self.call()?;
         *self.phase(queue) = Phase::Enabled(size);
         Ok(())

@@ -15,7 +15,17 @@ pub fn is_legal(word: impl Fn(Offset) -> u32, bars: &BarSizes) -> bool {
         && largest.is_power_of_two()
         && largest <= 32768
         && queues.contains(&size);
-    is_device && has_legal_sizes(&word, size) && has_legal_places(&word, bars)
+    is_device
+        && has_legal_groups(&word)
+        && has_legal_sizes(&word, size)
+        && has_legal_places(&word, bars)
+}
+
+/// With `GROUPS`.
+fn has_legal_groups(word: &impl Fn(Offset) -> u32) -> bool {
+    let has_groups = word(offset::TRANSPORT_FEATURES) & 4 != 0;
+    let counts = [offset::NUM_GROUPS, offset::NUM_SPACES];
+    !has_groups || counts.iter().all(|at| (1..=8).contains(&word(*at)))
 }
 
 fn has_legal_sizes(word: &impl Fn(Offset) -> u32, queues: u128) -> bool {

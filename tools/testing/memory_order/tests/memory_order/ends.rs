@@ -4,9 +4,9 @@
 use memory_order::words::Private;
 use transport::{
     feature, Command, CommandError, CommandHandler, ConfigSpace, Description, DeviceStatus,
-    EndpointPort, Epoch, Identity, Interrupts, Layout, LayoutRequest, Placement, QueueDescription,
-    QueueIndex, QueueRequest, QueueSetup, QueueSize, QueueState, Reply, RootComplexPort, Step,
-    NO_VECTOR, NUM_BARS,
+    EndpointPort, Epoch, GroupCounts, Identity, Interrupts, Layout, LayoutRequest, Placement,
+    QueueDescription, QueueIndex, QueueRequest, QueueSetup, QueueSize, QueueState, Reply,
+    RootComplexPort, Step, NO_VECTOR, NUM_BARS,
 };
 
 /// The session that is set up.
@@ -43,7 +43,7 @@ impl CommandHandler for Device {
     fn setup_queue(&mut self, _setup: &QueueSetup) -> Result<(), CommandError> {
         Ok(())
     }
-    fn enable_queue(&mut self, _queue: QueueIndex) -> Result<(), CommandError> {
+    fn enable_queue(&mut self, _queue: QueueIndex, _space: u16) -> Result<(), CommandError> {
         Ok(())
     }
     fn disable_queue(&mut self, _queue: QueueIndex) {}
@@ -87,12 +87,14 @@ pub fn start(ep: &mut EndpointPort, bar: &impl transport::Registers, epoch: u32)
     let queues = [QueueDescription {
         size_max: QueueSize::new(4).expect("a power of two"),
         doorbell: 0,
+        group: 0,
     }];
     let description = Description {
         device_id: epoch,
         vendor_id: 0,
         device_features: u64::MAX & !feature::RING_PACKED,
         transport_features: Default::default(),
+        groups: GroupCounts::ONE,
         queues: &queues,
     };
     let epoch = Epoch::new(epoch).expect("a legal epoch");

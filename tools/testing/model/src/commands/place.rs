@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use transport::{
-    offset, BarSizes, Description, EndpointPort, Epoch, Layout, LayoutRequest, Offset, Placement,
-    QueueDescription, QueueSize, Registers, TransportFeatures,
+    offset, BarSizes, Description, EndpointPort, Epoch, GroupCounts, Layout, LayoutRequest, Offset,
+    Placement, QueueDescription, QueueSize, Registers, TransportFeatures,
 };
 
 use super::order::FEATURES;
@@ -60,12 +60,14 @@ pub fn start(port: &mut EndpointPort, regs: &impl Registers, epoch: u8) {
     let queue = QueueDescription {
         size_max: QueueSize::new(2).expect("a power of two"),
         doorbell: 0,
+        group: 0,
     };
     let description = Description {
         device_id: 1,
         vendor_id: epoch.into(),
         device_features: FEATURES,
         transport_features: TransportFeatures::NONE,
+        groups: GroupCounts::ONE,
         queues: &[queue; NUM_QUEUES as usize],
     };
     let epoch = Epoch::new(epoch.into()).expect("sessions count from 1");

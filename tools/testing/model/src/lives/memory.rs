@@ -89,7 +89,7 @@ impl CommandHandler for Willing {
         Ok(())
     }
 
-    fn enable_queue(&mut self, _: QueueIndex) -> Result<(), CommandError> {
+    fn enable_queue(&mut self, _: QueueIndex, _: u16) -> Result<(), CommandError> {
         Ok(())
     }
 

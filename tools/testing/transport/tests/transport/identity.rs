@@ -4,8 +4,9 @@
 
 use crate::model::{layout, Rig, BARS, EPOCH, FEATURES, NUM_QUEUES};
 use transport::{
-    feature, offset, Description, EndpointPort, Epoch, Identity, IdentityError, LayoutError,
-    Offset, QueueDescription, QueueSize, StartError, TransportFeatures, Version, MAGIC,
+    feature, offset, Description, EndpointPort, Epoch, GroupCounts, Identity, IdentityError,
+    LayoutError, Offset, QueueDescription, QueueSize, StartError, TransportFeatures, Version,
+    MAGIC, MAX_GROUPS, MAX_SPACES,
 };
 
 /// What the RC says of an EP in which `word` is changed to `value`.
@@ -27,7 +28,7 @@ fn refused_with(word: Offset, value: u32, error: IdentityError) {
 fn a_legal_identity_is_accepted() {
     let rig = Rig::started();
     let identity = rig.identify().expect("a legal identity");
-    assert_eq!(identity.version(), Version { major: 1, minor: 0 });
+    assert_eq!(identity.version(), Version { major: 1, minor: 1 });
     assert_eq!(identity.epoch().get(), EPOCH);
     assert_eq!(identity.device_features(), FEATURES);
     assert_eq!((identity.device_id(), identity.vendor_id()), (1, 0x1af4));
@@ -48,16 +49,18 @@ fn offsets_are_those_of_the_document() {
     let rig = Rig::started();
     for (offset, value) in [
         (0x00, 0x5646_5045),
-        (0x04, 0x0001_0000),
+        (0x04, 0x0001_0001),
         (0x08, 1),
         (0x0c, EPOCH),
-        (0x1c, 3),
+        (0x1c, 7),
         (0x20, FEATURES as u32),
         (0x24, (FEATURES >> 32) as u32),
         (0x28, 1),
         (0x2c, 0x1af4),
         (0x30, 3),
         (0x34, 256),
+        (0x38, 2),
+        (0x3c, 3),
         (0x40, 0x100),
         (0x44, 0x200),
         (0x48, 0x300),
@@ -75,7 +78,9 @@ fn offsets_are_those_of_the_document() {
         (0x7c, 72),
         (0x300, 256),
         (0x308, 0x100),
+        (0x30c, 0),
         (0x310, 128),
+        (0x31c, 1),
     ] {
         assert_eq!(rig.link.peek(Offset::new(offset)), value, "{offset:#x}");
     }
@@ -299,12 +304,14 @@ fn an_endpoint_offers_only_what_is_legal() {
     let queue = QueueDescription {
         size_max: QueueSize::MIN,
         doorbell: 0,
+        group: 0,
     };
     let legal = Description {
         device_id: 2,
         vendor_id: 0,
         device_features: feature::OFFERED,
         transport_features: TransportFeatures::NONE,
+        groups: GroupCounts::ONE,
         queues: &[queue, queue],
     };
     let epoch = Epoch::new(1).expect("a legal epoch");
@@ -340,6 +347,31 @@ fn an_endpoint_offers_only_what_is_legal() {
         ..legal
     };
     assert_eq!(start(&short), Err(StartError::QueueCount));
+    let grouped = |features, groups, spaces, group| {
+        start(&Description {
+            transport_features: features,
+            groups: GroupCounts { groups, spaces },
+            queues: &[QueueDescription { group, ..queue }, queue],
+            ..legal
+        })
+    };
+    let (with, without) = (TransportFeatures::GROUPS, TransportFeatures::NONE);
+    for (groups, spaces, group) in [(1, 1, 0), (2, 1, 1), (1, MAX_SPACES, 0), (MAX_GROUPS, 2, 7)] {
+        assert_eq!(grouped(with, groups, spaces, group), Ok(()));
+    }
+    for (features, groups, spaces, group) in [
+        (with, 0, 1, 0),
+        (with, 1, 0, 0),
+        (with, MAX_GROUPS + 1, 1, 0),
+        (with, 1, MAX_SPACES + 1, 0),
+        (with, 2, 1, 2),
+        (without, 2, 1, 0),
+        (without, 1, 2, 0),
+        (without, 1, 1, 1),
+    ] {
+        let refused = Err(StartError::Groups);
+        assert_eq!(grouped(features, groups, spaces, group), refused);
+    }
     let mut ep = EndpointPort::new(layout(2));
     assert_eq!(ep.start(&rig.link.ep(), &legal, epoch, 0), Ok(()));
     assert_eq!(

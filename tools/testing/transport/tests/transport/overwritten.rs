@@ -3,7 +3,7 @@
 //! The RC writes over words of the EP (H5).
 
 use crate::model::{Rig, FEATURES, NUM_QUEUES};
-use transport::{offset, time, Command, Offset};
+use transport::{offset, time, Command, Offset, TransportFeatures};
 
 /// Places of the identity and of the queue table, but those that change by themselves or are written
 /// at a reset only.
@@ -36,6 +36,7 @@ fn words_of_the_ep_are_written_again() {
 #[test]
 fn a_session_begins_with_reserved_words_of_zero() {
     let mut rig = Rig::cold(NUM_QUEUES);
+    rig.transport_features = TransportFeatures::NONE;
     for at in [0x38, 0x3c, 0x80, 0xfc] {
         rig.link.store(Offset::new(at), u32::MAX);
     }

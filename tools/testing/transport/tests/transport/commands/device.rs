@@ -43,7 +43,7 @@ fn a_driver_side_starts_the_device() {
     assert_eq!(
         calls[6..],
         [
-            Call::EnableQueue(0),
+            Call::EnableQueue(0, 0),
             Call::DriverOk,
             Call::StatusChanged(0xf)
         ]

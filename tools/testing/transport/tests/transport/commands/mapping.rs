@@ -3,9 +3,9 @@
 //! Commands for address spaces, and commands of features that are not offered.
 
 use super::SPLIT;
-use crate::model::{setup_request, Call, Rig};
+use crate::model::{setup_request, Call, Rig, GROUPS};
 use transport::CommandError::{BadArgument, BadState, NoResources, NotSupported};
-use transport::{AnswerError, Command, Mapping, Range, TransportFeatures, MAP_ALIGN, NUM_SPACES};
+use transport::{AnswerError, Command, Mapping, Range, TransportFeatures, MAP_ALIGN};
 
 const PAGE: u64 = MAP_ALIGN;
 /// IOVA, or PCI address, of the last page.
@@ -74,7 +74,14 @@ fn a_mapping_gives_an_access() {
 fn there_are_as_many_address_spaces_as_that() {
     let mut rig = Rig::connected();
     rig.backend.take_calls();
-    for space in [NUM_SPACES, u16::MAX] {
+    let last = Range {
+        space: GROUPS.spaces - 1,
+        ..range(0, PAGE)
+    };
+    rig.okay(&map(last, 0, true, true));
+    rig.okay(&Command::Unmap(last));
+    rig.backend.take_calls();
+    for space in [GROUPS.spaces, u16::MAX] {
         let range = Range {
             space,
             ..range(0, PAGE)
@@ -120,14 +127,7 @@ fn the_first_command_that_succeeds_changes_it_until_a_reset() {
         rig.okay(&first);
 
         rig.okay(&Command::Reset);
-        rig.okay(&Command::SetStatus(3));
-        rig.okay(&Command::SetFeatures(SPLIT));
-        rig.okay(&Command::SetInterrupts {
-            mode: 3,
-            vectors: 4,
-            config_vector: 0,
-        });
-        rig.send(&Command::SetStatus(0xb)).expect("an answer");
+        rig.negotiate(SPLIT);
         rig.okay(&Command::SetupQueue(setup_request(1, 128)));
         rig.okay(&Command::EnableQueue(1));
         rig.refused(&first, BadState);
@@ -162,6 +162,7 @@ fn what_is_not_offered_is_not_supported() {
         map(range(0, PAGE), 0, true, true),
         map(range(0, 0), 0, false, false),
         Command::Unmap(range(0, PAGE)),
+        Command::SetGroupSpace { group: 0, space: 0 },
     ];
     for command in &commands {
         rig.refused(command, NotSupported);

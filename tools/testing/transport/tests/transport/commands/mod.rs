@@ -4,6 +4,7 @@
 
 mod config;
 mod device;
+mod groups;
 mod interrupts;
 mod mapping;
 mod queue;

@@ -17,7 +17,8 @@ pub enum Call {
     SetInterrupts(Interrupts),
     WriteConfig(usize, Vec<u8>),
     SetupQueue(QueueSetup),
-    EnableQueue(u16),
+    /// The queue, and its address space.
+    EnableQueue(u16, u16),
     DisableQueue(u16),
     SetQueueState(u16, QueueState),
     QueueState(u16),
@@ -87,8 +88,8 @@ impl CommandHandler for Backend {
         self.call(Call::SetupQueue(*setup))
     }
 
-    fn enable_queue(&mut self, queue: QueueIndex) -> Result<(), CommandError> {
-        self.call(Call::EnableQueue(queue.get()))
+    fn enable_queue(&mut self, queue: QueueIndex, space: u16) -> Result<(), CommandError> {
+        self.call(Call::EnableQueue(queue.get(), space))
     }
 
     fn disable_queue(&mut self, queue: QueueIndex) {

@@ -4,9 +4,9 @@
 
 use transport::{
     feature, AnswerError, BarSizes, Command, CommandError, Description, DeviceStatus, EndpointPort,
-    Epoch, Identity, IdentityError, IssueError, Layout, LayoutRequest, Placement, Progress,
-    QueueDescription, QueueRequest, QueueSize, Reply, RootComplexPort, Step, TransportFeatures,
-    NO_VECTOR,
+    Epoch, GroupCounts, Identity, IdentityError, IssueError, Layout, LayoutRequest, Placement,
+    Progress, QueueDescription, QueueRequest, QueueSize, Reply, RootComplexPort, Step,
+    TransportFeatures, NO_VECTOR,
 };
 
 use super::{Backend, Link};
@@ -16,6 +16,10 @@ pub const NUM_QUEUES: u16 = 3;
 pub const FEATURES: u64 = feature::OFFERED | feature::RING_PACKED | (1 << 5);
 pub const BARS: BarSizes = [0x10000, 0, 0x1000, 0, 0, 0];
 pub const CONFIG_SIZE: u32 = 60;
+pub const GROUPS: GroupCounts = GroupCounts {
+    groups: 2,
+    spaces: 3,
+};
 
 /// The endpoint, and the root complex once it connected.
 pub struct Rig {
@@ -42,11 +46,12 @@ pub fn layout(num_queues: u16) -> Layout {
     .expect("a legal request")
 }
 
-/// Sizes of the queues: 256, 128, 64, then 64 again.
-fn queues(count: u16) -> Vec<QueueDescription> {
+/// Sizes of the queues: 256, 128, 64, then 64 again. The first one is in a group of its own.
+fn queues(count: u16, groups: GroupCounts) -> Vec<QueueDescription> {
     let description = |n: u16| QueueDescription {
         size_max: QueueSize::new(256 >> n.min(2)).expect("a power of two"),
         doorbell: 0x100 + u32::from(n),
+        group: n.min(groups.groups - 1),
     };
     (0..count).map(description).collect()
 }
@@ -60,7 +65,9 @@ impl Rig {
             ep: EndpointPort::new(layout(num_queues)),
             rc: None,
             now_ms: 1_000,
-            transport_features: TransportFeatures::SUSPEND.with(TransportFeatures::MAP),
+            transport_features: TransportFeatures::SUSPEND
+                .with(TransportFeatures::MAP)
+                .with(TransportFeatures::GROUPS),
         }
     }
 
@@ -81,16 +88,7 @@ impl Rig {
     /// Both ends, features negotiated with `features`.
     pub fn negotiated(features: u64) -> Self {
         let mut rig = Self::connected();
-        rig.okay(&Command::SetStatus(3));
-        rig.okay(&Command::SetInterrupts {
-            mode: 3,
-            vectors: 4,
-            config_vector: 0,
-        });
-        rig.okay(&Command::SetFeatures(features));
-        let status = rig.send(&Command::SetStatus(0xb));
-        assert_eq!(status, Ok(Reply::Status(DeviceStatus::from_bits(0xb))));
-        rig.backend.take_calls();
+        rig.negotiate(features);
         rig
     }
 
@@ -102,13 +100,30 @@ impl Rig {
         rig
     }
 
+    /// Negotiates features after a reset.
+    pub fn negotiate(&mut self, features: u64) {
+        self.okay(&Command::SetStatus(3));
+        self.okay(&Command::SetInterrupts {
+            mode: 3,
+            vectors: 4,
+            config_vector: 0,
+        });
+        self.okay(&Command::SetFeatures(features));
+        let status = self.send(&Command::SetStatus(0xb));
+        assert_eq!(status, Ok(Reply::Status(DeviceStatus::from_bits(0xb))));
+        self.backend.take_calls();
+    }
+
     pub fn start(&mut self, epoch: u32) {
-        let queues = queues(self.ep.layout().num_queues());
+        let has_groups = self.transport_features.contains(TransportFeatures::GROUPS);
+        let groups = if has_groups { GROUPS } else { GroupCounts::ONE };
+        let queues = queues(self.ep.layout().num_queues(), groups);
         let description = Description {
             device_id: 1,
             vendor_id: 0x1af4,
             device_features: FEATURES,
             transport_features: self.transport_features,
+            groups,
             queues: &queues,
         };
         let epoch = Epoch::new(epoch).expect("a legal epoch");
