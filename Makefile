@@ -38,7 +38,7 @@ test-emulator: vms ## Run upstream's endpoint test with the limits of every boar
 fuzz: setup ## Fuzz the pure crates, TIME seconds per target (default 60)
 	$(ENTER) tools/build/fuzz.sh run $(or $(TIME),60)
 
-model-check: setup ## Prove the transport for large bounds (5 minutes of processor time, 1 GiB)
+model-check: setup ## Prove the transport for large bounds (6 minutes of processor time, 1 GiB)
 	$(ENTER) cargo run --locked --release --manifest-path tools/testing/Cargo.toml -p model -- check --large
 
 vms: setup modules-rc modules-ep ## Build all that the two machines need

@@ -69,7 +69,8 @@ impl Bound {
         pdev.set_master();
         pci_host::reach_64_bits(pdev)?;
 
-        let link = Arc::pin_init(Link::new(pdev)?, GFP_KERNEL)?;
+        let silent_ms = (*module_parameters::silent_ms.value()).into();
+        let link = Arc::pin_init(Link::new(pdev, silent_ms)?, GFP_KERNEL)?;
         let identity = link.identity();
         let signals = Signals::new(identity.num_queues())?;
         let interrupts = Interrupts::new(pdev, identity.num_queues(), &signals)?;

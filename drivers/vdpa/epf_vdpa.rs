@@ -37,5 +37,9 @@ kernel::module_driver!(<T>, pci_host::Adapter<T>, {
             default: 0,
             description: "Not 0: each function has its vDPA device at once, named vdpa- and its PCI address",
         },
+        silent_ms: u32 {
+            default: 1500,
+            description: "How long an endpoint may show no heartbeat before it is lost, in ms, 1500 at least",
+        },
     },
 });

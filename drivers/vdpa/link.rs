@@ -72,6 +72,8 @@ pub(crate) struct Link {
     /// What the endpoint was when the driver took it over; only its epoch may change.
     identity: Identity,
     doorbells: KVec<Doorbell>,
+    /// How long the endpoint may show no heartbeat.
+    silent_ms: u64,
     is_lost: Atomic<bool>,
     /// When requests have to have ended, in milliseconds like `now_ms`; `NEVER`: nobody waits for that.
     ends_by: Atomic<u64>,
@@ -82,11 +84,16 @@ pub(crate) struct Link {
 impl Link {
     /// Finds the endpoint's registers, waits until it is ready and resets it (I1 to I7).
     ///
+    /// It is lost when it shows no heartbeat for `silent_ms`, or `EP_SILENT` if that is longer.
+    ///
     /// # Errors
     ///
     /// `ENODEV`: not our function, another major version, or a layout that is not legal;
     /// `ETIMEDOUT`: not ready in time; `EIO`: the link is dead; and those of [`Link::command`].
-    pub(crate) fn new(pdev: &pci::Device<Bound>) -> Result<impl PinInit<Self, Error> + '_> {
+    pub(crate) fn new(
+        pdev: &pci::Device<Bound>,
+        silent_ms: u64,
+    ) -> Result<impl PinInit<Self, Error> + '_> {
         let started = Instant::now();
         let sizes = hw::bar_sizes(pdev);
         let registers = identify::find_registers(pdev, &sizes)?;
@@ -101,6 +108,7 @@ impl Link {
             bars,
             identity,
             doorbells,
+            silent_ms: silent_ms.max(time::EP_SILENT_MS),
             is_lost: Atomic::new(false),
             ends_by: Atomic::new(NEVER),
             port <- new_mutex!(port, "epf_vdpa::Link::port"),

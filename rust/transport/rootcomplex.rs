@@ -29,7 +29,6 @@ use crate::registers::{
     Offset,
     Registers, //
 };
-use crate::time;
 use crate::DeviceStatus;
 
 /// Why a command is not issued.
@@ -85,7 +84,7 @@ pub enum Step {
 pub enum Health {
     /// It is alive.
     Alive,
-    /// It has shown no heartbeat for [`time::EP_SILENT_MS`].
+    /// It has shown no heartbeat for too long.
     Silent,
     /// The link is dead.
     LinkDead,
@@ -223,10 +222,11 @@ impl RootComplexPort {
         reply
     }
 
-    /// Shows that the RC is alive, and looks whether the EP is (H1, H2).
+    /// Shows that the RC is alive, and looks whether the EP is (H1, H2); `silent_ms` is how long it may show no
+    /// heartbeat, [`EP_SILENT_MS`](crate::time::EP_SILENT_MS) or more.
     ///
-    /// To be called at least every [`time::BEAT_MS`] while the device is used.
-    pub fn watch(&mut self, regs: &impl Registers, now_ms: u64) -> Health {
+    /// To be called at least every [`BEAT_MS`](crate::time::BEAT_MS) while the device is used.
+    pub fn watch(&mut self, regs: &impl Registers, silent_ms: u64, now_ms: u64) -> Health {
         if let State::Lost(lost) = self.state {
             return lost.into();
         }
@@ -242,7 +242,7 @@ impl RootComplexPort {
             // The EP's command loop may be in the command, which has a bound of its own.
             self.ep = Watch::new(beat, now_ms);
         }
-        if self.ep.silence_ms(beat, now_ms) >= time::EP_SILENT_MS {
+        if self.ep.silence_ms(beat, now_ms) >= silent_ms {
             return Health::Silent;
         }
         Health::Alive

@@ -14,9 +14,9 @@ pub const CONFIG_MS: u64 = 100;
 /// `POLL`: longest sleep of the EP between two looks at `cmd` and at polled doorbells.
 pub const POLL_MS: u64 = 10;
 /// `BEAT`: period of the heartbeats.
-pub const BEAT_MS: u64 = 1_000;
-/// `EP_SILENT`: the RC takes an EP without heartbeat for dead after this time.
-pub const EP_SILENT_MS: u64 = 5_000;
+pub const BEAT_MS: u64 = 250;
+/// `EP_SILENT`: the RC takes an EP without heartbeat for dead after this time, or a longer one.
+pub const EP_SILENT_MS: u64 = 1_500;
 /// `RC_SILENT`: the EP takes an RC without heartbeat for dead after this time.
 pub const RC_SILENT_MS: u64 = 30_000;
 /// `INTERRUPT`: longest time between two tries of an interrupt that the controller did not take.

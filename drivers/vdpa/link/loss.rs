@@ -105,7 +105,7 @@ impl Link {
     pub(crate) fn watch(&self) {
         let mut port = self.port.lock();
         let regs = self.bars.registers();
-        let loss = match port.watch(regs, self.now_ms()) {
+        let loss = match port.watch(regs, self.silent_ms, self.now_ms()) {
             Health::Alive => port
                 .device_status(regs)
                 .filter(|status| status.contains(DeviceStatus::DEVICE_NEEDS_RESET))

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context, Result};
 use transport::{
-    feature, offset, AnswerError, Command, CommandError, DeviceStatus, Doorbell, DoorbellKind,
-    Health, Identity, Offset, QueueRequest, Registers, Reply, RootComplexPort, Step, NO_VECTOR,
+    feature, offset, time, AnswerError, Command, CommandError, DeviceStatus, Doorbell,
+    DoorbellKind, Health, Identity, Offset, QueueRequest, Registers, Reply, RootComplexPort, Step,
+    NO_VECTOR,
 };
 
 use crate::dma::Place;
@@ -114,7 +115,8 @@ impl<'a> Driver<'a> {
     /// Shows that it is alive, and looks whether the endpoint is (H1, H2).
     pub fn watch(&mut self) -> Health {
         let now_ms = self.now_ms();
-        self.port.watch(self.target.registers(), now_ms)
+        self.port
+            .watch(self.target.registers(), time::EP_SILENT_MS, now_ms)
     }
 
     /// Resets the device.

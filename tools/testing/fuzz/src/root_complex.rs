@@ -9,7 +9,7 @@ mod legal;
 mod port;
 
 use transport::{
-    feature, offset, read_config, Command, ConfigReadError, Description, EndpointPort, Epoch,
+    feature, offset, read_config, time, Command, ConfigReadError, Description, EndpointPort, Epoch,
     GroupCounts, Health, Identity, IdentityError, Layout, LayoutRequest, Offset, Placement,
     QueueDescription, QueueSize, RootComplexPort, Step, TransportFeatures, Version, MAGIC,
     NUM_BARS,
@@ -314,7 +314,7 @@ impl<'a> Session<'a> {
     }
 
     fn watch(&mut self) {
-        let lost = match self.port.watch(self.bar, self.now_ms) {
+        let lost = match self.port.watch(self.bar, time::EP_SILENT_MS, self.now_ms) {
             Health::Alive | Health::Silent => None,
             Health::LinkDead => Some(Step::LinkDead),
             Health::Restarted => Some(Step::Restarted),

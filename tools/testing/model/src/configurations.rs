@@ -185,8 +185,8 @@ pub const SMALL: &[Configuration] = &[
         1,
         1,
     ),
-    lives("lives", 70, 0, true),
-    lives("lives, a command", 16, 1, true),
+    lives("lives", 140, 0, true),
+    lives("lives, a command", 14, 1, true),
 ];
 
 /// On demand.
@@ -262,7 +262,7 @@ pub const LARGE: &[Configuration] = &[
         2,
         1,
     ),
-    lives("lives, a command", 40, 1, true),
+    lives("lives, a command", 44, 1, true),
 ];
 
 /// Where a fault is looked for: the smallest bounds in which it matters.
@@ -289,8 +289,8 @@ pub fn of_fault(fault: Fault) -> Configuration {
         F::WordForgotten | F::StatusClearedLate | F::AnswerUnordered | F::ReadyFirst => {
             small(NEGOTIATION, 0, NONE, 0)
         }
-        F::EpBeatsNot => lives("fault", 14, 0, false),
-        F::RcBeatsNot => lives("fault", 70, 0, true),
+        F::EpBeatsNot => lives("fault", 10, 0, false),
+        F::RcBeatsNot => lives("fault", 124, 0, true),
         F::CounterRestarted => kicks("fault", Source::Polled, false, 3, 0, 1),
         F::EnabledWithoutLook => kicks("fault", Source::Polled, false, 2, 1, 0),
         F::CounterMissing

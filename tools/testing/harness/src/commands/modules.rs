@@ -12,6 +12,25 @@ pub fn load(guest: &mut Guest, modules: &[&str]) -> Result<()> {
         .map(drop)
 }
 
+/// How long an endpoint may show no heartbeat, where that is not what is tested: a machine that is emulated on a busy
+/// host may stand still for seconds.
+const SILENT_MS: u32 = 10_000;
+
+/// Loads the driver of the RC, for machines that may be busy.
+pub fn load_epf_vdpa(guest: &mut Guest) -> Result<()> {
+    load_epf_vdpa_with(guest, "")
+}
+
+/// The same, with more parameters of the module.
+pub fn load_epf_vdpa_with(guest: &mut Guest, parameters: &str) -> Result<()> {
+    let silent_ms = SILENT_MS * guest.kernels().patience();
+    guest
+        .sh(&format!(
+            "modprobe epf_vdpa silent_ms={silent_ms} {parameters}"
+        ))
+        .map(drop)
+}
+
 /// The orders in which three modules can come or go.
 pub fn orders([a, b, c]: [&str; 3]) -> [[&str; 3]; 6] {
     [

@@ -44,7 +44,7 @@ pub fn run(layout: &Layout) -> Result<ExitCode> {
     let stage = Stage::new();
     stage.say("starting both machines");
     let mut link = Link::boot(layout, Model::Rc, Bars::Mapped)?;
-    modules::load(&mut link.rc, &["epf_vdpa"])?;
+    modules::load_epf_vdpa(&mut link.rc)?;
     vdpa::load_drivers(&mut link.rc)?;
     let disk = show_disk(&stage, &mut link)?;
     let network = show_network(&stage, &mut link)?;

@@ -111,7 +111,7 @@ fn of_counts<const REBOOTS: u32, const LINKS: u32>(
 }
 
 fn load_drivers(rc: &mut Guest) -> Result<()> {
-    modules::load(rc, &["epf_vdpa"])?;
+    modules::load_epf_vdpa(rc)?;
     vdpa::load_drivers(rc)
 }
 

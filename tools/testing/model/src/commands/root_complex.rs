@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use transport::{
-    offset, AnswerError, DeviceStatus, Health, Identity, IdentityError, IssueError, Reply,
+    offset, time, AnswerError, DeviceStatus, Health, Identity, IdentityError, IssueError, Reply,
     RootComplexPort, Step,
 };
 
@@ -327,7 +327,9 @@ fn run(job: RcJob, port: &mut Option<Arc<RootComplexPort>>, regs: &Faulty<'_>) -
             let now_ms = if is_late { LATE_MS } else { 0 };
             Outcome::Looked(Arc::make_mut(port).step(regs, now_ms))
         }
-        (RcJob::Watch, Some(port)) => Outcome::Watched(Arc::make_mut(port).watch(regs, 0)),
+        (RcJob::Watch, Some(port)) => {
+            Outcome::Watched(Arc::make_mut(port).watch(regs, time::EP_SILENT_MS, 0))
+        }
         _ => {
             let identity = Identity::read(regs, 0, &BARS);
             let connect = |identity| Box::new(RootComplexPort::new(identity, regs, 0));

@@ -23,7 +23,7 @@ use crate::memory::Memory;
 use crate::property::Property;
 
 /// Between two ticks.
-const TICK_MS: u64 = time::BEAT_MS / 2;
+const TICK_MS: u64 = time::BEAT_MS;
 /// How much later than its bound an end may say that the other one is dead: it looks once per beat, and
 /// the last beat may have come right after a look.
 const LATE_MS: u64 = 2 * time::BEAT_MS;
@@ -115,7 +115,7 @@ impl Lives {
             ep.poll(&words, &mut Willing, 0);
             assert!(matches!(rc.step(&words, 0), Step::Done(Ok(_))));
         }
-        rc.watch(&words, 0);
+        rc.watch(&words, time::EP_SILENT_MS, 0);
         State {
             now: 0,
             memory: words.into_memory(),
@@ -183,7 +183,7 @@ impl Lives {
     }
 
     fn watch(&self, state: &mut State, words: &Words) {
-        let health = Arc::make_mut(&mut state.rc).watch(words, state.now);
+        let health = Arc::make_mut(&mut state.rc).watch(words, time::EP_SILENT_MS, state.now);
         state.watched = state.now;
         if state.waits_until.is_some() {
             // It judges no heartbeat while a command is outstanding.

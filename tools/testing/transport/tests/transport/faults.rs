@@ -344,7 +344,10 @@ fn a_dead_link_ends_every_wait() {
     let (link, now_ms) = (&rig.link, rig.now_ms);
     let rc = rig.rc.as_mut().expect("connected");
     assert_eq!(rc.device_status(&link.rc()), None);
-    assert_eq!(rc.watch(&link.rc(), now_ms), Health::LinkDead);
+    assert_eq!(
+        rc.watch(&link.rc(), time::EP_SILENT_MS, now_ms),
+        Health::LinkDead
+    );
     assert_eq!(
         rc.issue(&link.rc(), &Command::Reset, now_ms),
         Err(IssueError::Lost)

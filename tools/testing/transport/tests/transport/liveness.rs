@@ -24,6 +24,19 @@ fn the_root_complex_sees_a_silent_endpoint() {
 }
 
 #[test]
+fn a_root_complex_may_have_more_patience() {
+    let mut rig = Rig::connected();
+    let patience = 4 * time::EP_SILENT_MS;
+    let mut health_after = |ms| {
+        rig.now_ms += ms;
+        let rc = rig.rc.as_mut().expect("connected");
+        rc.watch(&rig.link.rc(), patience, rig.now_ms)
+    };
+    assert_eq!(health_after(patience - 1), Health::Alive);
+    assert_eq!(health_after(1), Health::Silent);
+}
+
+#[test]
 fn an_endpoint_that_works_on_a_command_is_not_silent() {
     let mut rig = Rig::connected();
     rig.issue(&Command::Reset);
@@ -58,7 +71,10 @@ fn a_root_complex_that_does_not_use_the_device_may_be_silent() {
 
 fn watch(rig: &mut Rig) -> Health {
     let (link, now_ms) = (&rig.link, rig.now_ms);
-    let health = rig.rc.as_mut().map(|rc| rc.watch(&link.rc(), now_ms));
+    let health = rig
+        .rc
+        .as_mut()
+        .map(|rc| rc.watch(&link.rc(), time::EP_SILENT_MS, now_ms));
     rig.link.deliver(usize::MAX);
     health.expect("connected")
 }

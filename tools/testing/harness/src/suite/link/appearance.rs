@@ -35,7 +35,7 @@ pub fn cases() -> Vec<Case<Link>> {
 
 fn module_adds_devices(link: &mut Link, _: &mut Record) -> Result<()> {
     modules::unload(&mut link.rc, &["epf_vdpa"])?;
-    link.rc.sh("modprobe epf_vdpa auto_add=1")?;
+    modules::load_epf_vdpa_with(&mut link.rc, "auto_add=1")?;
     with_function(link, |link, device| {
         disk_is_there(&mut link.rc)?;
         // As if it had been added by hand.
@@ -43,7 +43,7 @@ fn module_adds_devices(link: &mut Link, _: &mut Record) -> Result<()> {
     })?;
     with_function(link, |link, _| disk_is_there(&mut link.rc))?;
     modules::unload(&mut link.rc, &["epf_vdpa"])?;
-    modules::load(&mut link.rc, &["epf_vdpa"])
+    modules::load_epf_vdpa(&mut link.rc)
 }
 
 fn udev_adds_devices(link: &mut Link, _: &mut Record) -> Result<()> {

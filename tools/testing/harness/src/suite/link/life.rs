@@ -123,7 +123,7 @@ fn modules_in_any_order(link: &mut Link, _: &mut Record) -> Result<()> {
             endpoint::load_controller(&mut link.ep)?;
         }
         modules::unload(&mut link.rc, &["epf_vdpa"])?;
-        modules::load(&mut link.rc, &["epf_vdpa"])?;
+        modules::load_epf_vdpa(&mut link.rc)?;
         disk_works(link)?;
     }
     Ok(())

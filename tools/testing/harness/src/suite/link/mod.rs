@@ -30,7 +30,7 @@ const NIC: Instance = Instance::Nic(&Nic {
 impl Bench for Link {
     fn set_up(layout: &Layout) -> Result<Self> {
         let mut link = Self::boot(layout, Model::Rc, Bars::Mapped)?;
-        modules::load(&mut link.rc, &["epf_vdpa"])?;
+        modules::load_epf_vdpa(&mut link.rc)?;
         vdpa::load_drivers(&mut link.rc)?;
         Ok(link)
     }
