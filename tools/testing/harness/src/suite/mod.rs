@@ -23,6 +23,7 @@ pub fn on_demand() -> Vec<Box<dyn AnySuite>> {
     vec![
         Box::new(boards::all_suite()),
         Box::new(reboots::long_suite()),
+        Box::new(deaths::all_suite()),
     ]
 }
 

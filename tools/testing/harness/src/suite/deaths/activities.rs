@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What the RC does when the endpoint dies.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::commands::backend::{Disk, Nic};
+use crate::commands::served::{Instance, Served, ServedTo};
+use crate::commands::vdpa::{RcDevice, VdpaDevice};
+use crate::commands::vhost_vdpa::VhostVdpa;
+use crate::guest::Guest;
+use crate::link::Link;
+use crate::workload::blkio;
+use crate::workload::disk::{self, Pattern};
+use crate::workload::network::Node;
+
+/// For a command of the harness to end at all.
+const WAIT_BOUND: Duration = Duration::from_secs(30);
+
+/// For what ends with a reset, which has `QUIESCE`, 10 s, for an endpoint that does not answer.
+const RESET_BOUND: Duration = Duration::from_secs(14);
+
+static DISK: Disk = Disk {
+    name: "disk0",
+    mib: 32,
+};
+static NIC: Nic = Nic {
+    name: "nic0",
+    mac: "02:00:00:00:00:01",
+};
+
+/// What the RC does meanwhile.
+pub trait Activity: 'static {
+    /// What the EP serves.
+    const INSTANCE: Instance;
+    /// For what is outstanding to end: 2 s where only the heartbeat tells, and what the harness needs to see it, on
+    /// machines that are emulated.
+    const END_BOUND: Duration = Duration::from_secs(6);
+    /// What drives it on the RC.
+    type Device: RcDevice;
+
+    /// Begins, and waits until it is under way.
+    fn begin(link: &mut Link, served: &ServedTo<Self::Device>) -> Result<()>;
+
+    /// Waits until nothing waits for the endpoint any more.
+    fn wait_for_end(link: &mut Link, served: &ServedTo<Self::Device>) -> Result<()>;
+
+    /// Does some of it, to the end.
+    fn works(link: &mut Link, served: &ServedTo<Self::Device>) -> Result<()>;
+}
+
+/// A virtio driver writes and reads blocks.
+pub struct Blocks;
+
+impl Activity for Blocks {
+    const INSTANCE: Instance = Instance::Disk(&DISK);
+    type Device = VdpaDevice;
+
+    fn begin(link: &mut Link, served: &Served) -> Result<()> {
+        let path = served.vdpa.disk(&mut link.rc)?;
+        disk::start_load(&mut link.rc, &path)
+    }
+
+    fn wait_for_end(link: &mut Link, _: &Served) -> Result<()> {
+        disk::wait_for_end_of_load(&mut link.rc, WAIT_BOUND)
+    }
+
+    fn works(link: &mut Link, served: &Served) -> Result<()> {
+        let path = served.vdpa.disk(&mut link.rc)?;
+        disk::verify(&mut link.rc, &path, Pattern::Random, 4).map(drop)
+    }
+}
+
+/// A virtio driver sends and receives frames.
+pub struct Frames;
+
+impl Activity for Frames {
+    const INSTANCE: Instance = Instance::Nic(&NIC);
+    type Device = VdpaDevice;
+
+    fn begin(link: &mut Link, served: &Served) -> Result<()> {
+        let address = answers(link, served)?;
+        let flood = format!("ping -f -q {address} >/dev/null 2>&1 & echo $! >/run/ping.pid");
+        link.rc.sh(&flood).map(drop)
+    }
+
+    /// To switch the device off waits for whatever it has.
+    fn wait_for_end(link: &mut Link, _: &Served) -> Result<()> {
+        link.rc.sh_within(
+            WAIT_BOUND,
+            "for device in /sys/class/net/eth*; do
+                 [ ! -e $device ] || ip link set ${device##*/} down || [ ! -e $device ] || exit 1
+             done
+             kill $(cat /run/ping.pid) && rm /run/ping.pid",
+        )?;
+        Ok(())
+    }
+
+    fn works(link: &mut Link, served: &Served) -> Result<()> {
+        answers(link, served).map(drop)
+    }
+}
+
+/// Switches both ends on, and returns the address of the endpoint once it answers.
+fn answers(link: &mut Link, served: &Served) -> Result<&'static str> {
+    let [driver, backend] = served.nodes(link)?;
+    switch_on(&mut link.rc, &driver)?;
+    switch_on(&mut link.ep, &backend)?;
+    let ping = format!("ping -c 1 -W 1 -q {}", backend.address);
+    link.rc.wait_until(WAIT_BOUND, &ping)?;
+    Ok(backend.address)
+}
+
+fn switch_on(guest: &mut Guest, node: &Node) -> Result<()> {
+    let (address, device) = (node.address, &node.device);
+    guest
+        .sh(&format!(
+            "ip addr replace {address}/24 dev {device} && ip link set {device} up"
+        ))
+        .map(drop)
+}
+
+/// A process writes blocks.
+pub struct Process;
+
+impl Activity for Process {
+    const INSTANCE: Instance = Instance::Disk(&DISK);
+    /// The device is reset when the file is closed.
+    const END_BOUND: Duration = RESET_BOUND;
+    type Device = VhostVdpa;
+
+    fn begin(link: &mut Link, served: &ServedTo<VhostVdpa>) -> Result<()> {
+        blkio::start_load(link, &served.vdpa.node, &DISK.file())
+    }
+
+    /// It is told of the loss by the device status alone, and has to be ended.
+    fn wait_for_end(link: &mut Link, _: &ServedTo<VhostVdpa>) -> Result<()> {
+        blkio::kill_load(&mut link.rc)
+    }
+
+    fn works(link: &mut Link, served: &ServedTo<VhostVdpa>) -> Result<()> {
+        let commands = ["write -P 7 0 64k", "flush", "read -P 7 0 64k"];
+        blkio::qemu_io(&mut link.rc, &served.vdpa.node, &commands)
+    }
+}
+
+/// 'vdpa dev add' and 'vdpa dev del', over and over.
+pub struct Adding;
+
+impl Activity for Adding {
+    const INSTANCE: Instance = Instance::Disk(&DISK);
+    const END_BOUND: Duration = RESET_BOUND;
+    type Device = ComesAndGoes;
+
+    fn begin(link: &mut Link, served: &ServedTo<ComesAndGoes>) -> Result<()> {
+        let (name, address) = (served.vdpa.name(), &served.address);
+        link.rc.sh(&format!(
+            "rm -f /run/adding.*
+             while [ ! -e /run/adding.stop ]; do
+                 vdpa dev del {name}; vdpa dev add name {name} mgmtdev pci/{address}; echo >>/run/adding.rounds
+             done >/tmp/adding.log 2>&1 & echo $! >/run/adding.pid"
+        ))?;
+        let goes_on = "[ -e /run/adding.rounds ] && [ $(wc -l </run/adding.rounds) -ge 2 ]";
+        link.rc.wait_until(WAIT_BOUND, goes_on)
+    }
+
+    fn wait_for_end(link: &mut Link, _: &ServedTo<ComesAndGoes>) -> Result<()> {
+        link.rc.sh("touch /run/adding.stop")?;
+        let is_over = "[ ! -d /proc/$(cat /run/adding.pid) ]";
+        link.rc.wait_until(WAIT_BOUND, is_over)
+    }
+
+    fn works(link: &mut Link, served: &ServedTo<ComesAndGoes>) -> Result<()> {
+        let path = served.vdpa.0.disk(&mut link.rc)?;
+        disk::verify(&mut link.rc, &path, Pattern::Random, 4).map(drop)
+    }
+}
+
+/// A vDPA device that need not be there when it is deleted.
+pub struct ComesAndGoes(VdpaDevice);
+
+impl RcDevice for ComesAndGoes {
+    fn add_with(guest: &mut Guest, name: &str, mgmtdev: &str, attributes: &str) -> Result<Self> {
+        VdpaDevice::add_with(guest, name, mgmtdev, attributes).map(Self)
+    }
+
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn delete(self, guest: &mut Guest) -> Result<()> {
+        let name = self.name();
+        let delete = format!("! vdpa dev show {name} >/dev/null 2>&1 || vdpa dev del {name}");
+        guest.sh(&delete).map(drop)
+    }
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The endpoint dies under what the RC does, cause by cause and activity by activity. What is outstanding ends
+//! in time, and the device can be had back.
+
+mod activities;
+mod causes;
+
+use std::time::Instant;
+
+use anyhow::{ensure, Result};
+
+use crate::commands::served::ServedTo;
+use crate::commands::{endpoint, modules, vdpa, vhost_vdpa};
+use crate::guest::{Guest, Model};
+use crate::layout::Layout;
+use crate::link::{Bars, Link};
+use crate::runner::{AnySuite, Bench, Case, Record, Suite};
+
+use activities::{Activity, Adding, Blocks, Frames, Process};
+use causes::{Cause, CutOff, FailedBus, Frozen, Left, NoFunction, NoLink, NoPower, Reset};
+
+struct Machines {
+    link: Link,
+}
+
+impl Bench for Machines {
+    /// With the driver's own patience, but on debug kernels.
+    fn set_up(layout: &Layout) -> Result<Self> {
+        let mut link = Link::boot(layout, Model::Rc, Bars::Mapped)?;
+        match layout.kernels().patience() {
+            1 => modules::load(&mut link.rc, &["epf_vdpa"])?,
+            _ => modules::load_epf_vdpa(&mut link.rc)?,
+        }
+        vdpa::load_drivers(&mut link.rc)?;
+        vhost_vdpa::load_driver(&mut link.rc)?;
+        Ok(Self { link })
+    }
+
+    fn guests(&mut self) -> Vec<&mut Guest> {
+        self.link.guests()
+    }
+}
+
+/// Writes a case for each cause under an activity.
+macro_rules! deaths {
+    ($($activity:ident: $($name:literal $cause:ident),*;)*) => {
+        vec![$($(case::<$activity, $cause>($name),)*)*]
+    };
+}
+
+/// The suite of a few.
+pub fn suite() -> impl AnySuite {
+    Suite {
+        name: "deaths",
+        about: "the endpoint dies under blocks, frames and a process of the root complex",
+        cases: deaths! {
+            Blocks: "blocks_without_power" NoPower;
+            Frames:
+                "frames_without_power" NoPower,
+                "frames_without_link" NoLink,
+                "frames_while_frozen" Frozen,
+                "frames_on_a_failed_bus" FailedBus,
+                "frames_through_a_reset" Reset;
+            Process:
+                "process_without_power" NoPower,
+                "process_without_link" NoLink,
+                "process_while_frozen" Frozen,
+                "process_on_a_failed_bus" FailedBus,
+                "process_through_a_reset" Reset;
+            Adding: "adding_while_frozen" Frozen, "adding_without_link" NoLink;
+        },
+    }
+}
+
+/// The whole table.
+pub fn all_suite() -> impl AnySuite {
+    Suite {
+        name: "all_deaths",
+        about: "the endpoint dies in each way under all that the root complex does",
+        cases: deaths! {
+            Blocks:
+                "blocks_without_power" NoPower,
+                "blocks_without_link" NoLink,
+                "blocks_without_function" NoFunction,
+                "blocks_while_frozen" Frozen,
+                "blocks_on_a_failed_bus" FailedBus,
+                "blocks_through_a_reset" Reset,
+                "blocks_without_bus_mastering" CutOff;
+            Frames:
+                "frames_without_power" NoPower,
+                "frames_without_link" NoLink,
+                "frames_without_function" NoFunction,
+                "frames_while_frozen" Frozen,
+                "frames_on_a_failed_bus" FailedBus,
+                "frames_through_a_reset" Reset,
+                "frames_without_bus_mastering" CutOff;
+            Process:
+                "process_without_power" NoPower,
+                "process_without_link" NoLink,
+                "process_without_function" NoFunction,
+                "process_while_frozen" Frozen,
+                "process_on_a_failed_bus" FailedBus,
+                "process_through_a_reset" Reset,
+                "process_without_bus_mastering" CutOff;
+            Adding:
+                "adding_without_power" NoPower,
+                "adding_without_link" NoLink,
+                "adding_without_function" NoFunction,
+                "adding_while_frozen" Frozen,
+                "adding_on_a_failed_bus" FailedBus,
+                "adding_through_a_reset" Reset,
+                "adding_without_bus_mastering" CutOff;
+        },
+    }
+}
+
+fn case<A: Activity, C: Cause>(name: &'static str) -> Case<Machines> {
+    Case {
+        name,
+        about: "what is outstanding ends in time, and the device can be had back",
+        run: dies::<A, C>,
+    }
+}
+
+fn dies<A: Activity, C: Cause>(machines: &mut Machines, record: &mut Record) -> Result<()> {
+    let link = &mut machines.link;
+    let served = ServedTo::<A::Device>::start(link, A::INSTANCE)?;
+    A::begin(link, &served)?;
+    C::happen(link, &served)?;
+    let happened = Instant::now();
+    A::wait_for_end(link, &served)?;
+    let ended = happened.elapsed();
+    C::mend(link)?;
+    let mended = Instant::now();
+    let served = match C::LEFT {
+        Left::Device => served.replace_vdpa(link)?,
+        Left::Function => {
+            endpoint::finish_stop(link)?;
+            served.clean_up(link)?;
+            ServedTo::start(link, A::INSTANCE)?
+        }
+        Left::Nothing => {
+            endpoint::finish_stop(link)?;
+            ServedTo::start(link, A::INSTANCE)?
+        }
+    };
+    A::works(link, &served)?;
+    let back = mended.elapsed();
+    record.note(format!(
+        "ended after {ended:.1?}, had back after {back:.1?}"
+    ));
+    let bound = link.rc.kernels().bound(A::END_BOUND);
+    ensure!(
+        ended <= bound,
+        "what was outstanding ended after {ended:.1?}, expected {bound:.1?} at most"
+    );
+    served.stop(link)
+}
