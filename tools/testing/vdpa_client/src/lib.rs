@@ -3,8 +3,11 @@
 //!
 //! It runs on the driver side: in the guests, as `vdpa-client`.
 
+pub mod control;
 pub mod disk;
 pub mod doorbell;
+pub mod groups;
 pub mod management;
 pub mod misuse;
 pub mod node;
+pub mod requests;

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use vdpa_client::doorbell;
 use vdpa_client::management::{self, Mac};
 use vdpa_client::misuse;
+use vdpa_client::{doorbell, groups};
 
 /// Asks vDPA devices for what no other program does.
 #[derive(Parser)]
@@ -33,6 +33,14 @@ enum Action {
         #[arg(long)]
         refused: bool,
     },
+    /// Put the queues of a device into address spaces
+    Groups {
+        /// Path of the device node
+        node: String,
+        /// Expect that the control queue is apart from the others, and not one group
+        #[arg(long)]
+        control: bool,
+    },
     /// Use a device node of vhost_vdpa wrongly
     Misuse {
         /// In which way
@@ -57,6 +65,8 @@ fn run(action: Action) -> Result<()> {
         Action::SetMac { name, mac } => management::set_mac(&name, mac),
         Action::Doorbell { node, refused } if refused => doorbell::is_refused(&node),
         Action::Doorbell { node, .. } => doorbell::kick_requests(&node),
+        Action::Groups { node, control } if control => groups::control_queue_is_apart(&node),
+        Action::Groups { node, .. } => groups::is_one(&node),
         Action::Misuse { name, node } => {
             let known = misuse::catalogue().into_iter();
             let misuse = known

@@ -4,6 +4,8 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context, Result};
 use rustix::io::Errno;
@@ -12,7 +14,8 @@ use vhost::vhost_kern::VhostKernFeatures;
 use vhost::{vdpa::VhostVdpa, VhostBackend, VringConfigData};
 use virtio::features::RING_PACKED;
 use virtio::status::Status;
-use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
+use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
+use vmm_sys_util::eventfd::EventFd;
 
 /// Where the device finds the memory: out of the way of what an IOMMU reserves.
 pub const IOVA: u64 = 0x10_0000;
@@ -26,8 +29,14 @@ pub const PAGE: u64 = 4096;
 /// Number of descriptors of the queues that are set up here.
 pub const QUEUE_SIZE: u16 = 16;
 
-/// Messages about mappings have their second form.
-const IOTLB_MSG_V2: u64 = 1 << 1;
+/// Messages about mappings have their second form, with an address space.
+const BACKEND_FEATURES: u64 = (1 << 1) | (1 << 3);
+
+/// How long a device may take to see what is wrong with a queue.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Between two looks at its status.
+const PAUSE: Duration = Duration::from_millis(1);
 
 type Memory = Arc<GuestMemoryMmap>;
 
@@ -51,7 +60,7 @@ impl Node {
         let memory = Arc::new(memory);
         let mut device = VhostKernVdpa::with(file.try_clone()?, memory.clone(), 0);
         device.set_owner()?;
-        device.set_backend_features(IOTLB_MSG_V2)?;
+        device.set_backend_features(BACKEND_FEATURES)?;
         Ok(Self {
             device,
             file: Arc::new(file),
@@ -84,6 +93,47 @@ impl Node {
         Ok(self
             .device
             .dma_map(IOVA, SIZE, self.host_address()?, false)?)
+    }
+
+    /// Maps the memory in an address space.
+    pub fn map_in(&self, space: u32) -> Result<()> {
+        const UPDATE: u8 = 2;
+        let host = self.host_address()? as u64;
+        Ok(self.write(&mapping(space, host, UPDATE))?)
+    }
+
+    /// Unmaps the memory in an address space.
+    pub fn unmap_in(&self, space: u32) -> Result<()> {
+        const INVALIDATE: u8 = 3;
+        Ok(self.write(&mapping(space, 0, INVALIDATE))?)
+    }
+
+    /// Kicks a queue.
+    pub fn kick(&self, queue: usize) -> Result<()> {
+        let kick = EventFd::new(0)?;
+        self.device.set_vring_kick(queue, &kick)?;
+        Ok(kick.write(1)?)
+    }
+
+    /// Waits until the status has a bit.
+    pub fn wait_for_status(&self, wanted: Status) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.status()?.contains(wanted) {
+            let found = self.status()?;
+            ensure!(
+                Instant::now() < deadline,
+                "expected status {wanted:?} within {PATIENCE:?}, found {found:?}"
+            );
+            thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    /// Empties the areas of a queue.
+    pub fn clear_rings(&self) -> Result<()> {
+        Ok(self
+            .memory
+            .write_slice(&[0; 3 * PAGE as usize], GuestAddress(IOVA))?)
     }
 
     /// Writes a message that may have any form.
@@ -131,7 +181,7 @@ impl Node {
         Ok(settled)
     }
 
-    /// Where the areas of queue 0 are.
+    /// Where the areas of a queue are.
     pub fn areas() -> VringConfigData {
         VringConfigData {
             queue_max_size: QUEUE_SIZE,
@@ -144,13 +194,25 @@ impl Node {
         }
     }
 
-    /// Sets queue 0 up, empty, and enables it.
-    pub fn start_queue(&self, areas: &VringConfigData) -> Result<()> {
-        self.device.set_vring_num(0, QUEUE_SIZE)?;
-        self.device.set_vring_base(0, 0)?;
-        self.device.set_vring_addr(0, areas)?;
-        Ok(self.device.set_vring_enable(0, true)?)
+    /// Sets a queue up, empty, and enables it.
+    pub fn start_queue(&self, queue: usize, areas: &VringConfigData) -> Result<()> {
+        self.device.set_vring_num(queue, QUEUE_SIZE)?;
+        self.device.set_vring_base(queue, 0)?;
+        self.device.set_vring_addr(queue, areas)?;
+        Ok(self.device.set_vring_enable(queue, true)?)
     }
+}
+
+/// `struct vhost_msg_v2` about all of the memory, which is at `host` in this process, to read and to write.
+fn mapping(space: u32, host: u64, what: u8) -> Vec<u8> {
+    const MESSAGE_V2: u32 = 2;
+    const SIZE_OF_MESSAGE: usize = 72;
+    const READ_WRITE: u8 = 3;
+    let mut message = [MESSAGE_V2, space].map(u32::to_le_bytes).concat();
+    message.extend([IOVA, SIZE, host].map(u64::to_le_bytes).concat());
+    message.extend([READ_WRITE, what]);
+    message.resize(SIZE_OF_MESSAGE, 0);
+    message
 }
 
 /// Fails unless the kernel answered `expected`.

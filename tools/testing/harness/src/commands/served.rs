@@ -23,18 +23,42 @@ pub enum Instance {
 }
 
 impl Instance {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Disk(disk) => disk.name,
+            Self::Nic(nic) => nic.name,
+        }
+    }
+
+    /// What it is.
+    pub fn virtio_type(self) -> VirtioType {
+        match self {
+            Self::Disk(_) => VirtioType::Block,
+            Self::Nic(_) => VirtioType::Net,
+        }
+    }
+
+    /// Makes the instance alone.
+    pub fn create_alone(self, guest: &mut Guest) -> Result<()> {
+        match self {
+            Self::Disk(disk) => disk.create(guest),
+            Self::Nic(nic) => nic.create(guest),
+        }
+    }
+
+    /// Undoes `create_alone`.
+    pub fn remove_alone(self, guest: &mut Guest) -> Result<()> {
+        match self {
+            Self::Disk(disk) => disk.remove(guest),
+            Self::Nic(nic) => nic.remove(guest),
+        }
+    }
+
     /// Makes the instance, and the function that it is offered by.
     pub fn create(self, ep: &mut Guest) -> Result<VhostFunction> {
-        let function = match self {
-            Self::Disk(disk) => {
-                disk.create(ep)?;
-                VhostFunction::new(VirtioType::Block, disk.name)
-            }
-            Self::Nic(nic) => {
-                nic.create(ep)?;
-                VhostFunction::new(VirtioType::Net, nic.name)
-            }
-        };
+        self.create_alone(ep)?;
+        let function = VhostFunction::new(self.virtio_type(), self.name());
         function.create(ep)?;
         Ok(function)
     }
@@ -42,10 +66,7 @@ impl Instance {
     /// Takes both away.
     pub fn remove(self, ep: &mut Guest, function: &VhostFunction) -> Result<()> {
         function.remove(ep)?;
-        match self {
-            Self::Disk(disk) => disk.remove(ep),
-            Self::Nic(nic) => nic.remove(ep),
-        }
+        self.remove_alone(ep)
     }
 }
 

@@ -30,7 +30,7 @@ fn kicks_out_of_time(node: &Node) -> Result<()> {
     device.set_vring_kick(0, &kick)?;
     device.set_vring_call(0, &call)?;
     repeat(&kick)?;
-    node.start_queue(&Node::areas())?;
+    node.start_queue(0, &Node::areas())?;
     repeat(&kick)?;
     node.expect_status(settled)?;
     let running = settled.with(Status::DRIVER_OK);

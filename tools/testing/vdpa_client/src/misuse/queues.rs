@@ -90,7 +90,7 @@ fn addresses_of_queues(node: &Node) -> Result<()> {
         let answer = device.set_vring_addr(0, &bad);
         refused("areas that are not aligned", answer, Errno::INVAL)?;
     }
-    node.start_queue(&areas)?;
+    node.start_queue(0, &areas)?;
     let running = settled.with(Status::DRIVER_OK);
     device.set_status(running.bits())?;
     node.expect_status(running)?;
@@ -119,7 +119,7 @@ fn addresses_out_of_range(node: &Node) -> Result<()> {
         },
     ] {
         node.negotiate()?;
-        node.start_queue(&bad)?;
+        node.start_queue(0, &bad)?;
         // Which may have to be reset by now: a bit that the kernel does not let a process take back.
         let running = node.status()?.with(Status::DRIVER_OK);
         node.device().set_status(running.bits())?;

@@ -26,7 +26,7 @@ pub fn catalogue() -> Vec<Misuse> {
 
 fn queue_without_memory(node: &Node) -> Result<()> {
     node.negotiate()?;
-    node.start_queue(&Node::areas())?;
+    node.start_queue(0, &Node::areas())?;
     // It has to be reset by now: a bit that the kernel does not let a process take back.
     let running = node.status()?.with(Status::DRIVER_OK);
     node.device().set_status(running.bits())?;
@@ -37,7 +37,7 @@ fn ring_goes_away(node: &Node) -> Result<()> {
     let device = node.device();
     let settled = node.negotiate()?;
     node.map()?;
-    node.start_queue(&Node::areas())?;
+    node.start_queue(0, &Node::areas())?;
     let running = settled.with(Status::DRIVER_OK);
     device.set_status(running.bits())?;
     node.expect_status(running)?;

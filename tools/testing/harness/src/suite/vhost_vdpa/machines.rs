@@ -22,15 +22,20 @@ pub static DISK: Disk = Disk {
     mib: 128,
 };
 
-/// Machines that offer the disk.
+/// Machines that offer devices to processes, one at a time.
 pub trait Offers: Bench + Ends {
-    /// A disk that is offered.
+    /// A device that is offered.
     type Offered;
 
-    /// Offers the disk, and returns the device node of it.
-    fn offer(&mut self) -> Result<(Self::Offered, String)>;
+    /// Offers a device, and returns the device node of it.
+    fn offer_instance(&mut self, instance: Instance) -> Result<(Self::Offered, String)>;
 
-    /// Takes the disk away.
+    /// Offers the disk.
+    fn offer(&mut self) -> Result<(Self::Offered, String)> {
+        self.offer_instance(Instance::Disk(&DISK))
+    }
+
+    /// Takes the device away.
     fn withdraw(&mut self, offered: Self::Offered) -> Result<()>;
 }
 
@@ -63,18 +68,22 @@ impl Ends for OneKernel {
 }
 
 impl Offers for OneKernel {
-    type Offered = VhostVdpa;
+    type Offered = (VhostVdpa, Instance);
 
-    fn offer(&mut self) -> Result<(VhostVdpa, String)> {
-        DISK.create(&mut self.guest)?;
-        let device = VhostVdpa::add(&mut self.guest, DISK.name, "faux/vhost_loop_blk")?;
+    fn offer_instance(&mut self, instance: Instance) -> Result<(Self::Offered, String)> {
+        instance.create_alone(&mut self.guest)?;
+        let mgmtdev = match instance {
+            Instance::Disk(_) => "faux/vhost_loop_blk",
+            Instance::Nic(_) => "faux/vhost_loop_net",
+        };
+        let device = VhostVdpa::add(&mut self.guest, instance.name(), mgmtdev)?;
         let node = device.node.clone();
-        Ok((device, node))
+        Ok(((device, instance), node))
     }
 
-    fn withdraw(&mut self, device: VhostVdpa) -> Result<()> {
+    fn withdraw(&mut self, (device, instance): Self::Offered) -> Result<()> {
         device.delete(&mut self.guest)?;
-        DISK.remove(&mut self.guest)
+        instance.remove_alone(&mut self.guest)
     }
 }
 
@@ -114,7 +123,7 @@ pub type LinkWithoutIommu = LinkOf<Endpoint>;
 impl<T: Translator> Bench for LinkOf<T> {
     fn set_up(layout: &Layout) -> Result<Self> {
         let mut link = Link::boot(layout, T::RC, Bars::Mapped)?;
-        modules::load(&mut link.rc, &["epf_vdpa"])?;
+        modules::load_epf_vdpa(&mut link.rc)?;
         vhost_vdpa::load_driver(&mut link.rc)?;
         Ok(Self {
             link,
@@ -140,8 +149,8 @@ impl<T: Translator> Ends for LinkOf<T> {
 impl<T: Translator> Offers for LinkOf<T> {
     type Offered = ServedTo<VhostVdpa>;
 
-    fn offer(&mut self) -> Result<(ServedTo<VhostVdpa>, String)> {
-        let served = ServedTo::<VhostVdpa>::start(&mut self.link, Instance::Disk(&DISK))?;
+    fn offer_instance(&mut self, instance: Instance) -> Result<(Self::Offered, String)> {
+        let served = ServedTo::<VhostVdpa>::start(&mut self.link, instance)?;
         let node = served.vdpa.node.clone();
         Ok((served, node))
     }

@@ -4,6 +4,7 @@
 
 mod cases;
 mod doorbells;
+mod groups;
 mod interrupts;
 mod machines;
 mod misuse;
@@ -18,6 +19,7 @@ pub fn loop_suite() -> impl AnySuite {
     let mut cases = cases::cases::<OneKernel>();
     cases.push(cases::case_of_much_memory());
     cases.push(misuse::case());
+    cases.push(groups::case());
     cases.extend(suspension::cases());
     cases.push(suspension::case_of_much_memory());
     Suite {
@@ -31,6 +33,7 @@ pub fn loop_suite() -> impl AnySuite {
 fn cases_of_a_link<T: Translator + 'static>() -> Vec<Case<LinkOf<T>>> {
     let mut cases = cases::cases();
     cases.push(misuse::case());
+    cases.push(groups::case());
     cases.extend(suspension::cases());
     cases.push(suspension::case_of_the_link());
     cases
