@@ -27,7 +27,7 @@ make_image() {
 	rc-debug) install_own_kernel "$name" "$image" x86 bzImage ;;
 	ep | ep-debug) install_own_kernel "$name" "$image" arm64 Image ;;
 	esac
-	if [ "$side" = rc ]; then install -D "$SELFTEST/pci_endpoint_test" "$root/usr/bin/pci_endpoint_test"; fi
+	if [ "$side" = rc ]; then install -D "$UPSTREAM/pci_endpoint_test" "$root/usr/bin/pci_endpoint_test"; fi
 	rm -r "$extracted"
 	# Not compressed: under emulation, copying is much faster than decompressing.
 	(cd "$root" && find . -print0 | cpio --null --quiet -o -H newc -R 0:0) >"$image/initramfs"
@@ -77,7 +77,7 @@ target_of() { realpath -s --relative-to="$1" "$(dirname "$1/$2")/$(readlink "$1/
 libraries_of() { readelf -d "$1" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'; }
 interpreter_of() { readelf -l "$1" 2>/dev/null | sed -n 's/.*program interpreter: \(.*\)\]/\1/p'; }
 
-# The stock Debian kernel, with the modules of tools/testing/images/rc.modules and the one it lacks.
+# The stock Debian kernel, with the modules of tools/testing/images/rc.modules and those it lacks.
 install_stock_kernel() {
 	local image=$1 release stock line file
 	release=$(cat "$CACHE/debian-kernel/release")
@@ -91,7 +91,9 @@ install_stock_kernel() {
 		if [ "$line" != insmod ]; then continue; fi
 		install_module "$file" "$image/root/lib/modules/$release/${file#"$stock/lib/modules/$release/"}"
 	done
-	install_module "$SELFTEST/pci_endpoint_test.ko" "$image/root/lib/modules/$release/kernel/drivers/misc/pci_endpoint_test.ko"
+	for file in "$UPSTREAM"/*.ko; do
+		install_module "$file" "$image/root/lib/modules/$release/updates/${file##*/}"
+	done
 	cp "$stock/lib/modules/$release"/modules.{builtin,builtin.modinfo,order} "$image/root/lib/modules/$release/"
 	depmod -b "$image/root" "$release"
 }
@@ -121,15 +123,15 @@ image_of() {
 	ln -sfn "$image" "$CACHE/$name-image"
 }
 
-"$TOP/tools/build/pci-endpoint-test.sh"
-SELFTEST=$(readlink -f "$CACHE/pci-endpoint-test")
+"$TOP/tools/build/upstream.sh"
+UPSTREAM=$(readlink -f "$CACHE/upstream")
 case ${1:-} in
 "")
-	image_of rc amd64 "$(readlink -f "$CACHE/debian-kernel")" "$SELFTEST"
+	image_of rc amd64 "$(readlink -f "$CACHE/debian-kernel")" "$UPSTREAM"
 	image_of ep arm64 "$(readlink -f "$CACHE/ep-kernel")"
 	;;
 debug)
-	image_of rc-debug amd64 "$(readlink -f "$CACHE/rc-debug-kernel")" "$SELFTEST"
+	image_of rc-debug amd64 "$(readlink -f "$CACHE/rc-debug-kernel")" "$UPSTREAM"
 	image_of ep-debug arm64 "$(readlink -f "$CACHE/ep-debug-kernel")"
 	;;
 *) die "guest-images.sh knows debug, not '$1'" ;;
