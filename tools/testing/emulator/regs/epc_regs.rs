@@ -222,7 +222,8 @@ pub mod bar_flags {
 pub enum Backing {
     /// Nothing: reads give zeroes, writes vanish.
     None = 0,
-    /// EP memory; the address is a bus address of the controller device in the EP.
+    /// EP memory; the address is a bus address of the controller device in the EP. Where there is no
+    /// memory, reads give all-ones and writes vanish.
     Memory = 1,
     /// The doorbell page; the address is an offset in the doorbell page.
     Doorbell = 2,
@@ -323,7 +324,7 @@ pub enum Status {
     UnknownCommand = 2,
     /// An argument is outside its range or conflicts with another one.
     BadArgument = 3,
-    /// The EP address range is not EP memory, or not aligned to a page where it must be.
+    /// The EP address range is not EP memory, not aligned to a page where it must be, or wraps around.
     BadAddress = 4,
     /// The command needs the link to be down, or would move memory that the RC has mapped.
     LinkActive = 5,

@@ -119,11 +119,12 @@ impl Function {
         Ok(())
     }
 
-    /// Defines a BAR, or moves the backing of one.
+    /// Defines a BAR, or moves the backing of one. Like an inbound translation of hardware, it takes any
+    /// address; where the EP has no memory, the RC reads all-ones.
     ///
     /// # Errors
     ///
-    /// `BadArgument`, `BadAddress`; `LinkActive` when the RC sees the BAR and it cannot change;
+    /// `BadArgument`; `BadAddress` when the backing wraps around; `LinkActive` when the RC sees the BAR and it cannot change;
     /// `Unsupported` and `NoWindow` when the board cannot do it.
     pub fn set_bar(
         &self,
@@ -133,7 +134,7 @@ impl Function {
         backing: Backing,
         address: u64,
     ) -> Result<(), Status> {
-        let target = self.check_target(backing, address, size)?;
+        let target = check_target(backing, address, size)?;
         let bar = Bar::new(index, size, flags, target).ok_or(Status::BadArgument)?;
         let profile = &self.fabric.settings.profile;
         let rule = profile.bars.get(index).ok_or(Status::BadArgument)?;
@@ -157,7 +158,7 @@ impl Function {
         backing: Backing,
         address: u64,
     ) -> Result<(), Status> {
-        let target = self.check_target(backing, address, size)?;
+        let target = check_target(backing, address, size)?;
         if backing == Backing::Memory {
             let inbound = &self.fabric.settings.profile.inbound;
             inbound.check_part(offset, address, size)?;
@@ -165,19 +166,6 @@ impl Function {
         let old = self.lock().definition.bar(index).cloned();
         let bar = old.and_then(|bar| bar.with_range(offset, size, target));
         self.replace_bar(index, bar.ok_or(Status::BadArgument)?)
-    }
-
-    fn check_target(&self, backing: Backing, address: u64, size: u64) -> Result<Target, Status> {
-        let valid = match backing {
-            Backing::None => true,
-            Backing::Memory => self.fabric.ep_memory.contains(address, size),
-            Backing::Doorbell => address
-                .checked_add(size)
-                .is_some_and(|end| end <= epc_regs::DOORBELL_PAGE_SIZE),
-        };
-        valid
-            .then(|| Target::new(backing, address))
-            .ok_or(Status::BadAddress)
     }
 
     fn replace_bar(&self, index: usize, bar: Bar) -> Result<(), Status> {
@@ -383,6 +371,19 @@ impl Function {
         }
         self.fabric.outbound.set_open(open)
     }
+}
+
+/// Returns what stands behind a part of a BAR, if there can be such a range.
+fn check_target(backing: Backing, address: u64, size: u64) -> Result<Target, Status> {
+    let end = address.checked_add(size);
+    let valid = match backing {
+        Backing::None => true,
+        Backing::Memory => end.is_some(),
+        Backing::Doorbell => end.is_some_and(|end| end <= epc_regs::DOORBELL_PAGE_SIZE),
+    };
+    valid
+        .then(|| Target::new(backing, address))
+        .ok_or(Status::BadAddress)
 }
 
 impl State {

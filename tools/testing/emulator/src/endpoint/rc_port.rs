@@ -208,7 +208,8 @@ impl Function {
                 Target::MsixPending(at) => state.msix.read_pending(at, part),
                 Target::Memory(address) => {
                     if let Err(error) = self.fabric.ep_memory.read(address, part) {
-                        tracing::warn!("BAR {bar} read at {offset:#x} failed: {error}");
+                        tracing::debug!("BAR {bar} read at {offset:#x} failed: {error}");
+                        part.fill(0xff);
                     }
                 }
             }
@@ -230,7 +231,7 @@ impl Function {
                 }
                 Target::Memory(address) => {
                     if let Err(error) = self.fabric.ep_memory.write(address, part) {
-                        tracing::warn!("BAR {bar} write at {offset:#x} failed: {error}");
+                        tracing::debug!("BAR {bar} write at {offset:#x} failed: {error}");
                     }
                 }
             }
