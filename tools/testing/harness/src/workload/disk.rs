@@ -93,6 +93,25 @@ pub fn verify(guest: &mut Guest, disk: &str, pattern: Pattern, mib: u32) -> Resu
     Figures::of_verification(&text, pattern, mib)
 }
 
+/// The same by as many jobs as there are processors, at the same time: each stays on a processor and has a
+/// part of the disk, so that every queue of it has requests.
+pub fn verify_on_processors(
+    guest: &mut Guest,
+    disk: &str,
+    pattern: Pattern,
+    mib: u32,
+    processors: u32,
+) -> Result<Figures> {
+    let part = mib / processors;
+    let target = format!(
+        "--ioengine=libaio --direct=1 --filename={disk} --numjobs={processors} --offset_increment={part}m \
+         --group_reporting --cpus_allowed=0-{} --cpus_allowed_policy=split",
+        processors - 1
+    );
+    let text = guest.sh_within(FIO_BOUND, &verification(&target, pattern, part))?;
+    Figures::of_verification(&text, pattern, part * processors)
+}
+
 /// The command that does so with what fio calls `target`.
 pub(super) fn verification(target: &str, pattern: Pattern, mib: u32) -> String {
     let (mode, block) = match pattern {
