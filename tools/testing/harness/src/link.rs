@@ -59,6 +59,15 @@ impl Link {
         Self::boot_with(layout, rc, &options)
     }
 
+    /// Starts a link whose endpoint has no doorbells, so that functions look for what they are to notice.
+    pub fn boot_without_doorbells(layout: &Layout, rc: Model) -> Result<Self> {
+        Self::boot_with(
+            layout,
+            rc,
+            &["--window-size", WINDOW_SIZE, "--doorbells", "0"],
+        )
+    }
+
     /// Starts a link whose endpoint is that of a board, by the name of the emulator's profile.
     pub fn boot_board(layout: &Layout, rc: Model, profile: &str) -> Result<Self> {
         Self::boot_with(layout, rc, &["--profile", profile])

@@ -6,6 +6,7 @@ pub mod backend;
 pub mod endpoint;
 pub mod forger;
 pub mod modules;
+pub mod ntb;
 pub mod nvme;
 pub mod served;
 pub mod upstream;

@@ -25,6 +25,8 @@ pub enum Model {
     /// interrupt remapping unit, 2048 of MSI-X take more processors than one, as each has 256 at
     /// most. DMA remapping stays off.
     RcWithManyVectors,
+    /// A root complex that can give a function more than one vector of MSI.
+    RcWithMsi,
     /// A root complex with DMA remapping, as vhost_vdpa wants it for devices on a bus.
     RcWithIommu,
 }
@@ -57,7 +59,7 @@ impl Model {
     pub fn side(self) -> Side {
         match self {
             Self::Ep => Side::Ep,
-            Self::Rc | Self::RcWithManyVectors | Self::RcWithIommu => Side::Rc,
+            Self::Rc | Self::RcWithManyVectors | Self::RcWithMsi | Self::RcWithIommu => Side::Rc,
         }
     }
 
@@ -94,6 +96,10 @@ impl Model {
                 ],
                 kernel_parameters: "console=ttyS0 no_timer_check intel_iommu=off",
                 ..Self::Rc.hardware()
+            },
+            Self::RcWithMsi => Hardware {
+                kernel_parameters: "console=ttyS0 intel_iommu=off",
+                ..Self::RcWithIommu.hardware()
             },
             Self::RcWithIommu => Hardware {
                 machine: "q35,memory-backend=ram,kernel-irqchip=split",

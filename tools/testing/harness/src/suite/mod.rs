@@ -11,6 +11,7 @@ mod hostile_rc;
 mod kunit;
 mod link;
 mod loopback;
+mod ntb;
 mod nvme;
 mod reboots;
 mod upstream;
@@ -23,6 +24,7 @@ use crate::runner::AnySuite;
 pub fn on_demand() -> Vec<Box<dyn AnySuite>> {
     vec![
         Box::new(boards::all_suite()),
+        Box::new(ntb::polled_suite()),
         Box::new(reboots::long_suite()),
         Box::new(deaths::all_suite()),
     ]
@@ -43,12 +45,17 @@ pub fn all(kernels: Kernels) -> Vec<Box<dyn AnySuite>> {
         Box::new(upstream::dynamic_suite()),
         Box::new(boards::suite()),
     ];
-    // Mainline's function has not been tried on debug kernels, and what those find in it is not ours to mend.
     if kernels == Kernels::Ordinary {
-        suites.push(Box::new(nvme::suite()));
+        suites.extend(of_mainline());
     }
     suites.extend(of_ours());
     suites
+}
+
+/// Functions of mainline that do more than test. On debug kernels they have not been tried, and what those would
+/// find in them is not ours to mend.
+fn of_mainline() -> [Box<dyn AnySuite>; 2] {
+    [Box::new(nvme::suite()), Box::new(ntb::suite())]
 }
 
 fn of_ours() -> [Box<dyn AnySuite>; 8] {
