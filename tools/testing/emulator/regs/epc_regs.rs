@@ -89,6 +89,9 @@ pub mod reg {
     pub const INBOUND_ALIGN: u64 = 0x110;
     /// RO, 64 bits, since 1: alignment in bytes of both addresses of an outbound mapping.
     pub const OUTBOUND_ALIGN: u64 = 0x118;
+    /// RO, since minor version 2: number of DMA channels, at most
+    /// [`DMA_CHANNELS_MAX`](super::DMA_CHANNELS_MAX).
+    pub const DMA_COUNT: u64 = 0x120;
     /// RO, since 1: first of six descriptions of a BAR, [`BAR_STRIDE`] bytes apart.
     pub const BAR0: u64 = 0x140;
     /// RO, since 1: first of the spaces that make up the outbound window, [`SPACE_STRIDE`] bytes
@@ -111,6 +114,23 @@ pub mod reg {
     pub const SPACE_SIZE: u64 = 8;
     /// In a space, 64 bits: the unit in bytes in which it is given away.
     pub const SPACE_PAGE: u64 = 16;
+
+    /// Since 2: first of the DMA channels, [`DMA_STRIDE`] bytes apart.
+    pub const DMA0: u64 = 0x400;
+    /// Distance in bytes between two DMA channels.
+    pub const DMA_STRIDE: u64 = 0x20;
+    /// RO, in a DMA channel: [`DmaKind`](super::DmaKind).
+    pub const DMA_KIND: u64 = 0x00;
+    /// WO, in a DMA channel: [`DmaControl`](super::DmaControl).
+    pub const DMA_CONTROL: u64 = 0x04;
+    /// RW, 64 bits, in a DMA channel: EP address of the list of the next transfer.
+    pub const DMA_LIST: u64 = 0x08;
+    /// RW, in a DMA channel: number of [`DmaEntry`](super::DmaEntry) in that list.
+    pub const DMA_ENTRIES: u64 = 0x10;
+    /// RO, in a DMA channel: [`Status`](super::Status) of the last transfer, `Busy` while it runs.
+    pub const DMA_STATUS: u64 = 0x14;
+    /// RO, 64 bits, in a DMA channel: bytes that the last transfer has moved.
+    pub const DMA_MOVED: u64 = 0x18;
 }
 
 /// Number of BARs of a function.
@@ -167,7 +187,7 @@ pub const MAGIC_VALUE: u32 = u32::from_le_bytes(*b"EPCE");
 /// Major version: a driver refuses another one.
 pub const VERSION_MAJOR: u16 = 1;
 /// Minor version: a higher one only adds.
-pub const VERSION_MINOR: u16 = 1;
+pub const VERSION_MINOR: u16 = 2;
 /// Number of 64-bit argument registers.
 pub const ARG_COUNT: usize = 4;
 
@@ -177,8 +197,6 @@ pub mod caps {
     pub const MAPPED_WINDOW: u32 = 1 << 0;
     /// The outbound window is [`bar::WINDOW`](super::bar::WINDOW); each access is trapped.
     pub const TRAPPED_WINDOW: u32 = 1 << 1;
-    /// The commands `DmaRead` and `DmaWrite` exist.
-    pub const DMA: u32 = 1 << 2;
     /// Every BAR of the function is trapped, so `SetBar` may move the backing of any BAR at any
     /// time. Without it, only BARs smaller than a page can be moved while the RC is attached.
     pub const DYNAMIC_INBOUND: u32 = 1 << 3;
@@ -188,7 +206,8 @@ pub mod caps {
 pub mod vector {
     /// A bit of `EVENT_STATUS` that is enabled was set.
     pub const EVENT: u16 = 0;
-    /// First doorbell; doorbell `n` raises vector `DOORBELL0 + n`, once per write.
+    /// First doorbell; doorbell `n` raises vector `DOORBELL0 + n`, once per write. The vectors of
+    /// DMA channels follow those of the doorbells.
     pub const DOORBELL0: u16 = 1;
 }
 
@@ -273,10 +292,6 @@ pub enum Opcode {
     Stop = 13,
     /// Brings the controller to its power-on state, link included.
     Reset = 14,
-    /// PCI address, EP address, size: copies RC memory to EP memory.
-    DmaRead = 15,
-    /// PCI address, EP address, size: copies EP memory to RC memory.
-    DmaWrite = 16,
 }
 
 impl Opcode {
@@ -297,8 +312,6 @@ impl Opcode {
             12 => Self::Start,
             13 => Self::Stop,
             14 => Self::Reset,
-            15 => Self::DmaRead,
-            16 => Self::DmaWrite,
             _ => return None,
         })
     }
@@ -309,8 +322,104 @@ impl Opcode {
     }
 }
 
-/// Bytes that one `DmaRead` or `DmaWrite` moves at most, so that a command stays short.
-pub const DMA_MAX_SIZE: u64 = 4 << 20;
+/// Number of DMA channels at most.
+pub const DMA_CHANNELS_MAX: usize = 16;
+/// Entries of the list of one transfer at most: 24 KiB of EP memory.
+pub const DMA_ENTRIES_MAX: usize = 1024;
+/// Bytes that one transfer moves at most, so that it ends soon.
+pub const DMA_BYTES_MAX: u64 = 16 << 20;
+
+/// Between what a DMA channel moves data, value of [`reg::DMA_KIND`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum DmaKind {
+    /// From RC memory, by PCI address, to EP memory.
+    Read = 1,
+    /// From EP memory to RC memory, by PCI address.
+    Write = 2,
+    /// Between EP memory and mappings of the outbound window, in any combination.
+    Copy = 3,
+}
+
+impl DmaKind {
+    /// Returns the kind for its register value, `None` when there is no such value.
+    pub const fn from_raw(raw: u32) -> Option<Self> {
+        Some(match raw {
+            1 => Self::Read,
+            2 => Self::Write,
+            3 => Self::Copy,
+            _ => return None,
+        })
+    }
+}
+
+/// Value of [`reg::DMA_CONTROL`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum DmaControl {
+    /// Starts the transfer that `DMA_LIST` and `DMA_ENTRIES` describe, unless one runs.
+    Start = 1,
+    /// Ends the transfer that runs; once this is written, it touches no memory.
+    Abort = 2,
+}
+
+impl DmaControl {
+    /// Returns the action for its register value, `None` when there is no such value.
+    pub const fn from_raw(raw: u32) -> Option<Self> {
+        Some(match raw {
+            1 => Self::Start,
+            2 => Self::Abort,
+            _ => return None,
+        })
+    }
+}
+
+/// One entry of the list of a transfer: three words of 64 bits in EP memory, little-endian.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DmaEntry {
+    /// Where the first byte comes from.
+    pub source: u64,
+    /// Where it goes.
+    pub destination: u64,
+    /// How many bytes, not 0.
+    pub size: u32,
+    /// Bits of [`dma_flags`].
+    pub flags: u32,
+}
+
+/// Bits of [`DmaEntry::flags`]; a channel that is not `Copy` takes none.
+pub mod dma_flags {
+    /// The source is an offset in the outbound window, not an EP address.
+    pub const SOURCE_IN_WINDOW: u32 = 1 << 0;
+    /// The destination is an offset in the outbound window, not an EP address.
+    pub const DESTINATION_IN_WINDOW: u32 = 1 << 1;
+    /// All flags that are accepted.
+    pub const ALL: u32 = SOURCE_IN_WINDOW | DESTINATION_IN_WINDOW;
+}
+
+impl DmaEntry {
+    /// Words of 64 bits that an entry consists of.
+    pub const WORDS: usize = 3;
+    /// Bytes of an entry.
+    pub const SIZE: usize = 8 * Self::WORDS;
+
+    /// Returns the words of this entry.
+    pub const fn to_words(self) -> [u64; Self::WORDS] {
+        let last = self.size as u64 | ((self.flags as u64) << 32);
+        [self.source, self.destination, last]
+    }
+
+    /// Returns the entry that consists of these words.
+    pub const fn from_words(words: [u64; Self::WORDS]) -> Self {
+        let [source, destination, last] = words;
+        Self {
+            source,
+            destination,
+            size: last as u32,
+            flags: (last >> 32) as u32,
+        }
+    }
+}
 
 /// Value of [`reg::STATUS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -336,9 +445,9 @@ pub enum Status {
     WindowConflict = 8,
     /// The driver of the window's virtio device has not set DRIVER_OK.
     WindowNotReady = 9,
-    /// No part of the PCI address range is RC memory.
+    /// No part of the PCI address range is RC memory; for DMA, not all of it.
     NotRcMemory = 10,
-    /// The virtual machine monitor refused; the emulator's log has the reason.
+    /// The virtual machine monitor refused, and the emulator's log has the reason; or a fault was asked for.
     Failed = 11,
     /// The board has no such BAR, size, alignment or interrupt.
     Unsupported = 12,
@@ -346,6 +455,8 @@ pub enum Status {
     NoWindow = 13,
     /// The board maps nothing while the link is not up.
     NoLink = 14,
+    /// The EP ended the transfer.
+    Aborted = 15,
 }
 
 impl Status {
@@ -367,6 +478,7 @@ impl Status {
             12 => Self::Unsupported,
             13 => Self::NoWindow,
             14 => Self::NoLink,
+            15 => Self::Aborted,
             _ => return None,
         })
     }

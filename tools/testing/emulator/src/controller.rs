@@ -8,6 +8,7 @@
 //! Locking: the registers have a mutex, first in the order of `sync`; only the EP thread takes it.
 
 mod command;
+pub mod dma;
 pub mod inbound;
 pub mod interrupt;
 pub mod outbound;

@@ -2,7 +2,7 @@
 //! Puts the parts together: sockets, threads, and their end.
 //!
 //! Threads, each joined at the end: `rc` (function towards the RC), `ep` (controller towards the EP), `window`
-//! (main socket of the window device), `pages` (worker of `outbound`), `monitor` (QMP of the RC), `link`,
+//! (main socket of the window device), `pages` (worker of `outbound`), `dma` (each channel), `monitor` (QMP of the RC), `link`,
 //! `control` (if there is a socket for it).
 
 use std::path::PathBuf;
@@ -114,6 +114,10 @@ impl Emulator {
         let frontend = Frontend::new(Arc::clone(&outbound), fabric.window_size());
         emulator.spawn("window", move || frontend.run(&window))?;
         emulator.spawn("pages", move || outbound.run())?;
+        for channel in 0..fabric.dma.channels() {
+            let dma = Arc::clone(&fabric.dma);
+            emulator.spawn("dma", move || dma.run(channel))?;
+        }
         Ok(emulator)
     }
 
@@ -128,6 +132,7 @@ impl Drop for Emulator {
     fn drop(&mut self) {
         self.link.send(Input::Quit);
         self.fabric.outbound.stop();
+        self.fabric.dma.stop();
         self.stops.iter().for_each(StopHandle::stop);
         for thread in self.threads.drain(..) {
             let name = thread.thread().name().unwrap_or_default().to_owned();

@@ -13,7 +13,7 @@
 //! The function is defined while the link is Down, takes its shape for the RC when the RC connects, and
 //! reads all-ones while the link is Down or Leaving.
 //!
-//! Locking: one mutex, second in the order of `sync`; RC thread, EP thread and link thread.
+//! Locking: one mutex, third in the order of `sync`; RC thread, EP thread and link thread.
 
 pub mod bars;
 mod definition;
@@ -369,6 +369,7 @@ impl Function {
                 self.fabric.events.raise(event::BUS_MASTER);
             }
         }
+        self.fabric.dma.set_open(open);
         self.fabric.outbound.set_open(open)
     }
 }

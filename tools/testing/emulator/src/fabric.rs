@@ -4,6 +4,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use crate::controller::dma::{Engine, Surroundings};
 use crate::controller::interrupt::EpInterrupts;
 use crate::controller::outbound::Outbound;
 use crate::faults::Faults;
@@ -42,7 +43,7 @@ pub enum Side {
     Rc,
 }
 
-/// Guest memories, outbound windows, interrupts towards the EP, and the trace.
+/// Guest memories, outbound windows, DMA, interrupts towards the EP, and the trace.
 #[derive(Clone, Debug)]
 pub struct Fabric {
     /// See [`Settings`].
@@ -53,6 +54,8 @@ pub struct Fabric {
     pub rc_memory: Arc<GuestMemory>,
     /// Outbound windows.
     pub outbound: Arc<Outbound>,
+    /// The DMA engine.
+    pub dma: Arc<Engine>,
     /// Interrupts towards the EP.
     pub events: Arc<EpInterrupts>,
     /// What is to go wrong.
@@ -65,14 +68,27 @@ impl Fabric {
     /// Makes the shared parts for some settings.
     pub fn new(settings: Settings, trace: Trace) -> Self {
         let trace = Arc::new(trace);
-        let rc_memory = Arc::new(GuestMemory::default());
+        let (ep_memory, rc_memory) = <(Arc<GuestMemory>, Arc<GuestMemory>)>::default();
         let faults = Arc::new(Faults::new(&settings));
-        let outbound = Outbound::new(&settings, &rc_memory, &faults, &trace);
+        let outbound = Arc::new(Outbound::new(&settings, &rc_memory, &faults, &trace));
+        let events = Arc::new(EpInterrupts::new(&settings.profile));
+        let dma = Engine::new(
+            &settings.profile.dma,
+            Surroundings {
+                ep_memory: Arc::clone(&ep_memory),
+                rc_memory: Arc::clone(&rc_memory),
+                outbound: Arc::clone(&outbound),
+                events: Arc::clone(&events),
+                faults: Arc::clone(&faults),
+                trace: Arc::clone(&trace),
+            },
+        );
         Self {
-            ep_memory: Arc::new(GuestMemory::default()),
+            ep_memory,
             rc_memory,
-            outbound: Arc::new(outbound),
-            events: Arc::new(EpInterrupts::new(&settings.profile)),
+            outbound,
+            dma: Arc::new(dma),
+            events,
             settings: Arc::new(settings),
             faults,
             trace,

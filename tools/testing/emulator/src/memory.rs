@@ -5,7 +5,7 @@
 //! What it is not: ROM and memory of other devices come without a file descriptor; they are kept as
 //! known but not usable, since nothing can be mapped there.
 //!
-//! Locking: one read-write lock around the list of mappings, third in the order of `sync`.
+//! Locking: one read-write lock around the list of mappings, fifth in the order of `sync`.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -220,9 +220,12 @@ impl GuestMemory {
     ///
     /// # Errors
     ///
-    /// [`MemoryError::NotMemory`] when the range is not wholly usable; nothing is written then.
+    /// [`MemoryError::NotMemory`] when the range is not wholly usable and writable; nothing is written then.
     pub fn write(&self, base: u64, from: &[u8]) -> Result<(), MemoryError> {
-        if !self.contains(base, from.len() as u64) {
+        let pieces = self.pieces(base, from.len() as u64);
+        let writable = pieces.iter().filter(|piece| piece.writable);
+        let covered: u64 = writable.map(|piece| piece.size).sum();
+        if covered != from.len() as u64 {
             return Err(not_memory(base, from.len()));
         }
         self.for_each(base, from.len(), |slice, at| {

@@ -7,6 +7,7 @@
 
 mod bars;
 mod board;
+mod dma;
 mod interrupts;
 mod registers;
 mod rules;
@@ -16,6 +17,7 @@ mod translation;
 
 pub use bars::BarRule;
 pub use board::{BoardError, DoorbellCount, Event, Profile};
+pub use dma::Dma;
 pub use interrupts::{Interrupts, Intx, Masked, Msix};
 pub use size::{Size, SizeError};
 pub use table::table;

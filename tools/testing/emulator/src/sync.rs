@@ -4,10 +4,12 @@
 //! Lock order, outermost first; a thread that holds one takes only those after it:
 //!
 //! 1. `controller::Controller` registers (EP thread only)
-//! 2. `endpoint::Function` state
-//! 3. `memory::GuestMemory` mappings
-//! 4. `controller::outbound` state
-//! 5. leaves: `controller::interrupt`, the send side of a socket, `trace`, `faults`
+//! 2. `controller::dma` channel, held while it moves one chunk
+//! 3. `endpoint::Function` state
+//! 4. `controller::dma` gate, held for reading while a chunk crosses the link
+//! 5. `memory::GuestMemory` mappings
+//! 6. `controller::outbound` state
+//! 7. leaves: `controller::interrupt`, the send side of a socket, `trace`, `faults`
 //!
 //! Nobody waits for a virtual machine monitor while holding any of them. The RC thread may wait for
 //! the EP's monitor (pages of the window), the EP thread waits for no monitor at all: this

@@ -110,12 +110,14 @@ pub enum Transaction<'a> {
     },
     /// The RC rang a doorbell.
     Doorbell { index: u64, value: u64 },
-    /// The controller's DMA engine moved data.
+    /// A transfer of the DMA engine ended; without an access, it did not cross the link.
     Dma {
-        access: Access,
-        pci: u64,
-        ep: u64,
+        channel: usize,
+        access: Option<Access>,
+        entries: u32,
+        /// Bytes that it has moved.
         size: u64,
+        status: Status,
     },
     /// A guest's memory came.
     MemoryMap {
@@ -233,12 +235,20 @@ impl fmt::Display for Transaction<'_> {
             }
             Self::Doorbell { index, value } => write!(f, "doorbell index={index} value={value:#x}"),
             Self::Dma {
+                channel,
                 access,
-                pci,
-                ep,
+                entries,
                 size,
+                status,
             } => {
-                write!(f, "dma {access} pci={pci:#x} ep={ep:#x} size={size:#x}")
+                match access {
+                    Some(access) => write!(f, "dma {access} ")?,
+                    None => write!(f, "dma copy ")?,
+                }
+                write!(
+                    f,
+                    "channel={channel} entries={entries} size={size:#x} status={status:?}"
+                )
             }
             Self::MemoryMap {
                 side,

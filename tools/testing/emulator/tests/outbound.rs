@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Outbound windows: translations, pages in the EP's monitor, trapped accesses, and the DMA engine.
+//! Outbound windows: translations, pages in the EP's monitor, trapped accesses.
 
 mod common;
 
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use common::window::{Request, Window};
-use common::{Rig, EP_RAM, RAM_SIZE, RC_FILE_OFFSET, RC_RAM, WINDOW_SIZE};
+use common::{Rig, RAM_SIZE, RC_FILE_OFFSET, RC_RAM, WINDOW_SIZE};
 use epc_emulator::controller::outbound::MAX_PIECES;
 use epc_emulator::fabric::WindowMode;
 use epc_emulator::vfio_user::message::command;
@@ -375,41 +375,4 @@ fn the_window_bar_exists_only_when_trapped() {
     assert_eq!(rig.read_reg(reg::CAPS) & 3, 1);
     let rig = Rig::trapped();
     assert_eq!(rig.read_reg(reg::CAPS) & 3, 2);
-}
-
-#[test]
-fn dma_copies_between_both_memories() {
-    let mut rig = Rig::trapped();
-    rig.define();
-    let pattern: Vec<u8> = (0..0x2_0000).map(|byte: u32| (byte % 251) as u8).collect();
-    rig.rc_ram
-        .write_all_at(&pattern, RC_FILE_OFFSET + 0x123)
-        .expect("RC memory");
-    let size = pattern.len() as u64;
-    let read = |rig: &Rig| rig.command(Opcode::DmaRead, 0, &[RC_RAM + 0x123, EP_RAM + 0x456, size]);
-    assert_eq!(read(&rig), Status::NotEnabled, "link down");
-    rig.attach();
-    assert_eq!(read(&rig), Status::NotEnabled, "no bus master");
-    rig.set_command(BUS_MASTER);
-    assert_eq!(read(&rig), Status::Ok);
-    assert_eq!(rig.ep_memory(EP_RAM + 0x456, pattern.len()), pattern);
-    rig.ok(
-        Opcode::DmaWrite,
-        0,
-        &[RC_RAM + 0x10_0000, EP_RAM + 0x456, size],
-    );
-    assert_eq!(rig.rc_memory(RC_RAM + 0x10_0000, pattern.len()), pattern);
-
-    let dma = |args: &[u64]| rig.command(Opcode::DmaWrite, 0, args);
-    assert_eq!(dma(&[RC_RAM, EP_RAM, 0]), Status::BadArgument);
-    assert_eq!(
-        dma(&[RC_RAM, EP_RAM, epc_regs::DMA_MAX_SIZE + 1]),
-        Status::BadArgument
-    );
-    assert_eq!(dma(&[RC_RAM, 0, 4]), Status::BadAddress);
-    assert_eq!(
-        dma(&[RC_RAM + RAM_SIZE - 2, EP_RAM, 4]),
-        Status::NotRcMemory
-    );
-    assert_eq!(dma(&[u64::MAX, EP_RAM, 4]), Status::NotRcMemory);
 }

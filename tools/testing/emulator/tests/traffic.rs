@@ -8,12 +8,13 @@ use std::fs;
 use std::path::Path;
 
 use common::bench::{trapped, Bench, BUS_MASTER, DATA, RING};
+use common::dma::{entry, READ, WRITE};
 use common::{Rig, EP_RAM, RC_RAM};
 use epc_emulator::fabric::WindowMode;
 use epc_emulator::profile::DEFAULT;
 use epc_emulator::trace::Trace;
 use epc_emulator::traffic::{Cost, Count, Initiator, Kind, Line, MAX_PLACES};
-use epc_regs::{bar, Backing, Opcode};
+use epc_regs::{bar, Backing, Opcode, Status};
 
 /// Rounds of the script; each has every kind of access at least once.
 const ROUNDS: u64 = 200;
@@ -110,16 +111,26 @@ impl Script {
 
     fn engine(&mut self, size: u64, value: u64) {
         let (pci, ep, bytes) = (DATA.1, EP_RAM + 0x10_000, 512 * size + value % 2);
-        self.bench.rig.ok(Opcode::DmaRead, 0, &[pci, ep, bytes]);
-        self.bench.rig.ok(Opcode::DmaWrite, 0, &[pci, ep, bytes]);
-        let text = |access| format!("dma {access} pci={pci:#x} ep={ep:#x} size={bytes:#x}");
-        self.expect(Initiator::Ep, Kind::DmaRead, "memory", bytes, text("read"));
+        let rig = &self.bench.rig;
+        let read = rig.dma(READ, &[entry(pci, ep, bytes as u32)]);
+        let write = rig.dma(WRITE, &[entry(ep, pci, bytes as u32)]);
+        assert_eq!((read, write), (Status::Ok, Status::Ok));
+        let text = |access, channel| {
+            format!("dma {access} channel={channel} entries=1 size={bytes:#x} status=Ok")
+        };
+        self.expect(
+            Initiator::Ep,
+            Kind::DmaRead,
+            "memory",
+            bytes,
+            text("read", READ),
+        );
         self.expect(
             Initiator::Ep,
             Kind::DmaWrite,
             "memory",
             bytes,
-            text("write"),
+            text("write", WRITE),
         );
     }
 
@@ -305,7 +316,8 @@ fn costs_are_charged_to_who_waits() {
     rc.write(2, 0, &[0; 4]).expect("doorbell");
     ep.write(WINDOW, RING.0, &[0; 1]).expect("window");
     bench.rig.ok(Opcode::RaiseMsi, 0, &[]);
-    bench.rig.ok(Opcode::DmaWrite, 0, &[RC_RAM, EP_RAM, 100]);
+    let write = bench.rig.dma(WRITE, &[entry(EP_RAM, RC_RAM, 100)]);
+    assert_eq!(write, Status::Ok);
     let predicted = bench.rig.fabric.traffic().predicted.expect("costs");
     assert_eq!(
         (predicted.rc, predicted.ep),

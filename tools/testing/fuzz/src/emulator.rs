@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Any two guests against the PCI endpoint emulator: messages on both vfio-user sockets, well formed or not,
-//! that write registers, configuration spaces, BARs and windows, and give memory and take it away.
+//! that write registers, configuration spaces, BARs and windows, start transfers, and give memory and take
+//! it away.
 //!
 //! Checked: no panic; a request that wants a reply gets one of its own number, and no other; the status
 //! register is one that the driver knows.
@@ -35,10 +36,11 @@ const REPORT: u64 = 1_000_000;
 /// Plays the two guests that the bytes describe.
 pub fn run(bytes: &[u8]) {
     let tape = Tape::new(bytes);
+    peer::clear_memory();
     let fabric = Fabric::new(settings(&tape), Trace::off());
     let function = Arc::new(Function::new(fabric.clone()));
     let (link, _inputs) = LinkHandle::new();
-    let controller = Arc::new(Controller::new(fabric, Arc::clone(&function), link));
+    let controller = Arc::new(Controller::new(fabric.clone(), Arc::clone(&function), link));
     let mut ep = Peer::new(controller);
     let mut rc = Peer::new(Arc::clone(&function) as Arc<_>);
     for _ in 0..STEPS {
@@ -49,6 +51,9 @@ pub fn run(bytes: &[u8]) {
             0 => function.attached(),
             1..=4 => guest::endpoint_step(&tape, &mut ep),
             _ => guest::root_complex_step(&tape, &mut rc),
+        }
+        if tape.once_in(2) {
+            fabric.dma.run_waiting();
         }
     }
     count(ep.sent + rc.sent);

@@ -216,7 +216,7 @@ impl Hw {
 /// refuses, the one of its driver (drivers/pci/controller/).
 fn errno(opcode: Opcode, status: Status) -> Error {
     match status {
-        Status::Ok | Status::Busy | Status::Failed => EIO,
+        Status::Ok | Status::Busy | Status::Failed | Status::Aborted => EIO,
         Status::UnknownCommand => ENOTSUPP,
         Status::BadArgument | Status::Unsupported => EINVAL,
         // dw_pcie_ep_ib_atu_addr(), and dw_pcie_ep_outbound_atu() and all others.

@@ -38,8 +38,6 @@ impl Controller {
             Opcode::Start => self.start(),
             Opcode::Stop => return Ok(Progress::Pending(self.stop())),
             Opcode::Reset => return Ok(Progress::Pending(self.power_on_reset())),
-            Opcode::DmaRead => self.dma_read(a, b, c)?,
-            Opcode::DmaWrite => self.dma_write(a, b, c)?,
         }
         Ok(Progress::Done(Status::Ok))
     }
@@ -69,6 +67,7 @@ impl Controller {
     pub(super) fn power_on_reset(&self) -> Ticket {
         self.stop();
         self.function.undefine();
+        self.fabric.dma.reset();
         self.fabric.events.reset();
         self.fabric.outbound.clear()
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Interrupts from the emulator to the EP: vector 0 for events, then one vector per doorbell.
+//! Interrupts from the emulator to the EP: vector 0 for events, then one vector per doorbell, then one per
+//! DMA channel.
 //!
 //! Locking: one leaf mutex; any thread.
 
@@ -34,7 +35,9 @@ impl EpInterrupts {
     /// Makes the interrupts of a board's controller.
     pub fn new(profile: &Profile) -> Self {
         let doorbells = profile.doorbells.get();
-        let count = usize::from(vector::DOORBELL0) + usize::from(doorbells);
+        let count = usize::from(vector::DOORBELL0)
+            + usize::from(doorbells)
+            + profile.dma.channels().count();
         Self {
             possible: profile.event_bits(),
             state: Mutex::new(State {
@@ -95,6 +98,15 @@ impl EpInterrupts {
         let vector = usize::from(vector::DOORBELL0) + index as usize;
         if !state.vectors.signal(vector) {
             tracing::debug!("Doorbell {index} rang, but the EP has not enabled its vector");
+        }
+    }
+
+    /// Says that a transfer of a DMA channel has ended.
+    pub fn end_transfer(&self, channel: usize) {
+        let state = lock(&self.state);
+        let vector = usize::from(vector::DOORBELL0 + state.doorbells) + channel;
+        if !state.vectors.signal(vector) {
+            tracing::debug!("DMA channel {channel} is done, but the EP has not enabled its vector");
         }
     }
 

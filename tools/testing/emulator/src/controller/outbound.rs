@@ -9,7 +9,7 @@
 //! change -> generation + 1 -> worker: wanted pages - present pages -> done = generation
 //! ```
 //!
-//! Locking: one mutex, fourth in the order of `sync`; never held while a monitor is asked. The worker
+//! Locking: one mutex, sixth in the order of `sync`; never held while a monitor is asked. The worker
 //! is the only one that asks; the EP thread polls with a [`Ticket`], the RC thread may wait in
 //! [`Outbound::settle`].
 
@@ -311,7 +311,8 @@ impl Outbound {
         });
     }
 
-    fn resolve(&self, offset: u64, size: u64) -> Option<WindowTarget> {
+    /// Says where a range of the window leads, if it is in one mapping and the way is open.
+    pub fn resolve(&self, offset: u64, size: u64) -> Option<WindowTarget> {
         let state = lock(&self.state);
         let (&mapping, translation) = state.translations.range(..=offset).next_back()?;
         let skip = offset - mapping;

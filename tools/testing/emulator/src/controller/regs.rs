@@ -3,7 +3,9 @@
 //!
 //! An access is one 32-bit word, or two of an aligned pair; anything else is logged and has no effect.
 
-use epc_regs::{caps, reg, Opcode, Status, ARG_COUNT, DOORBELL_PAGE, DOORBELL_STRIDE};
+use epc_regs::{
+    caps, reg, Opcode, Status, ARG_COUNT, DMA_CHANNELS_MAX, DOORBELL_PAGE, DOORBELL_STRIDE,
+};
 
 use super::outbound::Ticket;
 use super::{Controller, State};
@@ -14,6 +16,8 @@ use crate::PAGE_SIZE;
 
 /// First byte behind the arguments.
 const ARG_END: u64 = reg::ARG0 + 8 * ARG_COUNT as u64;
+/// First byte behind the DMA channels.
+const DMA_END: u64 = reg::DMA0 + reg::DMA_STRIDE * DMA_CHANNELS_MAX as u64;
 
 /// Registers that hold a value of their own.
 #[derive(Debug, Default)]
@@ -110,6 +114,7 @@ impl Controller {
             reg::PCI_COMMAND => self.function.pci_command().into(),
             reg::MSI_ENABLED => self.function.msi_enabled(),
             reg::MSIX_ENABLED => self.function.msix_enabled(),
+            reg::DMA0..DMA_END => self.fabric.dma.read(offset - reg::DMA0),
             _ => profile.register(offset).unwrap_or(0),
         }
     }
@@ -118,6 +123,7 @@ impl Controller {
         match offset {
             reg::EVENT_STATUS => self.fabric.events.acknowledge(value),
             reg::EVENT_ENABLE => self.fabric.events.set_enable(value),
+            reg::DMA0..DMA_END => self.fabric.dma.write(offset - reg::DMA0, value),
             DOORBELL_PAGE.. => self.ring((offset - DOORBELL_PAGE) / DOORBELL_STRIDE, value),
             _ if self.status(state) == Status::Busy => {
                 tracing::warn!("EP: Write of register {offset:#x} while a command runs is ignored");
@@ -159,7 +165,7 @@ impl Controller {
         } else {
             0
         };
-        window | caps::DMA | dynamic
+        window | dynamic
     }
 
     fn ring(&self, index: u64, value: u32) {

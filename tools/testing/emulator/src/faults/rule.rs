@@ -29,13 +29,16 @@ pub enum Target {
     Map,
     /// An interrupt of the EP: the assertion of INTx, MSI or MSI-X.
     Interrupt,
+    /// A transfer of the DMA engine.
+    Dma,
 }
 
 /// What becomes of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Effect {
-    /// It never arrives, and its initiator does not learn of that.
+    /// It never arrives, and its initiator does not learn of that; a transfer is done, and the
+    /// interrupt that says so never arrives.
     Lose,
     /// It arrives twice.
     Repeat,
@@ -45,7 +48,7 @@ pub enum Effect {
     Ones,
     /// The lowest bit of each byte that is read is another one.
     Flip,
-    /// The controller has no window for it.
+    /// The controller has no window for it; a transfer ends with an error before it begins.
     Refuse,
 }
 
@@ -125,6 +128,10 @@ impl Rule {
             Target::Map => (
                 matches!(effect, Effect::Refuse | Effect::Delay(_)),
                 "refuse, delay",
+            ),
+            Target::Dma => (
+                matches!(effect, Effect::Refuse | Effect::Lose | Effect::Delay(_)),
+                "refuse, lose, delay",
             ),
         };
         match effect {
@@ -206,6 +213,7 @@ impl fmt::Display for Target {
             Self::WindowWrite => "window-write",
             Self::Map => "map",
             Self::Interrupt => "interrupt",
+            Self::Dma => "dma",
         })
     }
 }

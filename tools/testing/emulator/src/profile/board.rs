@@ -6,6 +6,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::bars::{bars, BarRule};
+use super::dma::Dma;
 use super::interrupts::Interrupts;
 use super::translation::{Inbound, Outbound};
 use super::Size;
@@ -30,6 +31,9 @@ pub struct Profile {
     pub inbound: Inbound,
     /// From the EP to the RC.
     pub interrupts: Interrupts,
+    /// The DMA engine; without channels where there is none.
+    #[serde(default)]
+    pub dma: Dma,
     /// What crossing the link takes, where it was measured.
     pub cost: Option<Cost>,
 }

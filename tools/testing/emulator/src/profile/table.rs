@@ -3,9 +3,9 @@
 
 use epc_regs::BarKind;
 
-use super::{BarRule, Intx, Masked, Profile, ProfileError, Size, BUILTIN};
+use super::{BarRule, Dma, Intx, Masked, Profile, ProfileError, Size, BUILTIN};
 
-const HEAD: [&str; 8] = [
+const HEAD: [&str; 9] = [
     "name",
     "windows",
     "space",
@@ -14,6 +14,7 @@ const HEAD: [&str; 8] = [
     "interrupts",
     "events",
     "doorbells",
+    "DMA",
 ];
 
 /// Returns one line per profile, in columns.
@@ -61,7 +62,20 @@ fn row(name: &str, profile: &Profile) -> [String; HEAD.len()] {
         interrupts(profile),
         profile.events.len().to_string(),
         profile.doorbells.get().to_string(),
+        dma(&profile.dma),
     ]
+}
+
+fn dma(dma: &Dma) -> String {
+    let counts = [(dma.read, "read"), (dma.write, "write"), (dma.copy, "copy")];
+    let some = counts.into_iter().filter(|(count, _)| *count > 0);
+    let words: Vec<_> = some
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if words.is_empty() {
+        return "-".to_owned();
+    }
+    words.join(", ")
 }
 
 fn bars(profile: &Profile) -> String {

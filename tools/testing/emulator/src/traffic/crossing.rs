@@ -129,11 +129,16 @@ impl Crossing {
                 };
                 (Initiator::Ep, kind, Place::Vector(vector), bytes)
             }
-            Transaction::Dma { access, size, .. } => {
+            Transaction::Dma {
+                access: Some(access),
+                size,
+                ..
+            } if size > 0 => {
                 let kind = either(access, Kind::DmaRead, Kind::DmaWrite);
                 (Initiator::Ep, kind, Place::Memory, size)
             }
-            Transaction::Doorbell { .. }
+            Transaction::Dma { .. }
+            | Transaction::Doorbell { .. }
             | Transaction::Command { .. }
             | Transaction::Map { .. }
             | Transaction::Unmap { .. }

@@ -4,6 +4,7 @@
 
 pub mod bench;
 pub mod client;
+pub mod dma;
 pub mod window;
 
 use std::fs::File;

@@ -17,7 +17,7 @@ use rustix::fs::{ftruncate, memfd_create, MemfdFlags};
 /// Bytes of the memory that guests give.
 pub const MEMORY_SIZE: u64 = 1 << 20;
 
-/// The memory of all guests; what is in it decides nothing.
+/// The memory of all guests.
 static MEMORY: LazyLock<OwnedFd> = LazyLock::new(|| {
     let memory = memfd_create("guest", MemfdFlags::CLOEXEC).expect("memfd");
     ftruncate(&memory, MEMORY_SIZE).expect("size");
@@ -27,6 +27,17 @@ static MEMORY: LazyLock<OwnedFd> = LazyLock::new(|| {
 /// The interrupt of all vectors.
 static INTERRUPT: LazyLock<OwnedFd> =
     LazyLock::new(|| eventfd(0, EventfdFlags::NONBLOCK).expect("eventfd"));
+
+/// Makes memory what it is when a machine starts: what is in it decides what transfers do.
+pub fn clear_memory() {
+    ftruncate(&*MEMORY, 0).expect("size");
+    ftruncate(&*MEMORY, MEMORY_SIZE).expect("size");
+}
+
+/// Writes memory as a guest does.
+pub fn write_memory(offset: u64, data: &[u8]) {
+    rustix::io::pwrite(&*MEMORY, data, offset).expect("memory");
+}
 
 /// A file that comes with a message.
 #[derive(Clone, Copy, Debug)]
