@@ -29,11 +29,14 @@ mod device;
 mod operations;
 mod registration;
 
-pub use self::registration::{
-    Config,
-    Notifier,
-    Registration,
-    Window, //
+pub use self::{
+    device::ControllerDevice,
+    registration::{
+        Config,
+        Notifier,
+        Registration,
+        Window, //
+    }, //
 };
 
 /// What a controller does; each operation is one of `struct pci_epc_ops`.

@@ -3,7 +3,7 @@
 //! The registration of a controller, and what happens at it.
 
 use super::{
-    device::StandaloneDevice,
+    device::ControllerDevice,
     operations::Operations,
     Controller, //
 };
@@ -19,7 +19,6 @@ use kernel::{
         to_result, //
     },
     prelude::*,
-    str::CStr,
     sync::Arc, //
 };
 
@@ -53,23 +52,26 @@ pub struct Registration<T: Controller> {
     notifier: Notifier,
     registered: Pin<KBox<Registered<T>>>,
     // Declared last: the controller is a child of it.
-    _device: StandaloneDevice,
+    _device: Arc<ControllerDevice>,
 }
 
 impl<T: Controller> Registration<T> {
-    /// Registers `controller` under `name`, and says that it is ready.
+    /// Registers `controller` under the name of `device`, and says that it is ready.
     ///
-    /// The name is that of its directory in configfs, and unique.
+    /// The name is that of its directory in configfs, and unique. What functions look for at the device
+    /// is to be there already.
     ///
     /// # Errors
     ///
-    /// `ENODEV` when there is such a name already, `EINVAL` without windows or when the alignment is
-    /// not a power of two, `ENOMEM`.
-    pub fn new(name: &CStr, controller: Arc<T>, config: &Config<'_>) -> Result<Self> {
+    /// `EINVAL` without windows or when the alignment is not a power of two, `ENOMEM`.
+    pub fn new(
+        device: Arc<ControllerDevice>,
+        controller: Arc<T>,
+        config: &Config<'_>,
+    ) -> Result<Self> {
         if !config.align.is_power_of_two() {
             return Err(EINVAL);
         }
-        let device = StandaloneDevice::new(name)?;
         let registered = Registered {
             controller,
             features: config.features.to_raw(),

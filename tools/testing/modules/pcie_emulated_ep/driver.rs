@@ -5,6 +5,7 @@
 use crate::{
     board::Board,
     controller::EmulatedController,
+    dma::Dma,
     events::Events,
     hw::{
         Hw,
@@ -34,6 +35,7 @@ use kernel::{
 use pci_ep::{
     provider::{
         Config,
+        ControllerDevice,
         Doorbell,
         Registration, //
     }, //
@@ -74,10 +76,11 @@ impl pci::Driver for ControllerDriver {
 }
 
 /// A controller with its driver. Fields are dropped in this order: no events, no operations, no
-/// link, no interrupts.
+/// DMA, no link, no interrupts.
 pub(crate) struct Attached {
     _events: IrqHandler,
     _registration: Registration<EmulatedController>,
+    _dma: Dma,
     _power: Power,
     _vectors: Vectors,
 }
@@ -90,8 +93,9 @@ impl Attached {
         let region = outbound_region(pdev, &identity)?;
         let windows = board.windows(region)?;
         let power = Power::on(hw.clone())?;
-        // One for events, and one for the only doorbell that functions can have.
-        let count = 1 + identity.doorbells.min(1);
+        // Of the doorbells, functions can have the first.
+        let dma_vector = u32::from(vector::DOORBELL0) + identity.doorbells;
+        let count = dma_vector + identity.dma_channels;
         let vectors = Vectors::alloc(pdev, count, count, &[Kind::MsiX])?;
         let controller = EmulatedController {
             device: pdev.as_ref().into(),
@@ -106,7 +110,18 @@ impl Attached {
             windows: &windows,
         };
         let controller = Arc::new(controller, GFP_KERNEL)?;
-        let registration = Registration::new(pdev.as_ref().name(), controller, &config)?;
+        let device = Arc::new(ControllerDevice::new(pdev.as_ref().name())?, GFP_KERNEL)?;
+        let window = region..region + identity.window_size;
+        let dma_vectors = (&vectors, dma_vector);
+        let dma = Dma::new(
+            pdev,
+            (*device).as_ref(),
+            &hw,
+            &identity,
+            window,
+            dma_vectors,
+        )?;
+        let registration = Registration::new(device, controller, &config)?;
         let events = Events {
             hw: hw.clone(),
             notifier: registration.notifier(),
@@ -120,6 +135,7 @@ impl Attached {
         Ok(Self {
             _events: events,
             _registration: registration,
+            _dma: dma,
             _power: power,
             _vectors: vectors,
         })

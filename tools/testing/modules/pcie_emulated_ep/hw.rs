@@ -7,12 +7,15 @@
 //!
 //! Locking: a command takes several registers, so there is one at a time: the callers are the
 //! controller's operations, which `epc->lock` serialises, and its driver before it is registered
-//! and after. Everything else is one access. Every access fails with `ENODEV` once the device has
+//! and after. So does the start of a transfer, for one channel at a time, which the lock of
+//! the channel sees to. Everything else is one access. Every access fails with `ENODEV` once the device has
 //! no driver.
 
 use epc_regs::{
     bar,
     reg,
+    DmaControl,
+    DmaKind,
     LinkState,
     Opcode,
     Status,
@@ -60,6 +63,8 @@ pub(crate) struct Identity {
     pub(crate) window_size: u64,
     /// The granularity of mappings in bytes.
     pub(crate) page_size: u32,
+    /// How many DMA channels it has.
+    pub(crate) dma_channels: u32,
 }
 
 impl Hw {
@@ -101,6 +106,7 @@ impl Hw {
             doorbells: self.read(reg::DOORBELL_COUNT)?,
             window_size: self.read64(reg::WINDOW_SIZE)?,
             page_size: self.read(reg::PAGE_SIZE)?,
+            dma_channels: self.read(reg::DMA_COUNT)?,
         })
     }
 
@@ -139,6 +145,37 @@ impl Hw {
     /// Returns how many MSI-X vectors the RC has enabled.
     pub(crate) fn msix_enabled(&self) -> Result<u32> {
         self.read(reg::MSIX_ENABLED)
+    }
+
+    /// Returns between what a DMA channel moves data; nothing for a kind that a later version adds.
+    pub(crate) fn dma_kind(&self, channel: u32) -> Result<Option<DmaKind>> {
+        Ok(DmaKind::from_raw(
+            self.read(dma_register(channel, reg::DMA_KIND))?,
+        ))
+    }
+
+    /// Starts a transfer on an idle DMA channel; any context.
+    pub(crate) fn start_dma(&self, channel: u32, list: u64, entries: u32) -> Result {
+        self.write64(dma_register(channel, reg::DMA_LIST), list)?;
+        self.write(dma_register(channel, reg::DMA_ENTRIES), entries)?;
+        self.control_dma(channel, DmaControl::Start)
+    }
+
+    /// Ends the transfer of a DMA channel; any context.
+    pub(crate) fn abort_dma(&self, channel: u32) -> Result {
+        self.control_dma(channel, DmaControl::Abort)
+    }
+
+    fn control_dma(&self, channel: u32, control: DmaControl) -> Result {
+        self.write(dma_register(channel, reg::DMA_CONTROL), control as u32)
+    }
+
+    /// Returns how the last transfer of a DMA channel fares, and how many bytes it has moved; any
+    /// context.
+    pub(crate) fn dma_progress(&self, channel: u32) -> Result<(Option<Status>, u64)> {
+        let status = self.read(dma_register(channel, reg::DMA_STATUS))?;
+        let moved = self.read64(dma_register(channel, reg::DMA_MOVED))?;
+        Ok((Status::from_raw(status), moved))
     }
 
     /// Executes a command and waits until it is done; process context.
@@ -210,6 +247,11 @@ impl Hw {
             .try_access_with(|bar| bar.try_write64(value, register as usize))
             .ok_or(ENODEV)?
     }
+}
+
+/// Returns where a register of a DMA channel is.
+fn dma_register(channel: u32, register: u64) -> u64 {
+    reg::DMA0 + u64::from(channel) * reg::DMA_STRIDE + register
 }
 
 /// Returns the error that tells a function what a failed command's status means: for what a board

@@ -7,6 +7,9 @@
 //! refuses, is that of the board which the emulator was given as a profile; without one, it has what
 //! hardware often lacks.
 //!
+//! Its DMA engine is found by functions as those of hardware are: by the device that is the
+//! controller's parent.
+//!
 //! The window onto RC memory is either a BAR of the controller, or the shared memory of a virtio
 //! device next to it. Limits: one controller with its window, one function, one doorbell.
 //!
@@ -14,6 +17,7 @@
 
 mod board;
 mod controller;
+mod dma;
 mod driver;
 mod events;
 mod hw;
