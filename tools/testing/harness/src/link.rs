@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use epc_emulator::control::{self, Request};
+use epc_emulator::faults::{Progress, Rule};
 use epc_emulator::link::BusError;
 use epc_emulator::traffic::Report;
 
@@ -88,6 +89,13 @@ impl Link {
     /// Says what crossed the link since the last time that this was asked.
     pub fn take_traffic(&self) -> Result<Report> {
         Ok(control::ask(&self.sockets.control, Request::TakeCounters)?)
+    }
+
+    /// Has something go wrong.
+    pub fn fault(&self, rule: Rule) -> Result<()> {
+        let rules: Result<Vec<Progress>, _> =
+            control::ask(&self.sockets.control, Request::Fault(rule));
+        Ok(rules.map(drop)?)
     }
 
     /// Has the RC's root port report an error.
