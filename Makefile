@@ -32,8 +32,8 @@ test: vms ## Run every test; KTAP files under build/test
 test-debug: vms-debug ## Run the machine tests on kernels with KASAN, lockdep and kmemleak
 	$(ENTER) tools/testing/run test --debug
 
-test-emulator: vms ## Run upstream's endpoint functions with the limits of every board, and reboot machines often
-	$(ENTER) tools/testing/run test all_boards ntb_polled many_reboots
+test-emulator: vms ## Run what takes long: every board, every death of an endpoint, many reboots
+	$(ENTER) tools/testing/run test all_boards ntb_polled many_reboots all_deaths
 
 fuzz: setup ## Fuzz the pure crates, TIME seconds per target (default 60)
 	$(ENTER) tools/build/fuzz.sh run $(or $(TIME),60)
