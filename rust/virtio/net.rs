@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Network device: feature bits, configuration space and packet header (VIRTIO 1.2, section 5.1).
-//!
-//! The control queue's commands are not described here.
+//! Network device: feature bits, configuration space and packet header (VIRTIO 1.2, section 5.1);
+//! [`control`] has the control queue.
+
+pub mod control;
 
 use crate::wire::gather;
 
@@ -51,6 +52,12 @@ pub mod features {
     pub const CTRL_MAC_ADDR: u64 = 1 << 23;
     /// The configuration has speed and duplex.
     pub const SPEED_DUPLEX: u64 = 1 << 63;
+}
+
+/// Whether an address is that of one station: neither a group's, whose lowest bit is set, nor zero.
+pub fn is_station(address: &[u8; 6]) -> bool {
+    let [first, ..] = *address;
+    first & 1 == 0 && *address != [0; 6]
 }
 
 /// The smallest MTU in bytes (section 5.1.4.1).

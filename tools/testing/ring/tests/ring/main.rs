@@ -9,6 +9,7 @@ mod peer;
 
 mod budget;
 mod changing;
+mod control;
 mod core_only;
 mod differential;
 mod indexes;
