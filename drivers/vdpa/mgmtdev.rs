@@ -32,12 +32,12 @@ use transport::GroupCounts;
 use vdpa::{
     Attributes,
     Capabilities,
+    Chosen,
     Device,
     Management,
     ManagementRegistration,
     Memory,
     Options,
-    Provisioned,
     Unregistered, //
 };
 use virtio::{
@@ -93,11 +93,12 @@ impl EpfManagement {
         )
     }
 
-    /// What the user chose of the device.
-    fn provision(&self, request: &Request) -> Result<impl PinInit<Provisioned>> {
+    /// What the user chooses of the device.
+    fn choose(&self, request: &Request) -> Result<Chosen> {
         let identity = self.link.identity();
         let published = Published {
             device: DeviceId::new(identity.device_id()),
+            queues: identity.num_queues(),
             features: identity.device_features(),
             net: self.net_config(request)?,
         };
@@ -105,7 +106,7 @@ impl EpfManagement {
             features: request.features.map(|f| f | transport::feature::OFFERED),
             ..*request
         };
-        Provisioned::new(self.link.dev(), &published, &request)
+        Chosen::new(self.link.dev(), &published, &request)
     }
 
     /// The config of the endpoint, as far as `request` asks for it.
@@ -143,10 +144,11 @@ impl EpfManagement {
     fn make(&self, name: &CStr, request: &Request) -> Result<Unregistered<EpfDevice>> {
         let process = self.process_memory()?;
         let groups = self.groups(&process);
+        let chosen = self.choose(request)?;
         let options = Options {
             name: Some(name),
             parent: (*self.pdev).as_ref(),
-            queues: self.link.identity().num_queues().into(),
+            queues: chosen.queues(),
             groups: groups.groups.into(),
             spaces: groups.spaces.into(),
             memory: match process {
@@ -161,7 +163,7 @@ impl EpfManagement {
             self.interrupts.clone(),
             self.takeover.clone(),
             process,
-            self.provision(request)?,
+            chosen.provisioned(),
         );
         Unregistered::new(&options, device)
     }

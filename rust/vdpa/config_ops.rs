@@ -80,8 +80,8 @@ pub struct DmaRange {
 /// A vDPA device, seen by `virtio_vdpa`, `vhost_vdpa` and the `vdpa` tool.
 ///
 /// No operation is called before the device is registered nor after it is unregistered. Queue
-/// indices are below the number of queues the device was made with only if the caller is
-/// `virtio_vdpa`; check them. Optional operations are absent in C when they are not implemented.
+/// indices are those of the device, as the [`QueueMap`](virtio::provision::QueueMap) has it that it was
+/// made with; they are below the number of queues only if the caller is `virtio_vdpa`; check them. Optional operations are absent in C when they are not implemented.
 /// The last three operations are called for a device made with
 /// [`Memory::Translated`](crate::Memory::Translated) only.
 #[vtable]

@@ -44,6 +44,7 @@ use kernel::{
     },
     types::Opaque,
 };
+use virtio::provision::QueueMap;
 
 /// How the driver side makes its memory reachable for the device.
 pub enum Memory<'a> {
@@ -64,8 +65,8 @@ pub struct Options<'a> {
     pub name: Option<&'a CStr>,
     /// The parent in the device hierarchy.
     pub parent: &'a device::Device,
-    /// The number of virtqueues.
-    pub queues: u32,
+    /// The virtqueues that the user is shown, see [`Chosen::queues`](crate::Chosen::queues).
+    pub queues: QueueMap,
     /// The number of groups of virtqueues, and of address spaces. [`Memory::Dma`] has one of each only, as all
     /// processes and drivers use the address space of the IOMMU.
     pub groups: u32,
@@ -105,6 +106,7 @@ struct Own {
     /// The device whose DMA API is used; the C structure has an uncounted pointer to it.
     _dma: ARef<device::Device>,
     map: Map,
+    queues: QueueMap,
 }
 
 /// What is mapped by operations of this crate.
@@ -205,9 +207,12 @@ impl<T: ConfigOps> Device<T> {
         }
     }
 
-    pub(crate) fn queues(&self) -> u32 {
+    /// Returns the virtqueues that the user is shown.
+    #[inline]
+    pub(crate) fn queues(&self) -> QueueMap {
         // SAFETY: By the type invariant `new` has set the member, which is constant since.
-        unsafe { (*self.as_vdpa()).nvqs }
+        let own = unsafe { (*self.as_inner()).own.as_ref() };
+        own.map_or(QueueMap::unmoved(0), |own| own.queues)
     }
 }
 
@@ -275,11 +280,12 @@ impl<T: ConfigOps> Unregistered<T> {
         // not called before registration.
         unsafe {
             (*inner).vdpa.vmap.dma_dev = as_raw(dma);
-            (*inner).vdpa.nvqs = options.queues;
+            (*inner).vdpa.nvqs = options.queues.count().into();
             ptr::addr_of_mut!((*inner).own).write(Some(Own {
                 _parent: options.parent.into(),
                 _dma: dma.into(),
                 map,
+                queues: options.queues,
             }));
             data.__pinned_init(ptr::addr_of_mut!((*inner).data).cast::<T>())?;
             // INVARIANT: The data is initialised from here on.
@@ -330,7 +336,9 @@ impl<T: ConfigOps> Registration<T> {
     pub fn new(device: Unregistered<T>) -> Result<Self> {
         let device = device.into_device();
         // SAFETY: The device was never registered, as its type said.
-        to_result(unsafe { bindings::vdpa_register_device(device.as_vdpa(), device.queues()) })?;
+        to_result(unsafe {
+            bindings::vdpa_register_device(device.as_vdpa(), device.queues().count().into())
+        })?;
         // INVARIANT: Registered just now, with the reference of the argument.
         Ok(Self {
             device: ARef::into_raw(device),

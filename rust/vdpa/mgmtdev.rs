@@ -212,7 +212,7 @@ impl<T: Management> ManagementRegistration<T> {
         // the function.
         let result = to_result(unsafe {
             (*vdpa).mdev = self.mdev.get();
-            register(vdpa, device.queues())
+            register(vdpa, device.queues().count().into())
         });
         match result {
             Ok(()) => {

@@ -21,6 +21,7 @@ use virtio::{
     provision::{
         Provision,
         Published,
+        QueueMap,
         Refusal,
         Request, //
     },
@@ -76,6 +77,41 @@ pub(crate) fn request(raw: &bindings::vdpa_dev_set_config) -> Request {
     }
 }
 
+/// What the user chose of a device, before the device is made.
+pub struct Chosen {
+    dev: ARef<device::Device>,
+    provision: Provision,
+}
+
+impl Chosen {
+    /// Checks `request` against what the device publishes; `dev` is the management device.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: it cannot be had; a message of `dev` says why.
+    pub fn new(dev: &device::Device, published: &Published, request: &Request) -> Result<Self> {
+        let provision =
+            Provision::new(published, request).map_err(|refusal| refused(dev, refusal))?;
+        Ok(Self {
+            dev: dev.into(),
+            provision,
+        })
+    }
+
+    /// Returns the virtqueues that the user is shown.
+    pub fn queues(&self) -> QueueMap {
+        self.provision.queues()
+    }
+
+    /// Returns an initialiser of what the device keeps of it.
+    pub fn provisioned(self) -> impl PinInit<Provisioned> {
+        pin_init!(Provisioned {
+            dev: self.dev,
+            provision <- new_mutex!(self.provision, "vdpa::Provisioned::provision"),
+        })
+    }
+}
+
 /// What the user chose of a device.
 #[pin_data]
 pub struct Provisioned {
@@ -86,25 +122,6 @@ pub struct Provisioned {
 }
 
 impl Provisioned {
-    /// Checks `request` against what the device publishes.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL`: it cannot be had; a message of `dev` says why.
-    pub fn new(
-        dev: &device::Device,
-        published: &Published,
-        request: &Request,
-    ) -> Result<impl PinInit<Self>> {
-        let provision =
-            Provision::new(published, request).map_err(|refusal| refused(dev, refusal))?;
-        let dev = ARef::from(dev);
-        Ok(pin_init!(Self {
-            dev,
-            provision <- new_mutex!(provision, "vdpa::Provisioned::provision"),
-        }))
-    }
-
     /// Returns what is offered of a device that has `features`.
     pub fn offered(&self, features: u64) -> u64 {
         self.provision.lock().offered(features)

@@ -56,6 +56,7 @@ pub use self::{
     pinned::has_iommu,
     provision::{
         Attributes,
+        Chosen,
         Provisioned, //
     },
     stats::VendorStats,

@@ -45,9 +45,12 @@ use kernel::{
 pub(crate) struct Vtable<T: ConfigOps>(PhantomData<T>);
 
 /// Defines the functions of the table: the C arguments, and the method call they become.
+///
+/// `this[vq]` is a queue of the device: C counts those that the user is shown, the method those of the
+/// device.
 macro_rules! operations {
     ($(
-        fn $name:ident($this:ident $(, $arg:ident: $ty:ty)*) $(-> $ret:ty)? $body:block
+        fn $name:ident($this:ident $([$vq:ident])? $(, $arg:ident: $ty:ty)*) $(-> $ret:ty)? $body:block
     )*) => {
         impl<T: ConfigOps> Vtable<T> {
             $(
@@ -55,11 +58,13 @@ macro_rules! operations {
                 ///
                 /// See the head of this file.
                 unsafe extern "C" fn $name(
-                    vdpa: *mut bindings::vdpa_device $(, $arg: $ty)*
+                    vdpa: *mut bindings::vdpa_device $(, $vq: u16)? $(, $arg: $ty)*
                 ) $(-> $ret)? {
                     // SAFETY: By the contract the device was made with `Vtable::<T>::OPS`, thus by
                     // `Unregistered::<T>::new`, and lives during the call.
-                    let $this: &T = unsafe { Device::<T>::from_raw(vdpa) };
+                    let device = unsafe { Device::<T>::from_raw(vdpa) };
+                    $(let $vq = device.queues().on_device($vq);)?
+                    let $this: &T = device;
                     $body
                 }
             )*
@@ -73,38 +78,38 @@ fn errno(result: Result) -> c_int {
 }
 
 operations! {
-    fn set_vq_address(this, vq: u16, desc: u64, driver: u64, device: u64) -> c_int {
+    fn set_vq_address(this[vq], desc: u64, driver: u64, device: u64) -> c_int {
         errno(this.set_vq_address(vq, VqAddress {
             descriptor_area: desc,
             driver_area: driver,
             device_area: device,
         }))
     }
-    fn set_vq_num(this, vq: u16, size: u32) {
+    fn set_vq_num(this[vq], size: u32) {
         this.set_vq_num(vq, size)
     }
-    fn kick_vq(this, vq: u16) {
+    fn kick_vq(this[vq]) {
         this.kick_vq(vq)
     }
     fn kick_vq_with_data(this, data: u32) {
         this.kick_vq_with_data(data)
     }
-    fn set_vq_cb(this, vq: u16, callback: *mut bindings::vdpa_callback) {
+    fn set_vq_cb(this[vq], callback: *mut bindings::vdpa_callback) {
         // SAFETY: The callback is the caller's, for the time of the call.
         this.set_vq_cb(vq, unsafe { callback_of(callback) })
     }
-    fn set_vq_ready(this, vq: u16, ready: bool) {
+    fn set_vq_ready(this[vq], ready: bool) {
         this.set_vq_ready(vq, ready)
     }
-    fn get_vq_ready(this, vq: u16) -> bool {
+    fn get_vq_ready(this[vq]) -> bool {
         this.get_vq_ready(vq)
     }
-    fn set_vq_state(this, vq: u16, state: *const bindings::vdpa_vq_state) -> c_int {
+    fn set_vq_state(this[vq], state: *const bindings::vdpa_vq_state) -> c_int {
         // SAFETY: The state is the caller's; every bit pattern is a split state.
         let avail_index = unsafe { (*state).__bindgen_anon_1.split.as_ref().avail_index };
         errno(this.set_vq_state(vq, VqState { avail_index }))
     }
-    fn get_vq_state(this, vq: u16, state: *mut bindings::vdpa_vq_state) -> c_int {
+    fn get_vq_state(this[vq], state: *mut bindings::vdpa_vq_state) -> c_int {
         from_result(|| {
             let VqState { avail_index } = this.get_vq_state(vq)?;
             // SAFETY: The state is the caller's, to be written.
@@ -113,8 +118,7 @@ operations! {
         })
     }
     fn get_vendor_vq_stats(
-        this,
-        vq: u16,
+        this[vq],
         message: *mut bindings::sk_buff,
         _extack: *mut bindings::netlink_ext_ack
     ) -> c_int {
@@ -122,23 +126,16 @@ operations! {
         let mut stats = unsafe { VendorStats::from_raw(message) };
         errno(this.get_vendor_vq_stats(vq, &mut stats))
     }
-    fn get_vq_notification(this, vq: u16) -> bindings::vdpa_notification_area {
-        let area = this.get_vq_notification(vq);
-        bindings::vdpa_notification_area {
-            addr: area.address,
-            size: area.size,
-        }
-    }
-    fn get_vq_irq(this, vq: u16) -> c_int {
+    fn get_vq_irq(this[vq]) -> c_int {
         from_result(|| Ok(this.get_vq_irq(vq)?.try_into()?))
     }
-    fn get_vq_group(this, vq: u16) -> u32 {
+    fn get_vq_group(this[vq]) -> u32 {
         this.get_vq_group(vq)
     }
     fn set_group_asid(this, group: c_uint, space: c_uint) -> c_int {
         errno(this.set_group_asid(group, space))
     }
-    fn get_vq_size(this, vq: u16) -> u16 {
+    fn get_vq_size(this[vq]) -> u16 {
         this.get_vq_size(vq)
     }
     fn get_vq_align(this) -> u32 {
@@ -214,6 +211,28 @@ impl<T: ConfigOps> Vtable<T> {
         // SAFETY: As for the operations above.
         let this: &T = unsafe { Device::<T>::from_raw(vdpa) };
         this.get_backend_features()
+    }
+
+    /// Of a queue that has another index on the device there is no area: user space writes the index that
+    /// it knows.
+    ///
+    /// # Safety
+    ///
+    /// See the head of this file.
+    unsafe extern "C" fn get_vq_notification(
+        vdpa: *mut bindings::vdpa_device,
+        vq: u16,
+    ) -> bindings::vdpa_notification_area {
+        // SAFETY: As for the operations above.
+        let device = unsafe { Device::<T>::from_raw(vdpa) };
+        if device.queues().is_moved(vq) {
+            return pin_init::zeroed();
+        }
+        let area = device.get_vq_notification(device.queues().on_device(vq));
+        bindings::vdpa_notification_area {
+            addr: area.address,
+            size: area.size,
+        }
     }
 
     /// # Safety
@@ -304,8 +323,8 @@ impl<T: ConfigOps> Vtable<T> {
         vq: u16,
     ) -> bindings::virtio_map {
         // SAFETY: As for the operations above.
-        let this: &T = unsafe { Device::<T>::from_raw(vdpa) };
-        this.kernel_has_queue(vq);
+        let device = unsafe { Device::<T>::from_raw(vdpa) };
+        device.kernel_has_queue(device.queues().on_device(vq));
         // SAFETY: The device lives; the member is constant since it was made.
         unsafe { (*vdpa).vmap }
     }

@@ -21,11 +21,11 @@ use kernel::{
 use vdpa::{
     Attributes,
     Capabilities,
+    Chosen,
     Management,
     ManagementRegistration,
     Memory,
     Options,
-    Provisioned,
     Unregistered, //
 };
 use vhost_bus::{
@@ -92,14 +92,15 @@ impl LoopManagement {
 }
 
 /// What the backend publishes.
-fn published(transport: &Loop, device: &Device) -> Published {
+fn published(transport: &Loop, device: &Device) -> Result<Published> {
     let mut config = [0; net::Config::LEN];
     transport.read_config(0, &mut config);
-    Published {
+    Ok(Published {
         device: device.id(),
+        queues: transport.queues().len().try_into()?,
         features: device.device_features(),
         net: net::Config::from_bytes(&config),
-    }
+    })
 }
 
 impl Management for LoopManagement {
@@ -108,18 +109,18 @@ impl Management for LoopManagement {
     fn dev_add(&self, name: &CStr, request: &Request) -> Result<Unregistered<LoopOps>> {
         let transport = Loop::new()?;
         let registration = self.register(&transport, name)?;
-        let published = published(&transport, registration.device());
-        let provisioned = Provisioned::new(&self.parent, &published, request)?;
+        let published = published(&transport, registration.device())?;
+        let chosen = Chosen::new(&self.parent, &published, request)?;
         let options = Options {
             name: Some(name),
             parent: &self.parent,
-            queues: transport.queues().len().try_into()?,
+            queues: chosen.queues(),
             groups: transport.groups(),
             spaces: transport.groups(),
             memory: Memory::Kernel(transport.map().clone()),
             can_suspend: true,
         };
-        let ops = LoopOps::new(transport, registration, provisioned);
+        let ops = LoopOps::new(transport, registration, chosen.provisioned());
         Unregistered::new(&options, ops)
     }
 

@@ -20,7 +20,7 @@ const REFUSED_FOR_NETWORK: &[(&str, &str)] = &[
     ("mac 00:00:00:00:00:00", "MAC address 00:00:00:00:00:00"),
     ("mtu 1501", "MTU 1501, expected 68 to 1500"),
     ("mtu 65535", "MTU 65535, expected 68 to 1500"),
-    ("max_vqp 2", "2 pairs of virtqueues, expected 1"),
+    ("max_vqp 2", "2 pairs of virtqueues, expected 1 to 1"),
 ];
 
 /// What does not even get to the driver: the last one has an attribute without its feature.

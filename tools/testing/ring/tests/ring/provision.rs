@@ -5,9 +5,10 @@ use proptest::prelude::*;
 use virtio::{
     features::{ACCESS_PLATFORM, EVENT_IDX},
     ids::DeviceId,
-    net::{self, features},
+    net::{self, control::control_queue, features},
     provision::{
-        possible_features, Provision, Published, Refusal, Request, REQUIRED_FEATURES as REQUIRED,
+        possible_features, Provision, Published, QueueMap, Refusal, Request,
+        REQUIRED_FEATURES as REQUIRED,
     },
 };
 
@@ -17,6 +18,7 @@ const MAC: [u8; 6] = [2, 0, 0, 0, 0, 7];
 fn nic(features: u64) -> Published {
     Published {
         device: DeviceId::NET,
+        queues: 9,
         features: features | REQUIRED,
         net: net::Config {
             mac: [2, 0, 0, 0, 0, 1],
@@ -133,16 +135,111 @@ fn mtu_is_at_most_that_of_the_device() {
 }
 
 #[test]
-fn pairs_are_those_of_the_device() {
+fn pairs_are_at_most_those_of_the_device() {
     for (features, has) in [(0, 1), (features::MQ, 4)] {
-        assert!(Provision::new(&nic(features), &with_pairs(has)).is_ok());
-        for asked in [has - 1, has + 1] {
+        for good in [1, has] {
+            assert!(Provision::new(&nic(features), &with_pairs(good)).is_ok());
+        }
+        for asked in [0, has + 1, u16::MAX] {
             assert_eq!(
                 refusal(nic(features), with_pairs(asked)),
                 Refusal::VqPairs { asked, has }
             );
         }
     }
+}
+
+/// The indices on the device of the queues that the driver is shown.
+fn shown(queues: QueueMap) -> Vec<u16> {
+    (0..queues.count())
+        .map(|index| queues.on_device(index))
+        .collect()
+}
+
+#[test]
+fn the_control_queue_moves_with_the_pairs() {
+    let published = nic(features::MQ | features::CTRL_VQ);
+    let negotiated = published.features;
+    for pairs in 2..=4 {
+        let provision = Provision::new(&published, &with_pairs(pairs)).unwrap();
+        assert_eq!(provision.offered(negotiated), negotiated);
+        let mut expected: Vec<_> = (0..2 * pairs).collect();
+        expected.push(control_queue(negotiated, 4).unwrap());
+        assert_eq!(shown(provision.queues()), expected);
+        let mut config = [0; net::Config::LEN];
+        provision.lay_over(0, &mut config);
+        let chosen = net::Config::from_bytes(&config).max_virtqueue_pairs;
+        assert_eq!(chosen, if pairs == 4 { 0 } else { pairs });
+    }
+}
+
+#[test]
+fn the_control_queue_of_a_driver_without_mq_stays() {
+    let published = nic(features::MQ | features::CTRL_VQ);
+    let provision = Provision::new(&published, &with_pairs(3)).unwrap();
+    let index = control_queue(features::CTRL_VQ, 3).unwrap();
+    let on_device = control_queue(features::CTRL_VQ, 4).unwrap();
+    assert_eq!(provision.queues().on_device(index), on_device);
+}
+
+#[test]
+fn one_pair_is_offered_without_mq() {
+    let published = nic(features::MQ | features::CTRL_VQ);
+    let provision = Provision::new(&published, &with_pairs(1)).unwrap();
+    let offered = provision.offered(published.features);
+    assert_eq!(offered, published.features & !features::MQ);
+    assert_eq!(shown(provision.queues()), [0, 1, 2]);
+    assert_eq!(control_queue(offered, 4), Some(2));
+    let with_mq = Request {
+        features: Some(published.features),
+        ..with_pairs(1)
+    };
+    assert!(matches!(
+        refusal(published, with_mq),
+        Refusal::Features { .. }
+    ));
+}
+
+#[test]
+fn pairs_that_the_device_has_no_queues_for_are_not_counted_on() {
+    for (queues, is_enough) in [(8, false), (9, true), (10, true)] {
+        let published = Published {
+            queues,
+            ..nic(features::MQ)
+        };
+        let provision = Provision::new(&published, &with_pairs(2));
+        assert_eq!(provision.is_ok(), is_enough, "{queues} queues");
+        // Who chooses nothing has what there is.
+        let whole = Provision::new(&published, &Request::default()).unwrap();
+        assert_eq!(whole.queues(), QueueMap::unmoved(queues));
+    }
+    let mut published = nic(features::MQ);
+    published.net.max_virtqueue_pairs = u16::MAX;
+    assert_eq!(
+        refusal(published, with_pairs(2)),
+        Refusal::Queues {
+            pairs: u16::MAX,
+            queues: 9
+        }
+    );
+}
+
+#[test]
+fn a_device_that_does_not_know_the_address_filters_nothing() {
+    let published = nic(features::MAC | features::CTRL_RX);
+    let mut provision = Provision::new(&published, &Request::default()).unwrap();
+    assert_eq!(provision.offered(published.features), published.features);
+    provision.set_mac(MAC).unwrap();
+    let unfiltered = published.features & !features::CTRL_RX;
+    assert_eq!(provision.offered(published.features), unfiltered);
+    let chosen_both = Request {
+        mac: Some(MAC),
+        ..with_features(published.features)
+    };
+    assert!(matches!(
+        refusal(published, chosen_both),
+        Refusal::Features { .. }
+    ));
 }
 
 #[test]
