@@ -13,7 +13,9 @@ use kernel::{
 };
 use vdpa::DmaMemory;
 use virtio::{
+    blk::RequestStatus,
     ids::DeviceId,
+    net::control::ack,
     ring::{
         Area,
         Batch,
@@ -28,14 +30,42 @@ use virtio::{
     },
 };
 
-/// What block requests and commands of network devices end with when they failed: `VIRTIO_BLK_S_IOERR`
-/// and `VIRTIO_NET_ERR` (VIRTIO 1.2, sections 5.2.6 and 5.1.6.5) are the same last byte.
-const FAILED: u8 = 1;
+/// Where a request that failed says so, and how.
+#[derive(Clone, Copy)]
+enum Status {
+    /// Nowhere.
+    None,
+    /// The last byte of a block request (VIRTIO 1.2, section 5.2.6).
+    Last(u8),
+    /// The first writable byte of a command of a network device (section 5.1.6.5).
+    First(u8),
+}
+
+impl Status {
+    fn of(device_id: DeviceId) -> Self {
+        match device_id {
+            DeviceId::BLOCK => Self::Last(RequestStatus::IoErr as u8),
+            DeviceId::NET => Self::First(ack::ERR),
+            _ => Self::None,
+        }
+    }
+
+    /// The offset in the writable part of a request, and the byte; none where there is no room.
+    fn place(self, writable_len: u32) -> Option<(usize, u8)> {
+        // CAST: A kernel's `usize` has at least 32 bits.
+        let last = writable_len.checked_sub(1)? as usize;
+        match self {
+            Self::None => None,
+            Self::Last(value) => Some((last, value)),
+            Self::First(value) => Some((0, value)),
+        }
+    }
+}
 
 /// The device side of a queue, in place of the endpoint.
 pub(crate) struct Orphan {
     queue: SplitQueue<DriverMemory>,
-    has_status: bool,
+    status: Status,
 }
 
 impl Orphan {
@@ -58,7 +88,7 @@ impl Orphan {
         let memory = DriverMemory::new(dma, setup, size)?;
         Ok(Self {
             queue: QueueConfig::new(size, features).take_over(memory)?,
-            has_status: matches!(device_id, DeviceId::BLOCK | DeviceId::NET),
+            status: Status::of(device_id),
         })
     }
 
@@ -96,11 +126,9 @@ impl Orphan {
     }
 
     fn set_status(&self, chain: &Chain<'_>) -> Result {
-        match (chain.writable_len() as usize).checked_sub(1) {
-            Some(last) if self.has_status => {
-                chain.write(self.queue.memory(), last, &[FAILED]).map(drop)
-            }
-            _ => Ok(()),
+        match self.status.place(chain.writable_len()) {
+            Some((at, value)) => chain.write(self.queue.memory(), at, &[value]).map(drop),
+            None => Ok(()),
         }
     }
 }
