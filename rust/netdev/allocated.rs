@@ -15,12 +15,20 @@ use core::{
     marker::PhantomData,
     ptr::NonNull, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+};
 
 /// What is in the private area of a device.
 pub(crate) struct Private<T> {
     pub(crate) operations: T,
     pub(crate) queues: KVec<Pin<KBox<Queue>>>,
+    /// How many transmit queues are used: at least one, and the first ones.
+    used_queues: Atomic<u32>,
 }
 
 /// A device that is set up and not registered.
@@ -52,6 +60,7 @@ impl<T: Operations> Allocated<T> {
         let private = Private {
             operations,
             queues: raw.make_queues(config.queues)?,
+            used_queues: Atomic::new(config.queues.into()),
         };
         raw.prepare(Table::<T>::operations(), config);
         let ptr = raw.into_inner();
@@ -69,10 +78,13 @@ impl<T: Operations> Allocated<T> {
         self.ptr.as_ptr()
     }
 
-    pub(crate) fn queue(&self, index: u16) -> Option<&Queue> {
+    pub(crate) fn private(&self) -> &Private<T> {
         // SAFETY: By the type invariant, the private area is a `Private<T>`; only `drop` ends it.
-        let private = unsafe { &*private_area::<T>(self.as_ptr()) };
-        private.queue(index)
+        unsafe { &*private_area::<T>(self.as_ptr()) }
+    }
+
+    pub(crate) fn queue(&self, index: u16) -> Option<&Queue> {
+        self.private().queue(index)
     }
 }
 
@@ -92,6 +104,19 @@ impl<T> Private<T> {
         self.queues
             .get(usize::from(index))
             .map(|queue| queue.as_ref().get_ref())
+    }
+
+    /// Uses the first `count` transmit queues from now on, or as many as there are; at least one.
+    pub(crate) fn use_queues(&self, count: u16) {
+        // CAST: There are as many queues as a 16-bit number said.
+        let count = count.clamp(1, self.queues.len() as u16);
+        self.used_queues.store(count.into(), Relaxed);
+    }
+
+    /// Returns how many transmit queues are used.
+    pub(crate) fn used_queues(&self) -> u16 {
+        // CAST: Only 16 bits are stored.
+        self.used_queues.load(Relaxed) as u16
     }
 }
 

@@ -22,6 +22,7 @@ void netdev_helper_napi_receive(struct napi_struct *napi, struct sk_buff *skb);
 void netdev_helper_start_queues(struct net_device *dev);
 void netdev_helper_stop_queue(struct net_device *dev, u16 queue);
 void netdev_helper_wake_queue(struct net_device *dev, u16 queue);
+void netdev_helper_synchronize_transmit(struct net_device *dev);
 
 void netdev_helper_count_transmitted(struct net_device *dev, unsigned int bytes);
 void netdev_helper_count_transmit_drop(struct net_device *dev);
@@ -33,6 +34,7 @@ void netdev_helper_skb_free(struct sk_buff *skb);
 unsigned int netdev_helper_skb_tailroom(const struct sk_buff *skb);
 void *netdev_helper_skb_pull(struct sk_buff *skb, unsigned int length);
 u16 netdev_helper_skb_queue(const struct sk_buff *skb);
+u16 netdev_helper_skb_pick_queue(struct sk_buff *skb, u16 count);
 bool netdev_helper_skb_detach(struct sk_buff *skb);
 void netdev_helper_skb_set_protocol(struct sk_buff *skb, struct net_device *dev);
 

@@ -112,6 +112,17 @@ impl<T: Operations> NetDevice<T> {
         unsafe { change(dev) }
     }
 
+    /// Spreads packets over the first `count` transmit queues from now on, by a hash of their flow; over
+    /// all of them at first. There is no packet of the kernel's in the others when they are emptied after
+    /// this: what it still has for them is dropped and counted.
+    ///
+    /// Context: process or bottom half; with no lock held that [`Operations::transmit_ready`] takes.
+    pub fn use_transmit_queues(&self, count: u16) {
+        self.device.private().use_queues(count);
+        // SAFETY: The device is registered.
+        unsafe { bindings::netdev_helper_synchronize_transmit(self.device.as_ptr()) };
+    }
+
     /// Takes the first packet that waits in transmit queue `queue`.
     ///
     /// The user says later what became of it: [`transmitted`](Self::transmitted) or

@@ -81,6 +81,13 @@ void netdev_helper_wake_queue(struct net_device *dev, u16 queue)
 		netif_wake_subqueue(dev, queue);
 }
 
+/* Waits for all transmissions that have begun. Context: process or bottom half. */
+void netdev_helper_synchronize_transmit(struct net_device *dev)
+{
+	netif_tx_lock_bh(dev);
+	netif_tx_unlock_bh(dev);
+}
+
 /* The counters belong to a processor and are updated with bottom halves off. */
 void netdev_helper_count_transmitted(struct net_device *dev, unsigned int bytes)
 {
@@ -134,6 +141,12 @@ void *netdev_helper_skb_pull(struct sk_buff *skb, unsigned int length)
 u16 netdev_helper_skb_queue(const struct sk_buff *skb)
 {
 	return skb_get_queue_mapping(skb);
+}
+
+/* One of so many queues, the same one for all packets of a flow. */
+u16 netdev_helper_skb_pick_queue(struct sk_buff *skb, u16 count)
+{
+	return reciprocal_scale(skb_get_hash(skb), count);
 }
 
 /*

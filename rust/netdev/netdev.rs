@@ -8,8 +8,9 @@
 //!   kernel <--NAPI poll--- receive queue <--NetDevice::receive--------- user of this crate
 //! ```
 //!
-//! It has no offloads: packets come and go with complete checksums and at most of MTU size. Both
-//! queues are bounded; what does not fit is dropped and counted.
+//! It has no offloads: packets come and go with complete checksums and at most of MTU size. All
+//! queues are bounded; what does not fit is dropped and counted. There may be several of each: a flow
+//! stays in one transmit queue, which is stopped and woken by itself.
 
 mod address;
 mod allocated;

@@ -24,6 +24,7 @@ impl<T: Operations> Table<T> {
         ndo_open: Some(Self::open),
         ndo_stop: Some(Self::stop),
         ndo_start_xmit: Some(Self::start_xmit),
+        ndo_select_queue: Some(Self::select_queue),
         ndo_set_mac_address: Some(bindings::eth_mac_addr),
         ndo_validate_addr: Some(bindings::eth_validate_addr),
         ..pin_init::zeroed()
@@ -70,6 +71,23 @@ impl<T: Operations> Table<T> {
         0
     }
 
+    /// Spreads flows over the queues that are used. Not called for a device of one queue.
+    ///
+    /// # Safety
+    ///
+    /// Called by the network core, bottom halves off, with a registered device of this type and a packet
+    /// that nobody else has.
+    unsafe extern "C" fn select_queue(
+        dev: *mut bindings::net_device,
+        skb: *mut bindings::sk_buff,
+        _subordinate: *mut bindings::net_device,
+    ) -> u16 {
+        // SAFETY: The device is registered, hence its `Allocated` lives.
+        let private = unsafe { Self::private(dev) };
+        // SAFETY: The packet is one that nobody else has.
+        unsafe { bindings::netdev_helper_skb_pick_queue(skb, private.used_queues()) }
+    }
+
     /// # Safety
     ///
     /// Called by the network core under the transmit lock, bottom halves off, with a registered
@@ -94,9 +112,12 @@ impl<T: Operations> Table<T> {
 
 impl<T: Operations> Private<T> {
     /// Queues a packet and tells the user; returns whether that was possible.
+    ///
+    /// A queue that is not used any more has no packet from here, and lets go of those that the kernel
+    /// had for it.
     fn transmit(&self, mut packet: SkBuff) -> bool {
         let index = packet.queue();
-        let Some(queue) = self.queue(index) else {
+        let Some(queue) = self.queue(index).filter(|_| index < self.used_queues()) else {
             return false;
         };
         if !packet.detach() {
