@@ -109,19 +109,24 @@ impl<T: Serve> QueueWorker<T> {
         *self.server.served.lock() = Some(served);
     }
 
-    /// Has `prepare` prepare what is served, and serves it from now on. Context: process.
-    pub fn start(&self, prepare: impl FnOnce(&mut T)) {
+    /// Has `prepare` prepare what is served. Context: process, while stopped.
+    pub fn prepare(&self, prepare: impl FnOnce(&mut T)) {
         if let Some(served) = &mut *self.server.served.lock() {
             prepare(&mut served.what);
         }
-        self.server.stop.0.store(false, Relaxed);
-        self.worker.enable();
-        self.worker.wake();
+    }
+
+    /// Has `prepare` prepare what is served, and serves it from now on. Context: process, while stopped.
+    pub fn start(&self, prepare: impl FnOnce(&mut T)) {
+        self.prepare(prepare);
+        self.resume();
     }
 
     /// Goes on where [`stop`](Self::stop) ended it. Context: process, while stopped.
     pub fn resume(&self) {
-        self.start(|_| ());
+        self.server.stop.0.store(false, Relaxed);
+        self.worker.enable();
+        self.worker.wake();
     }
 
     /// Returns when nothing is served any more, until the next start. Context: process.

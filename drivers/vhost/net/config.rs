@@ -13,6 +13,15 @@ use virtio::net::{
 /// The largest queue, in descriptors: four batches of the ring engine.
 pub(crate) const QUEUE_SIZE: u16 = 256;
 
+/// The largest control queue, in descriptors: a driver of Linux has one command at a time, of four.
+pub(crate) const CONTROL_QUEUE_SIZE: u16 = 64;
+
+/// The most pairs of queues: with the control queue they are 63 of the 64 queues that a transport has.
+pub(crate) const MAX_QUEUE_PAIRS: u16 = 31;
+
+/// Where the MAC address is in the configuration space, in bytes.
+pub(crate) const MAC_OFFSET: usize = 0;
+
 /// Where the status is in the configuration space, in bytes.
 pub(crate) const STATUS_OFFSET: usize = 6;
 
@@ -24,21 +33,35 @@ const FRAME_OVERHEAD: usize = 14 + 2 * 4;
 pub(crate) struct Offer {
     pub(crate) mac: MacAddress,
     pub(crate) mtu: u16,
+    pub(crate) queue_pairs: u16,
 }
 
 impl Offer {
     /// The feature bits.
     ///
-    /// No offload is among them: a packet header says nothing but the number of buffers.
+    /// No offload is among them: a packet header says nothing but the number of buffers. Nor are filters
+    /// of VLANs, whose packets pass like any others, and announcements, which a link that is always the
+    /// same one needs not.
     pub(crate) fn features(&self) -> u64 {
-        features::MAC | features::MTU | features::STATUS | features::MRG_RXBUF
+        let several = match self.queue_pairs {
+            1 => 0,
+            _ => features::MQ,
+        };
+        features::MAC
+            | features::MTU
+            | features::STATUS
+            | features::MRG_RXBUF
+            | features::CTRL_VQ
+            | features::CTRL_RX
+            | features::CTRL_MAC_ADDR
+            | several
     }
 
     /// The configuration space, with the link down.
     pub(crate) fn config(&self) -> Config {
         Config {
             mac: self.mac.to_bytes(),
-            max_virtqueue_pairs: 1,
+            max_virtqueue_pairs: self.queue_pairs,
             mtu: self.mtu,
             ..Config::default()
         }
@@ -58,6 +81,7 @@ mod tests {
         Ok(Offer {
             mac: "02:00:5e:10:20:30".parse()?,
             mtu: 9000,
+            queue_pairs: 1,
         })
     }
 
@@ -81,6 +105,18 @@ mod tests {
     fn no_offloads() -> Result {
         let offloads = features::CSUM | features::GUEST_CSUM | features::HOST_TSO4;
         assert_eq!(offer()?.features() & offloads, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn several_pairs_with_their_feature() -> Result {
+        assert_eq!(offer()?.features() & features::MQ, 0);
+        let several = Offer {
+            queue_pairs: MAX_QUEUE_PAIRS,
+            ..offer()?
+        };
+        assert_eq!(several.features(), offer()?.features() | features::MQ);
+        assert_eq!(several.config().max_virtqueue_pairs, MAX_QUEUE_PAIRS);
         Ok(())
     }
 

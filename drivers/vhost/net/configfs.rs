@@ -5,7 +5,14 @@
 //! Documentation/ABI/testing/configfs-vhost-net describes the attributes.
 
 use crate::{
-    config::Offer,
+    config::{
+        Offer,
+        MAX_QUEUE_PAIRS, //
+    },
+    filter::{
+        Address,
+        Filter, //
+    },
     link::Interface,
     THIS_MODULE, //
 };
@@ -26,11 +33,18 @@ use virtio::net::{
 
 /// What an instance is made of.
 pub(crate) struct Settings {
-    /// The address of the driver side.
+    /// The address of the driver side, until that chooses another one.
     pub(crate) mac: MacAddress,
     pub(crate) mtu: u16,
-    /// The interface, while a device uses the instance.
-    pub(crate) interface: Option<Arc<Interface>>,
+    pub(crate) queue_pairs: u16,
+    /// What to look at while a device uses the instance.
+    pub(crate) in_use: Option<InUse>,
+}
+
+/// The parts of a device that are shown.
+pub(crate) struct InUse {
+    pub(crate) interface: Arc<Interface>,
+    pub(crate) filter: Arc<Filter>,
 }
 
 impl Default for Settings {
@@ -38,7 +52,8 @@ impl Default for Settings {
         Self {
             mac: MacAddress::random(),
             mtu: DEFAULT_MTU,
-            interface: None,
+            queue_pairs: 1,
+            in_use: None,
         }
     }
 }
@@ -48,7 +63,16 @@ impl Settings {
         Offer {
             mac: self.mac,
             mtu: self.mtu,
+            queue_pairs: self.queue_pairs,
         }
+    }
+
+    /// The address that the driver side has now.
+    fn driver_address(&self) -> MacAddress {
+        let chosen = self.in_use.as_ref().map(|in_use| in_use.filter.address());
+        chosen
+            .and_then(|address: Address| MacAddress::from_bytes(address).ok())
+            .unwrap_or(self.mac)
     }
 }
 
@@ -59,14 +83,16 @@ vhost_backend::configfs_directory! {
         mac: 0,
         mtu: 1,
         ifname: 2,
+        queue_pairs: 3,
     ],
 }
 
-/// `mac`: the address of the driver side; a random one at first.
+/// `mac`: the address of the driver side; a random one at first. While a device uses the instance, it
+/// is the one that the driver side chose, if it did.
 #[vtable]
 impl Attribute<0> for Settings {
     fn show(&self) -> impl Display {
-        self.mac
+        self.driver_address()
     }
 
     fn store(&mut self, text: &str) -> Result {
@@ -96,9 +122,26 @@ impl Attribute<1> for Settings {
 #[vtable]
 impl Attribute<2> for Settings {
     fn show(&self) -> impl Display {
-        let interface = self.interface.as_ref();
-        interface
-            .map(|interface| interface.name())
+        let in_use = self.in_use.as_ref();
+        in_use
+            .map(|in_use| in_use.interface.name())
             .unwrap_or_default()
+    }
+}
+
+/// `queue_pairs`: how many pairs of queues are offered.
+#[vtable]
+impl Attribute<3> for Settings {
+    fn show(&self) -> impl Display {
+        self.queue_pairs
+    }
+
+    fn store(&mut self, text: &str) -> Result {
+        let queue_pairs = text::parse(text)?;
+        if !(1..=MAX_QUEUE_PAIRS).contains(&queue_pairs) {
+            return Err(EINVAL);
+        }
+        self.queue_pairs = queue_pairs;
+        Ok(())
     }
 }

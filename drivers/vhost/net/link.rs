@@ -16,7 +16,8 @@ use kernel::{
 };
 use netdev::{
     NetDevice,
-    Operations, //
+    Operations,
+    SkBuff, //
 };
 use vhost_bus::Device;
 use virtio::net::link;
@@ -24,16 +25,40 @@ use virtio::net::link;
 /// The interface of this kernel.
 pub(crate) type Interface = NetDevice<Link>;
 
+/// One pair of queues of the interface, which one pair of the driver side goes with.
+#[derive(Clone)]
+pub(crate) struct Port {
+    pub(crate) interface: Arc<Interface>,
+    pub(crate) queue: u16,
+}
+
+impl Port {
+    /// Takes the first packet that waits for the driver side.
+    pub(crate) fn next_transmit(&self) -> Option<SkBuff> {
+        self.interface.next_transmit(self.queue)
+    }
+
+    /// Gives the interface a packet of the driver side; [`deliver`](Self::deliver) has it delivered.
+    pub(crate) fn receive(&self, packet: SkBuff) {
+        self.interface.receive(self.queue, packet);
+    }
+
+    /// Delivers to this kernel what the interface was given.
+    pub(crate) fn deliver(&self) {
+        self.interface.deliver(self.queue);
+    }
+}
+
 /// What happens to the interface goes here.
 pub(crate) struct Link {
     device: Arc<Device>,
-    /// What sends packets to the driver side.
-    receiver: Arc<Worker>,
+    /// What sends packets to the driver side, for each queue of the interface.
+    receivers: KVec<Arc<Worker>>,
 }
 
 impl Link {
-    pub(crate) fn new(device: Arc<Device>, receiver: Arc<Worker>) -> Self {
-        Self { device, receiver }
+    pub(crate) fn new(device: Arc<Device>, receivers: KVec<Arc<Worker>>) -> Self {
+        Self { device, receivers }
     }
 
     fn publish(&self, status: u16) {
@@ -59,7 +84,9 @@ impl Operations for Link {
         self.publish(0);
     }
 
-    fn transmit_ready(&self, _queue: u16) {
-        self.receiver.wake();
+    fn transmit_ready(&self, queue: u16) {
+        if let Some(receiver) = self.receivers.get(usize::from(queue)) {
+            receiver.wake();
+        }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the driver side receives: from the interface of this kernel into its buffers.
+//! What the driver side receives: from the interface of this kernel into its buffers, as far as its
+//! filter lets it pass.
 //!
 //! A packet is copied once into a frame of ours, behind room for its header, and from there into as
 //! many buffers as it takes. The first buffer is written last, since the header in it has their
@@ -14,13 +15,16 @@ use crate::{
         Buffers,
         Position, //
     },
-    link::Interface,
+    filter::{
+        Address,
+        Filter, //
+    },
+    link::Port,
     spread::{
         Misfit,
         Spread,
         MAX_BUFFERS, //
     },
-    transmit::INTERFACE_QUEUE, //
 };
 use core::ops::Range;
 use kernel::{
@@ -28,6 +32,7 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
+use netdev::SkBuff;
 use vhost_backend::{
     Serve,
     StopFlag, //
@@ -47,7 +52,8 @@ const PACKETS_PER_RUN: usize = 64;
 /// A receive queue of the driver side, with what packets need, allocated once.
 pub(crate) struct ReceiveQueue {
     queue: Arc<dyn Virtqueue>,
-    interface: Arc<Interface>,
+    port: Port,
+    filter: Arc<Filter>,
     mergeable: bool,
     buffers: Buffers,
     /// The header and the packet that is on its way.
@@ -79,12 +85,14 @@ enum Pause {
 impl ReceiveQueue {
     pub(crate) fn new(
         queue: Arc<dyn Virtqueue>,
-        interface: Arc<Interface>,
+        port: Port,
+        filter: Arc<Filter>,
         max_packet: usize,
     ) -> Result<Self> {
         Ok(Self {
             queue,
-            interface,
+            port,
+            filter,
             mergeable: false,
             buffers: Buffers::new()?,
             frame: KVec::from_elem(0, max_packet, GFP_KERNEL)?,
@@ -98,44 +106,65 @@ impl ReceiveQueue {
     pub(crate) fn prepare(&mut self, mergeable: bool) {
         self.mergeable = mergeable;
         self.forget();
-        // At most as many as the queue of the interface holds: nothing is added without carrier.
-        while self.interface.next_transmit(INTERFACE_QUEUE).is_some() {
-            self.interface.transmit_dropped();
+        self.drop_waiting();
+    }
+
+    /// Drops what waits for this queue.
+    pub(crate) fn drop_waiting(&mut self) {
+        // At most as many as the queue of the interface holds: nothing is added without carrier, nor to
+        // a queue that is not used.
+        while self.port.next_transmit().is_some() {
+            self.port.interface.transmit_dropped();
         }
     }
 
     /// Sends packets until there is a reason to pause.
     fn send(&mut self, stop: &StopFlag) -> Result<Pause> {
         for _ in 0..PACKETS_PER_RUN {
-            let Some(mut packet) = self.packet.take().or_else(|| self.load()) else {
-                return Ok(Pause::Idle);
+            if stop.is_set() {
+                break;
+            }
+            if self.packet.is_none() {
+                let Some(next) = self.port.next_transmit() else {
+                    return Ok(Pause::Idle);
+                };
+                self.packet = self.load(&next);
+            }
+            let Some(mut packet) = self.packet.take() else {
+                continue;
             };
             if !self.place(&mut packet)? {
                 self.packet = Some(packet);
                 return Ok(Pause::NoBuffer);
             }
-            if stop.is_set() {
-                break;
-            }
         }
         Ok(Pause::Bound)
     }
 
-    /// Takes the next packet of the interface into the frame; what is too long is dropped.
-    fn load(&mut self) -> Option<Packet> {
-        // The queue of the interface is bounded, and refilled no faster than it is emptied here.
-        while let Some(packet) = self.interface.next_transmit(INTERFACE_QUEUE) {
-            let end = Header::LEN + packet.len();
-            let room = self.frame.get_mut(Header::LEN..end);
-            if room.is_some_and(|room| packet.copy_bits(0, room).is_ok()) {
-                return Some(Packet {
-                    spread: Spread::new(end, self.mergeable),
-                    first: None,
-                });
-            }
-            self.interface.transmit_dropped();
+    /// Copies a packet of the interface to the frame, if the driver side wants it. What is too long is
+    /// dropped.
+    fn load(&mut self, packet: &SkBuff) -> Option<Packet> {
+        if !self.is_wanted(packet) {
+            // As on any link: it was sent, and nobody took it.
+            self.port.interface.transmitted(packet.len());
+            return None;
         }
-        None
+        let end = Header::LEN + packet.len();
+        let room = self.frame.get_mut(Header::LEN..end);
+        if !room.is_some_and(|room| packet.copy_bits(0, room).is_ok()) {
+            self.port.interface.transmit_dropped();
+            return None;
+        }
+        Some(Packet {
+            spread: Spread::new(end, self.mergeable),
+            first: None,
+        })
+    }
+
+    /// Whether the driver side receives packets for this one's destination.
+    fn is_wanted(&self, packet: &SkBuff) -> bool {
+        let mut destination = Address::default();
+        packet.copy_bits(0, &mut destination).is_ok() && self.filter.accepts(&destination)
     }
 
     /// Goes on placing a packet; returns whether it is done with, or there are too few buffers.
@@ -154,7 +183,7 @@ impl ReceiveQueue {
             let part = match packet.spread.place(chain.writable_len()) {
                 Ok(part) => part,
                 Err(Misfit::TooLong) => {
-                    self.interface.transmit_dropped();
+                    self.port.interface.transmit_dropped();
                     return Ok(true);
                 }
                 Err(misfit) => return Err(self.refuse(fmt!("{}", misfit))),
@@ -181,7 +210,7 @@ impl ReceiveQueue {
         let chain = self.buffers.get(*position).ok_or(EPIPE)?;
         self.write(&chain, part.clone())?;
         self.finished = self.used.len();
-        self.interface.transmitted(packet.spread.packet_len());
+        self.port.interface.transmitted(packet.spread.packet_len());
         Ok(())
     }
 
@@ -243,7 +272,7 @@ impl Serve for ReceiveQueue {
         self.used.clear();
         self.finished = 0;
         if self.packet.take().is_some() {
-            self.interface.transmit_dropped();
+            self.port.interface.transmit_dropped();
         }
     }
 }

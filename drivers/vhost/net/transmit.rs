@@ -4,7 +4,7 @@
 //!
 //! Lock: that of the worker, see `vhost_backend::QueueWorker`.
 
-use crate::link::Interface;
+use crate::link::Port;
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -28,13 +28,10 @@ use virtio::{
     },
 };
 
-/// The queue of the interface; there is one.
-pub(crate) const INTERFACE_QUEUE: u16 = 0;
-
 /// A transmit queue of the driver side, with what packets need, allocated once.
 pub(crate) struct TransmitQueue {
     queue: Arc<dyn Virtqueue>,
-    interface: Arc<Interface>,
+    port: Port,
     /// The longest packet with its header, in bytes.
     max_packet: usize,
     batch: KBox<Batch>,
@@ -42,14 +39,10 @@ pub(crate) struct TransmitQueue {
 }
 
 impl TransmitQueue {
-    pub(crate) fn new(
-        queue: Arc<dyn Virtqueue>,
-        interface: Arc<Interface>,
-        max_packet: usize,
-    ) -> Result<Self> {
+    pub(crate) fn new(queue: Arc<dyn Virtqueue>, port: Port, max_packet: usize) -> Result<Self> {
         Ok(Self {
             queue,
-            interface,
+            port,
             max_packet,
             batch: batch::new()?,
             used: KVec::with_capacity(BATCH_CHAINS, GFP_KERNEL)?,
@@ -60,9 +53,9 @@ impl TransmitQueue {
     fn forward(&self, chain: &Chain<'_>) -> Result {
         check_frame(&*self.queue, chain)?;
         match self.copy(chain) {
-            Ok(packet) => self.interface.receive(INTERFACE_QUEUE, packet),
+            Ok(packet) => self.port.receive(packet),
             Err(error) if error == EPIPE => return Err(error),
-            Err(_) => self.interface.receive_dropped(),
+            Err(_) => self.port.interface.receive_dropped(),
         }
         Ok(())
     }
@@ -75,10 +68,10 @@ impl TransmitQueue {
     fn copy(&self, chain: &Chain<'_>) -> Result<SkBuff> {
         // CAST: A kernel's `usize` has at least 32 bits.
         let len = chain.readable_len() as usize;
-        if len > self.max_packet || !self.interface.is_running() {
+        if len > self.max_packet || !self.port.interface.is_running() {
             return Err(EMSGSIZE);
         }
-        let mut packet = self.interface.alloc(len)?;
+        let mut packet = self.port.interface.alloc(len)?;
         let bytes = packet.put(len)?;
         if self.queue.read(chain, 0, bytes)? != len {
             return Err(EIO);
@@ -106,7 +99,7 @@ impl Serve for TransmitQueue {
             self.used.push_within_capacity(chain.used(0))?;
         }
         self.queue.push(&self.used)?;
-        self.interface.deliver(INTERFACE_QUEUE);
+        self.port.deliver();
         Ok(true)
     }
 }

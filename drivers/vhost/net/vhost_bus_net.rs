@@ -7,17 +7,28 @@
 //!   driver side                                             this kernel
 //!   transmitq --> transmit::TransmitQueue --> NetDevice::receive --> vhost%d
 //!   receiveq  <-- receive::ReceiveQueue <-- NetDevice::next_transmit <-- vhost%d
+//!                   ^ filter::Filter, pairs::Pairs
+//!   controlq  --> control::ControlQueue --> orders::Orders
 //! ```
 //!
-//! What it does not do: offloads, a control queue, more than one pair of queues.
+//! `receive`, `transmit` and `spread` carry packets, of which `filter` says who gets them and `pairs` on
+//! which queues; `control` has the driver side change both.
+//!
+//! What it does not do: offloads, filters of VLANs.
 
 mod backend;
 mod buffers;
 mod config;
 mod configfs;
+mod control;
+mod filter;
 mod link;
+mod orders;
+mod pairs;
 mod receive;
 mod spread;
+#[cfg(CONFIG_KUNIT = "y")]
+mod tests;
 mod transmit;
 
 use backend::NetBackend;

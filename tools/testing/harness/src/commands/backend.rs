@@ -62,6 +62,8 @@ pub struct Nic {
     pub name: &'static str,
     /// Hardware address that the driver side gets.
     pub mac: &'static str,
+    /// Number of pairs of queues.
+    pub queue_pairs: u16,
 }
 
 impl Nic {
@@ -75,10 +77,16 @@ impl Nic {
         modules::load(guest, &["vhost_bus_net"])?;
         let directory = self.directory();
         guest.sh(&format!(
-            "set -e; mkdir {directory}; echo {} >{directory}/mac",
-            self.mac
+            "set -e; mkdir {directory}; echo {} >{directory}/mac
+             echo {} >{directory}/queue_pairs",
+            self.mac, self.queue_pairs
         ))?;
         Ok(())
+    }
+
+    /// The hardware address that the driver side has now.
+    pub fn driver_mac(&self, guest: &mut Guest) -> Result<String> {
+        guest.sh(&format!("cat {}/mac", self.directory()))
     }
 
     /// The network device of the device side.

@@ -115,7 +115,8 @@ impl VdpaDevice {
             .map(drop)
     }
 
-    /// What was counted on the two queues of a network device that has carried data, in words.
+    /// What was counted on the two queues of a network device of one pair that has carried data, in
+    /// words.
     pub fn traffic(&self, guest: &mut Guest) -> Result<String> {
         let mut told = Vec::new();
         for queue in [0, 1] {
@@ -128,12 +129,12 @@ impl VdpaDevice {
                 "queue {queue}: {kicks} kicks, {callbacks} callbacks"
             ));
         }
-        guest.sh_fails(&format!("vdpa dev vstats show {} qidx 2", self.name))?;
+        guest.sh_fails(&format!("vdpa dev vstats show {} qidx 3", self.name))?;
         Ok(told.join("; "))
     }
 
-    /// Kicks and callbacks of a queue.
-    fn counts(&self, guest: &mut Guest, queue: u16) -> Result<[u64; 2]> {
+    /// Kicks and callbacks of a queue of a network device.
+    pub fn counts(&self, guest: &mut Guest, queue: u16) -> Result<[u64; 2]> {
         let name = &self.name;
         let value = json(guest, &format!("dev vstats show {name} qidx {queue}"))?;
         let count = |what: &str| {

@@ -36,6 +36,7 @@ const RANDOM_MIB: u32 = 96;
 static NIC: Nic = Nic {
     name: "nic0",
     mac: "02:00:00:00:00:01",
+    queue_pairs: 1,
 };
 
 /// Runs it, prints the summary and leaves it in build/demo/summary.json.

@@ -37,6 +37,7 @@ const DISK: Instance = Instance::Disk(&Disk {
 const NIC: Instance = Instance::Nic(&Nic {
     name: "nic0",
     mac: "02:00:00:00:00:01",
+    queue_pairs: 1,
 });
 
 /// A link of which each access is seen.

@@ -6,6 +6,8 @@ pub mod blkio;
 pub mod disk;
 pub mod network;
 pub mod provision;
+pub mod reception;
+pub mod steering;
 pub mod suspension;
 
 use crate::guest::Guest;

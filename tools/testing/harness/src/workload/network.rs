@@ -39,7 +39,8 @@ pub struct Node {
 }
 
 impl Node {
-    fn run(&self, guest: &mut Guest, command: &str) -> Result<String> {
+    /// Runs a command in the stack.
+    pub fn run(&self, guest: &mut Guest, command: &str) -> Result<String> {
         let prefix = match self.namespace {
             "" => String::new(),
             name => format!("ip netns exec {name} "),
@@ -49,12 +50,22 @@ impl Node {
 
     /// Gives the device its address and switches it on.
     pub fn set_up(&self, guest: &mut Guest) -> Result<()> {
+        self.enter(guest)?;
+        self.switch_on(guest)
+    }
+
+    /// Makes the name space and puts the device into it.
+    fn enter(&self, guest: &mut Guest) -> Result<()> {
         if !self.namespace.is_empty() {
             let (namespace, device) = (self.namespace, &self.device);
             guest.sh(&format!(
                 "ip netns add {namespace} && ip link set {device} netns {namespace}"
             ))?;
         }
+        Ok(())
+    }
+
+    fn switch_on(&self, guest: &mut Guest) -> Result<()> {
         self.run(
             guest,
             &format!("ip addr add {}/24 dev {}", self.address, self.device),
@@ -63,19 +74,22 @@ impl Node {
             .map(drop)
     }
 
-    /// The same, for a device that speaks no IPv6, in a stack that answers no echo request.
-    fn set_up_silent(&self, guest: &mut Guest) -> Result<()> {
+    /// Answers no echo request from now on.
+    fn fall_silent(&self, guest: &mut Guest) -> Result<()> {
+        let ignore = "sh -c 'echo 1 >/proc/sys/net/ipv4/icmp_echo_ignore_all'";
+        self.run(guest, ignore).map(drop)
+    }
+
+    /// Gives the device its address and switches it on, without IPv6.
+    fn set_up_quiet(&self, guest: &mut Guest) -> Result<()> {
+        self.enter(guest)?;
         let ipv6 = format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", self.device);
         self.run(guest, &format!("sh -c '[ ! -e {ipv6} ] || echo 1 >{ipv6}'"))?;
-        self.run(
-            guest,
-            "sh -c 'echo 1 >/proc/sys/net/ipv4/icmp_echo_ignore_all'",
-        )?;
-        self.set_up(guest)
+        self.switch_on(guest)
     }
 
     /// Its hardware address.
-    fn hardware(&self, guest: &mut Guest) -> Result<String> {
+    pub fn hardware(&self, guest: &mut Guest) -> Result<String> {
         self.run(
             guest,
             &format!("cat /sys/class/net/{}/address", self.device),
@@ -83,7 +97,7 @@ impl Node {
     }
 
     /// Knows a neighbour from now on.
-    fn learn(&self, guest: &mut Guest, other: &Node, hardware: &str) -> Result<()> {
+    pub fn learn(&self, guest: &mut Guest, other: &Node, hardware: &str) -> Result<()> {
         let (device, address) = (&self.device, other.address);
         let entry = format!("{address} lladdr {hardware} dev {device} nud permanent");
         self.run(guest, &format!("ip neigh replace {entry}"))
@@ -131,29 +145,52 @@ pub fn exchange(ends: &mut impl Ends, driver: &Node, backend: &Node) -> Result<[
     backend.set_up(ends.backend())?;
     let to_backend = ping(ends.driver(), driver, backend)?;
     let to_driver = ping(ends.backend(), backend, driver)?;
-    let mut stream = |direction| {
-        backend.serve(ends.backend())?;
-        let rate = transfer(ends.driver(), driver, backend, direction)?;
-        backend.stop_serving(ends.backend())?;
-        anyhow::Ok(rate)
-    };
+    let [away, back] = streams(ends, driver, backend, 1)?;
     Ok([
         OneWay {
             round_trips: to_backend,
-            mbit_per_s: stream(Direction::Away)?,
+            mbit_per_s: away,
         },
         OneWay {
             round_trips: to_driver,
-            mbit_per_s: stream(Direction::Back)?,
+            mbit_per_s: back,
         },
     ])
 }
 
-/// Switches the nodes on, such that neither says anything that it is not asked to: no neighbour to be
-/// found, no IPv6, no answer to an echo request.
+/// Bits per second of each of several streams: a share that machines under emulation have to spare. With
+/// more, iperf3 does not get to end in time.
+const SHARE: &str = "2M";
+
+/// Sends so many TCP streams at once to the backend, then to the driver, and returns what arrived of them
+/// all, in Mbit/s. Several streams are limited to [`SHARE`] each.
+pub fn streams(
+    ends: &mut impl Ends,
+    driver: &Node,
+    backend: &Node,
+    count: u32,
+) -> Result<[f64; 2]> {
+    let mut send = |direction| {
+        backend.serve(ends.backend())?;
+        let rate = transfer(ends.driver(), driver, backend, direction, count)?;
+        backend.stop_serving(ends.backend())?;
+        anyhow::Ok(rate)
+    };
+    Ok([send(Direction::Away)?, send(Direction::Back)?])
+}
+
+/// Switches the nodes on as [`acquaint`] does; then neither answers an echo request.
 pub fn introduce(ends: &mut impl Ends, driver: &Node, backend: &Node) -> Result<()> {
-    driver.set_up_silent(ends.driver())?;
-    backend.set_up_silent(ends.backend())?;
+    acquaint(ends, driver, backend)?;
+    driver.fall_silent(ends.driver())?;
+    backend.fall_silent(ends.backend())
+}
+
+/// Switches the nodes on, such that neither says anything that it is not asked to: no neighbour to be
+/// found, no IPv6.
+pub fn acquaint(ends: &mut impl Ends, driver: &Node, backend: &Node) -> Result<()> {
+    driver.set_up_quiet(ends.driver())?;
+    backend.set_up_quiet(ends.backend())?;
     let (from, to) = (
         driver.hardware(ends.driver())?,
         backend.hardware(ends.backend())?,
@@ -237,15 +274,28 @@ struct IperfSum {
     bits_per_second: f64,
 }
 
-/// Sends a TCP stream, and returns what arrived, in Mbit/s.
-fn transfer(guest: &mut Guest, from: &Node, to: &Node, direction: Direction) -> Result<f64> {
+/// Sends TCP streams, and returns what arrived, in Mbit/s.
+fn transfer(
+    guest: &mut Guest,
+    from: &Node,
+    to: &Node,
+    direction: Direction,
+    streams: u32,
+) -> Result<f64> {
     let reverse = match direction {
         Direction::Away => "",
         Direction::Back => " -R",
     };
+    let limit = match streams {
+        1 => String::new(),
+        _ => format!(" -b {SHARE}"),
+    };
     let text = from.run(
         guest,
-        &format!("iperf3 -c {} -t {TRANSFER_SECONDS} -J{reverse}", to.address),
+        &format!(
+            "iperf3 -c {} -t {TRANSFER_SECONDS} -P {streams}{limit} -J{reverse}",
+            to.address
+        ),
     )?;
     let output: IperfOutput = serde_json::from_str(&text)
         .with_context(|| format!("iperf3 printed no figures: {text}"))?;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{ensure, Result};
 
 use crate::commands::backend::{Disk, Nic};
 use crate::commands::served::{Instance, Served, ServedTo};
@@ -28,6 +28,7 @@ static DISK: Disk = Disk {
 static NIC: Nic = Nic {
     name: "nic0",
     mac: "02:00:00:00:00:01",
+    queue_pairs: 2,
 };
 
 /// What the RC does meanwhile.
@@ -100,6 +101,69 @@ impl Activity for Frames {
     fn works(link: &mut Link, served: &Served) -> Result<()> {
         answers(link, served).map(drop)
     }
+}
+
+/// Commands of the control queue, one after the other, for whose answers `virtio_net` waits with a processor
+/// and the lock of all network devices.
+pub struct Commands;
+
+/// File with a line for each round of commands.
+const ROUNDS: &str = "/run/rounds.log";
+/// File that is there as long as there are to be rounds.
+const MORE_ROUNDS: &str = "/run/rounds.wanted";
+
+impl Activity for Commands {
+    const INSTANCE: Instance = Instance::Nic(&NIC);
+    /// Whole rounds are waited for, and a device without a link is deleted meanwhile, with a reset.
+    const END_BOUND: Duration = RESET_BOUND;
+    type Device = VdpaDevice;
+
+    fn begin(link: &mut Link, served: &Served) -> Result<()> {
+        answers(link, served)?;
+        let device = served.vdpa.network_device(&mut link.rc)?;
+        link.rc.sh(&format!(
+            "rm -f {ROUNDS}; touch {MORE_ROUNDS} {ROUNDS}
+             (while [ -e {MORE_ROUNDS} ]; do
+                  ip link set {device} promisc on
+                  ip link set {device} address 02:00:00:00:00:02
+                  ethtool -L {device} combined 1
+                  ip link set {device} promisc off
+                  ip link set {device} address 02:00:00:00:00:01
+                  ethtool -L {device} combined 2
+                  echo >>{ROUNDS}
+              done; rm {ROUNDS}) >/dev/null 2>&1 &"
+        ))?;
+        rounds(link, 3)
+    }
+
+    /// Commands that come later fail at once: there are rounds without an endpoint.
+    fn wait_for_end(link: &mut Link, _: &Served) -> Result<()> {
+        rounds(link, 3)?;
+        link.rc.sh(&format!("rm {MORE_ROUNDS}"))?;
+        link.rc.wait_until(WAIT_BOUND, &format!("[ ! -e {ROUNDS} ]"))
+    }
+
+    fn works(link: &mut Link, served: &Served) -> Result<()> {
+        answers(link, served)?;
+        let device = served.vdpa.network_device(&mut link.rc)?;
+        link.rc.sh(&format!(
+            "ip link set {device} address 02:00:00:00:00:02 && ethtool -L {device} combined 1"
+        ))?;
+        let shown = NIC.driver_mac(&mut link.ep)?;
+        ensure!(
+            shown == "02:00:00:00:00:02",
+            "the endpoint shows {shown}, not the address that the driver chose"
+        );
+        Ok(())
+    }
+}
+
+/// Waits for so many rounds more.
+fn rounds(link: &mut Link, more: u32) -> Result<()> {
+    let count: u32 = link.rc.sh(&format!("wc -l <{ROUNDS}"))?.parse()?;
+    let enough = count + more;
+    link.rc
+        .wait_until(WAIT_BOUND, &format!("[ $(wc -l <{ROUNDS}) -ge {enough} ]"))
 }
 
 /// Switches both ends on, and returns the address of the endpoint once it answers.

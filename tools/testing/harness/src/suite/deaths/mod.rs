@@ -16,7 +16,7 @@ use crate::layout::Layout;
 use crate::link::{Bars, Link};
 use crate::runner::{AnySuite, Bench, Case, Record, Suite};
 
-use activities::{Activity, Adding, Blocks, Frames, Process};
+use activities::{Activity, Adding, Blocks, Commands, Frames, Process};
 use causes::{Cause, CutOff, FailedBus, Frozen, Left, NoFunction, NoLink, NoPower, Reset};
 
 struct Machines {
@@ -52,7 +52,7 @@ macro_rules! deaths {
 pub fn suite() -> impl AnySuite {
     Suite {
         name: "deaths",
-        about: "the endpoint dies under blocks, frames and a process of the root complex",
+        about: "the endpoint dies under blocks, frames, commands and a process of the root complex",
         cases: deaths! {
             Blocks: "blocks_without_power" NoPower;
             Frames:
@@ -61,6 +61,12 @@ pub fn suite() -> impl AnySuite {
                 "frames_while_frozen" Frozen,
                 "frames_on_a_failed_bus" FailedBus,
                 "frames_through_a_reset" Reset;
+            Commands:
+                "commands_without_power" NoPower,
+                "commands_without_link" NoLink,
+                "commands_while_frozen" Frozen,
+                "commands_on_a_failed_bus" FailedBus,
+                "commands_through_a_reset" Reset;
             Process:
                 "process_without_power" NoPower,
                 "process_without_link" NoLink,
@@ -94,6 +100,14 @@ pub fn all_suite() -> impl AnySuite {
                 "frames_on_a_failed_bus" FailedBus,
                 "frames_through_a_reset" Reset,
                 "frames_without_bus_mastering" CutOff;
+            Commands:
+                "commands_without_power" NoPower,
+                "commands_without_link" NoLink,
+                "commands_without_function" NoFunction,
+                "commands_while_frozen" Frozen,
+                "commands_on_a_failed_bus" FailedBus,
+                "commands_through_a_reset" Reset,
+                "commands_without_bus_mastering" CutOff;
             Process:
                 "process_without_power" NoPower,
                 "process_without_link" NoLink,

@@ -18,6 +18,7 @@ static DISK: Disk = Disk {
 static NIC: Nic = Nic {
     name: "nic0",
     mac: "02:00:00:00:00:01",
+    queue_pairs: 2,
 };
 /// The address that the attacker asks for.
 const NIC_ADDRESS: &str = "10.7.0.2";

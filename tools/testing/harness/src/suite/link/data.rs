@@ -3,14 +3,13 @@
 
 use anyhow::{ensure, Result};
 
-use super::{DISK, NIC};
+use super::{DISK, NIC, WIDE, WIDE_NIC};
 use crate::commands::served::Served;
 use crate::commands::vdpa::{RcDevice, VdpaDevice};
 use crate::link::Link;
 use crate::runner::{Case, Record};
 use crate::workload::disk::{self, Pattern};
-use crate::workload::network;
-use crate::workload::provision;
+use crate::workload::{network, provision, reception, steering};
 
 /// Name of the vDPA devices that are made here.
 const NAME: &str = "chosen0";
@@ -31,6 +30,21 @@ pub fn cases() -> Vec<Case<Link>> {
             name: "network_carries_data",
             about: "echo requests and TCP streams pass both ways, and are counted",
             run: network_carries_data,
+        },
+        Case {
+            name: "several_pairs_carry_data",
+            about: "each of three pairs of queues is used, and their number changes under traffic",
+            run: several_pairs_carry_data,
+        },
+        Case {
+            name: "fewer_pairs_are_chosen",
+            about: "'vdpa dev add' leaves pairs of queues out, and the control queue is found",
+            run: fewer_pairs_are_chosen,
+        },
+        Case {
+            name: "driver_chooses_what_it_receives",
+            about: "address, tables and modes of the driver decide which frames the endpoint sends",
+            run: driver_chooses_what_it_receives,
         },
         Case {
             name: "network_is_as_chosen",
@@ -92,6 +106,55 @@ fn network_carries_data(link: &mut Link, record: &mut Record) -> Result<()> {
     record.note(format!("RC to EP: {rc_to_ep}"));
     record.note(format!("EP to RC: {ep_to_rc}"));
     record.note(served.vdpa.traffic(&mut link.rc)?);
+    served.stop(link)
+}
+
+fn several_pairs_carry_data(link: &mut Link, record: &mut Record) -> Result<()> {
+    let served = Served::start(link, WIDE_NIC)?;
+    let [rc, ep] = served.nodes(link)?;
+    network::exchange(link, &rc, &ep)?;
+    steering::use_pairs(&mut link.rc, &rc, WIDE.queue_pairs)?;
+    let seen = steering::spread(link, &served.vdpa, &rc, &ep, WIDE.queue_pairs)?;
+    record.note(seen);
+    let changes = steering::change_under_traffic(link, &rc, &ep, WIDE.queue_pairs)?;
+    record.note(format!("{changes} changes under traffic"));
+    served.stop(link)
+}
+
+fn fewer_pairs_are_chosen(link: &mut Link, record: &mut Record) -> Result<()> {
+    let mut served = Served::start(link, WIDE_NIC)?;
+    let management = format!("pci/{}", served.address);
+    for pairs in [1, 2] {
+        served.vdpa.delete(&mut link.rc)?;
+        let attributes = format!("max_vqp {pairs}");
+        served.vdpa = VdpaDevice::add_with(&mut link.rc, NAME, &management, &attributes)?;
+        let [rc, ep] = served.nodes(link)?;
+        network::exchange(link, &rc, &ep)?;
+        record.note(steering::use_fewer(link, &served.vdpa, &rc, &ep, pairs)?);
+        let shown = WIDE.driver_mac(&mut link.ep)?;
+        ensure!(
+            shown == steering::CHOSEN_MAC,
+            "expected {}, the endpoint shows {shown}",
+            steering::CHOSEN_MAC
+        );
+        link.ep.sh(&format!("ip addr flush dev {}", ep.device))?;
+    }
+    served.vdpa.delete(&mut link.rc)?;
+    let shown = WIDE.driver_mac(&mut link.ep)?;
+    ensure!(
+        shown == WIDE.mac,
+        "expected the instance's address again, the endpoint shows {shown}"
+    );
+    let add = format!("vdpa dev add name {NAME} mgmtdev {management} max_vqp 4");
+    link.rc.sh_fails(&add)?;
+    served.vdpa = VdpaDevice::add(&mut link.rc, NAME, &management)?;
+    served.stop(link)
+}
+
+fn driver_chooses_what_it_receives(link: &mut Link, _: &mut Record) -> Result<()> {
+    let served = Served::start(link, NIC)?;
+    let [rc, ep] = served.nodes(link)?;
+    reception::follows_the_driver(link, &rc, &ep, |link| WIDE.driver_mac(&mut link.ep))?;
     served.stop(link)
 }
 

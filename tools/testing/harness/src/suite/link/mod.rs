@@ -25,7 +25,15 @@ const DISK: Instance = Instance::Disk(&Disk {
 const NIC: Instance = Instance::Nic(&Nic {
     name: "nic0",
     mac: "02:00:00:00:00:01",
+    queue_pairs: 1,
 });
+/// One with several pairs of queues.
+const WIDE: Nic = Nic {
+    name: "nic0",
+    mac: "02:00:00:00:00:01",
+    queue_pairs: 3,
+};
+const WIDE_NIC: Instance = Instance::Nic(&WIDE);
 
 impl Bench for Link {
     fn set_up(layout: &Layout) -> Result<Self> {

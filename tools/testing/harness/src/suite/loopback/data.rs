@@ -3,12 +3,14 @@
 
 use anyhow::{ensure, Result};
 
-use super::{Machine, BLK_MGMTDEV, DISK, NET_MGMTDEV, NIC};
+use super::{Machine, BLK_MGMTDEV, DISK, NET_MGMTDEV, NIC, WIDE_NIC};
+use crate::commands::backend::Nic;
 use crate::commands::vdpa::{RcDevice, VdpaDevice};
+use crate::guest::Guest;
 use crate::runner::{Case, Record};
 use crate::workload::disk::{self, Pattern};
 use crate::workload::network::{self, Node};
-use crate::workload::provision;
+use crate::workload::{provision, reception, steering};
 
 pub fn cases() -> Vec<Case<Machine>> {
     vec![
@@ -41,6 +43,21 @@ pub fn cases() -> Vec<Case<Machine>> {
             name: "network_is_as_chosen",
             about: "'vdpa dev add' and 'vdpa dev set' choose address and MTU, within what there is",
             run: network_is_as_chosen,
+        },
+        Case {
+            name: "several_pairs_carry_data",
+            about: "each of three pairs of queues is used, and their number changes under traffic",
+            run: several_pairs_carry_data,
+        },
+        Case {
+            name: "fewer_pairs_are_chosen",
+            about: "'vdpa dev add' leaves pairs of queues out, and the control queue is found",
+            run: fewer_pairs_are_chosen,
+        },
+        Case {
+            name: "driver_chooses_what_it_receives",
+            about: "address, tables and modes of the driver side decide which frames it gets",
+            run: driver_chooses_what_it_receives,
         },
         Case {
             name: "network_carries_data",
@@ -152,25 +169,82 @@ fn network_is_as_chosen(machine: &mut Machine, _: &mut Record) -> Result<()> {
     DISK.remove(guest)
 }
 
+/// The nodes of a network device, whose backend has a name space of its own.
+fn nodes(guest: &mut Guest, vdpa: &VdpaDevice, nic: &Nic) -> Result<[Node; 2]> {
+    Ok([
+        Node {
+            namespace: "",
+            device: vdpa.network_device(guest)?,
+            address: "10.7.0.1",
+        },
+        Node {
+            namespace: "backend",
+            device: nic.network_device(guest)?,
+            address: "10.7.0.2",
+        },
+    ])
+}
+
+/// Takes a network device away whose nodes were set up.
+fn take_away(guest: &mut Guest, vdpa: VdpaDevice, nic: &Nic) -> Result<()> {
+    guest.sh("ip netns del backend")?;
+    vdpa.delete(guest)?;
+    nic.remove(guest)
+}
+
+fn several_pairs_carry_data(machine: &mut Machine, record: &mut Record) -> Result<()> {
+    let guest = &mut machine.guest;
+    WIDE_NIC.create(guest)?;
+    let vdpa = VdpaDevice::add(guest, WIDE_NIC.name, NET_MGMTDEV)?;
+    let [driver, backend] = nodes(guest, &vdpa, &WIDE_NIC)?;
+    network::exchange(guest, &driver, &backend)?;
+    let all = WIDE_NIC.queue_pairs;
+    steering::use_pairs(guest, &driver, all)?;
+    let seen = steering::spread(guest, &vdpa, &driver, &backend, all)?;
+    record.note(seen);
+    let changes = steering::change_under_traffic(guest, &driver, &backend, all)?;
+    record.note(format!("{changes} changes under traffic"));
+    take_away(guest, vdpa, &WIDE_NIC)
+}
+
+fn fewer_pairs_are_chosen(machine: &mut Machine, record: &mut Record) -> Result<()> {
+    let guest = &mut machine.guest;
+    for pairs in [1, 2] {
+        WIDE_NIC.create(guest)?;
+        let attributes = format!("max_vqp {pairs}");
+        let vdpa = VdpaDevice::add_with(guest, WIDE_NIC.name, NET_MGMTDEV, &attributes)?;
+        let [driver, backend] = nodes(guest, &vdpa, &WIDE_NIC)?;
+        network::exchange(guest, &driver, &backend)?;
+        let told = steering::use_fewer(guest, &vdpa, &driver, &backend, pairs)?;
+        record.note(told);
+        let shown = WIDE_NIC.driver_mac(guest)?;
+        ensure!(
+            shown == steering::CHOSEN_MAC,
+            "expected {}, the backend shows {shown}",
+            steering::CHOSEN_MAC
+        );
+        take_away(guest, vdpa, &WIDE_NIC)?;
+    }
+    Ok(())
+}
+
+fn driver_chooses_what_it_receives(machine: &mut Machine, _: &mut Record) -> Result<()> {
+    let guest = &mut machine.guest;
+    NIC.create(guest)?;
+    let vdpa = VdpaDevice::add(guest, NIC.name, NET_MGMTDEV)?;
+    let [driver, backend] = nodes(guest, &vdpa, &NIC)?;
+    reception::follows_the_driver(guest, &driver, &backend, |guest| NIC.driver_mac(guest))?;
+    take_away(guest, vdpa, &NIC)
+}
+
 fn network_carries_data(machine: &mut Machine, record: &mut Record) -> Result<()> {
     let guest = &mut machine.guest;
     NIC.create(guest)?;
     let vdpa = VdpaDevice::add(guest, NIC.name, NET_MGMTDEV)?;
-    let driver = Node {
-        namespace: "",
-        device: vdpa.network_device(guest)?,
-        address: "10.7.0.1",
-    };
-    let backend = Node {
-        namespace: "backend",
-        device: NIC.network_device(guest)?,
-        address: "10.7.0.2",
-    };
+    let [driver, backend] = nodes(guest, &vdpa, &NIC)?;
     let [to_backend, to_driver] = network::exchange(guest, &driver, &backend)?;
     record.note(format!("to backend: {to_backend}"));
     record.note(format!("to driver: {to_driver}"));
     record.note(vdpa.traffic(guest)?);
-    guest.sh("ip netns del backend")?;
-    vdpa.delete(guest)?;
-    NIC.remove(guest)
+    take_away(guest, vdpa, &NIC)
 }

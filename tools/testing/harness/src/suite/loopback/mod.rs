@@ -24,6 +24,12 @@ const DISK: Disk = Disk {
 const NIC: Nic = Nic {
     name: "nic0",
     mac: "02:00:00:00:00:01",
+    queue_pairs: 1,
+};
+/// One with several pairs of queues.
+const WIDE_NIC: Nic = Nic {
+    queue_pairs: 3,
+    ..NIC
 };
 
 /// The machine with the stock Debian kernel.

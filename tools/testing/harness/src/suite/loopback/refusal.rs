@@ -55,6 +55,9 @@ const BAD_NIC_VALUES: &[(&str, &str)] = &[
     ("mtu", "67"),
     ("mtu", "65536"),
     ("mtu", "-1"),
+    ("queue_pairs", "0"),
+    ("queue_pairs", "32"),
+    ("queue_pairs", "-1"),
 ];
 
 fn values_out_of_range_are_refused(machine: &mut Machine, _: &mut Record) -> Result<()> {
@@ -130,6 +133,7 @@ fn attributes_in_use_are_busy(machine: &mut Machine, _: &mut Record) -> Result<(
         (DISK.directory(), "num_queues", "2"),
         (NIC.directory(), "mac", "02:00:00:00:00:02"),
         (NIC.directory(), "mtu", "1400"),
+        (NIC.directory(), "queue_pairs", "2"),
     ] {
         refuses(
             guest,
