@@ -3,6 +3,7 @@
 //! that the device works afterwards is looked at by whoever runs it.
 
 mod commands;
+mod control;
 mod doorbells;
 mod interrupts;
 mod iovas;
@@ -33,7 +34,7 @@ pub enum Device {
     InterruptedDisk,
     /// A disk that cannot be written.
     ReadOnlyDisk,
-    /// A network device, whose interface has the address 10.7.0.2.
+    /// A network device of two pairs of queues, whose interface has the address 10.7.0.2.
     Network,
 }
 
@@ -43,7 +44,7 @@ impl fmt::Display for Device {
             Self::Disk => "disk of two queues, polled doorbells",
             Self::InterruptedDisk => "disk of two queues, embedded doorbell",
             Self::ReadOnlyDisk => "read-only disk",
-            Self::Network => "network device, 10.7.0.2",
+            Self::Network => "network device of two pairs, 10.7.0.2",
         })
     }
 }
@@ -78,6 +79,7 @@ pub fn catalogue() -> Vec<Attack> {
         interrupts::attacks(),
         power::attacks(),
         packets::attacks(),
+        control::attacks(),
     ]
     .into_iter()
     .flatten()
