@@ -20,6 +20,8 @@ pub enum Access {
     Read,
     /// It writes.
     Write,
+    /// It does both.
+    ReadWrite,
 }
 
 /// A run of bytes at consecutive PCI addresses.

@@ -294,6 +294,7 @@ impl Mapping {
         match access {
             Access::Read => self.read,
             Access::Write => self.write,
+            Access::ReadWrite => self.read && self.write,
         }
     }
 }

@@ -100,6 +100,7 @@ impl Naive {
         let bit = match access {
             Access::Read => 1,
             Access::Write => 2,
+            Access::ReadWrite => 3,
         };
         let permitted = |page: u64| self.0.get(&page).filter(|page| page.access & bit != 0);
         let first = permitted(iova / PAGE)?;
@@ -157,7 +158,11 @@ fn look() -> impl Strategy<Value = (u64, u64, Access)> {
         0..6 * PAGE,
         Just(u64::MAX)
     ];
-    let access = prop_oneof![Just(Access::Read), Just(Access::Write)];
+    let access = prop_oneof![
+        Just(Access::Read),
+        Just(Access::Write),
+        Just(Access::ReadWrite)
+    ];
     (iova, wanted, access)
 }
 
