@@ -20,11 +20,11 @@ use virtio::{
         Area,
         Batch,
         Chain,
+        Layout,
+        Queue,
         QueueConfig,
-        QueueSize,
         RingError,
         RingMemory,
-        SplitQueue,
         Used,
         BATCH_CHAINS, //
     },
@@ -64,7 +64,7 @@ impl Status {
 
 /// The device side of a queue, in place of the endpoint.
 pub(crate) struct Orphan {
-    queue: SplitQueue<DriverMemory>,
+    queue: Queue<DriverMemory>,
     status: Status,
 }
 
@@ -80,14 +80,14 @@ impl Orphan {
         setup: &QueueSetup,
         features: u64,
     ) -> Result<Self, RingError<Error>> {
-        let size = u16::try_from(setup.size).ok().and_then(QueueSize::new);
-        let size = size.ok_or(EINVAL)?;
+        let size = u16::try_from(setup.size).map_err(|_| EINVAL)?;
+        let config = QueueConfig::new(size, features).ok_or(EINVAL)?;
         if setup.has_iovas {
             return Err(EFAULT.into());
         }
-        let memory = DriverMemory::new(dma, setup, size)?;
+        let memory = DriverMemory::new(dma, setup, config.layout())?;
         Ok(Self {
-            queue: QueueConfig::new(size, features).take_over(memory)?,
+            queue: config.take_over(memory)?,
             status: Status::of(device_id),
         })
     }
@@ -103,7 +103,7 @@ impl Orphan {
     pub(crate) fn hand_back(&mut self, batch: &mut Batch) -> Result<bool, RingError<Error>> {
         let mut signal = self.queue.push(&[])?;
         // Bounded by the queue size: the driver side gets no descriptor back before it is told.
-        for _ in 0..=self.queue.size().get() {
+        for _ in 0..=self.queue.size() {
             if self.queue.pop(batch)? == 0 && !self.queue.enable_notification()? {
                 break;
             }
@@ -142,8 +142,8 @@ struct DriverMemory {
 }
 
 impl DriverMemory {
-    fn new(dma: &Device, setup: &QueueSetup, size: QueueSize) -> Result<Self> {
-        let map = |address, area: Area| DmaMemory::new(dma, address, area.len(size));
+    fn new(dma: &Device, setup: &QueueSetup, layout: Layout) -> Result<Self> {
+        let map = |address, area: Area| DmaMemory::new(dma, address, area.len(layout));
         Ok(Self {
             dma: dma.into(),
             descriptor_area: map(setup.address.descriptor_area, Area::Descriptor)?,

@@ -60,6 +60,11 @@ impl_word! {
     u32: readl, writel;
 }
 
+#[cfg(CONFIG_64BIT)]
+impl_word! {
+    u64: readq, writeq;
+}
+
 /// Returns the range `offset..offset + len` of memory of `size` bytes.
 ///
 /// # Errors

@@ -78,11 +78,11 @@ impl Mapped {
         Ok((start, rest.min(len).min(PAGE_SIZE)))
     }
 
-    /// Returns a 16-bit word at `address` of a space for this access, valid as long as the map is locked.
-    fn find_word(&self, space: u32, address: u64, access: Access) -> Result<*mut u16> {
-        let (start, len) = self.find(space, address, size_of::<u16>(), access)?;
-        let word = start.cast::<u16>();
-        if len < size_of::<u16>() || !word.is_aligned() {
+    /// Returns a word at `address` of a space for this access, valid as long as the map is locked.
+    fn find_word<T>(&self, space: u32, address: u64, access: Access) -> Result<*mut T> {
+        let (start, len) = self.find(space, address, size_of::<T>(), access)?;
+        let word = start.cast::<T>();
+        if len < size_of::<T>() || !word.is_aligned() {
             return Err(EFAULT);
         }
         Ok(word)
@@ -158,9 +158,22 @@ impl KernelMap {
     /// `EFAULT`: the memory is not mapped, not for the device to read, or not aligned.
     pub fn load_u16(&self, space: u32, address: u64) -> Result<u16> {
         let mapped = self.mapped.lock();
-        let word = mapped.find_word(space, address, Access::Read)?;
+        let word = mapped.find_word::<u16>(space, address, Access::Read)?;
         // SAFETY: `word` is valid and aligned while the map is locked; a volatile access does not
         // tear.
+        Ok(unsafe { word.read_volatile() })
+    }
+
+    /// Returns the 64 bits at `address` of a space, read at once.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load_u16`](Self::load_u16).
+    #[cfg(CONFIG_64BIT)]
+    pub fn load_u64(&self, space: u32, address: u64) -> Result<u64> {
+        let mapped = self.mapped.lock();
+        let word = mapped.find_word::<u64>(space, address, Access::Read)?;
+        // SAFETY: As in `load_u16`.
         Ok(unsafe { word.read_volatile() })
     }
 
@@ -171,7 +184,7 @@ impl KernelMap {
     /// `EFAULT`: the memory is not mapped, not for the device to write, or not aligned.
     pub fn store_u16(&self, space: u32, address: u64, value: u16) -> Result {
         let mapped = self.mapped.lock();
-        let word = mapped.find_word(space, address, Access::Write)?;
+        let word = mapped.find_word::<u16>(space, address, Access::Write)?;
         // SAFETY: As in `load_u16`.
         unsafe { word.write_volatile(value) };
         Ok(())

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The device side of a split virtqueue (VIRTIO 1.2, section 2.7).
+//! The device side of a virtqueue (VIRTIO 1.2, sections 2.6 to 2.8).
 //!
 //! ```text
 //!             driver side                                  device side
-//!   buffers -> descriptor area  ---------- read ---------> SplitQueue::pop  -> Batch of Chain
+//!   buffers -> descriptor area  ---------- read ---------> Queue::pop  -> Batch of Chain
 //!              driver area      ---------- read --------->     (backend works on the chains)
-//!   buffers <- device area      <--------- write --------- SplitQueue::push <- Used
+//!   buffers <- device area      <--------- write --------- Queue::push <- Used
 //! ```
+//!
+//! A [`Queue`] is split or packed, as was negotiated. A packed one writes what is used to the descriptor
+//! area.
 //!
 //! Built for memory where each access is dear, such as that behind a PCI Express link: indexes are
 //! shadowed, entries and descriptors fetched in runs, one index published per batch. The other side is
@@ -16,25 +19,30 @@
 //! A queue needs exclusive access (`&mut`); the lock around it is the owner's. No function sleeps unless
 //! its [`RingMemory`] does.
 
-mod available;
 mod batch;
 mod chain;
 mod config;
 mod descriptor;
 mod error;
+mod kick;
+mod layout;
 pub mod memory;
-mod notification;
+mod packed;
 mod queue;
-mod takeover;
+mod split;
+mod table;
 mod used;
-mod walk;
 
 pub use self::{
     batch::{Batch, BATCH_CHAINS, BATCH_SEGMENTS, MAX_CHAIN_SEGMENTS},
     chain::{Chain, Segment},
-    config::{QueueConfig, QueueSize},
+    config::{Position, QueueConfig},
     error::RingError,
+    kick::NotificationData,
+    layout::Layout,
     memory::{Area, RingMemory},
-    queue::SplitQueue,
+    packed::{PackedQueue, PackedSize},
+    queue::Queue,
+    split::{SplitQueue, SplitSize},
     used::Used,
 };

@@ -27,10 +27,9 @@ use virtio::ring::{
     Area,
     Batch,
     Chain,
+    Queue as Ring,
     QueueConfig,
-    QueueSize,
     RingError,
-    SplitQueue,
     Used, //
 };
 
@@ -53,7 +52,7 @@ pub struct DriverSide {
 
 /// The device side of the queue.
 struct Queue {
-    ring: SplitQueue<Plain>,
+    ring: Ring<Plain>,
     is_failed: bool,
 }
 
@@ -73,8 +72,8 @@ impl DriverSide {
     /// `ENOMEM`: no memory.
     pub fn new() -> Result<Arc<Self>> {
         let memory = Memory::new(MEMORY_LEN)?;
-        let size = QueueSize::new(QUEUE_SIZE).ok_or(EINVAL)?;
-        let ring = QueueConfig::new(size, 0).start(Plain(memory.clone()));
+        let config = QueueConfig::new(QUEUE_SIZE, 0).ok_or(EINVAL)?;
+        let ring = config.start(Plain(memory.clone())).map_err(|_| EINVAL)?;
         let queue = Queue {
             ring,
             is_failed: false,
@@ -155,10 +154,10 @@ impl DriverSide {
         self.memory.read(device + slot, &mut entry)?;
         state.used = state.used.wrapping_add(1);
         let [h0, h1, _, _, l0, l1, l2, l3] = entry;
-        Ok(Some(Used {
-            head: u16::from_le_bytes([h0, h1]),
-            len: u32::from_le_bytes([l0, l1, l2, l3]),
-        }))
+        Ok(Some(Used::new(
+            u16::from_le_bytes([h0, h1]),
+            u32::from_le_bytes([l0, l1, l2, l3]),
+        )))
     }
 
     /// Returns what is in the writable part of the buffer with this head.
@@ -190,7 +189,7 @@ impl DriverSide {
 
     fn with_ring<T>(
         &self,
-        operation: impl FnOnce(&mut SplitQueue<Plain>) -> Result<T, RingError<Error>>,
+        operation: impl FnOnce(&mut Ring<Plain>) -> Result<T, RingError<Error>>,
     ) -> Result<T> {
         let queue = &mut *self.queue.lock();
         if queue.is_failed {
@@ -240,11 +239,11 @@ impl Virtqueue for DriverSide {
     }
 
     fn disable_notification(&self) -> Result {
-        self.with_ring(SplitQueue::disable_notification)
+        self.with_ring(Ring::disable_notification)
     }
 
     fn enable_notification(&self) -> Result<bool> {
-        self.with_ring(SplitQueue::enable_notification)
+        self.with_ring(Ring::enable_notification)
     }
 
     fn fail(&self, _why: fmt::Arguments<'_>) {

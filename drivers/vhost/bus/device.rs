@@ -265,7 +265,7 @@ impl Device {
     /// Suspends the device until [`resume`](Self::resume) or a reset.
     ///
     /// On return the backend stands still, what it finished has been given back, and what it did not
-    /// is available again: [`RingQueue::avail_index`](crate::RingQueue::avail_index) is exact. Nothing
+    /// is available again: [`RingQueue::position`](crate::RingQueue::position) is exact. Nothing
     /// touches memory of the driver side, and no notification is sent. It waits for as long as a reset.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A split virtqueue for a transport to hand to a backend.
+//! A virtqueue for a transport to hand to a backend.
 //!
 //! The transport says how ring and buffers are reached (`M`) and how the driver side is signalled
 //! (`S`); the backend gets an `Arc<dyn Virtqueue>`.
@@ -33,10 +33,11 @@ use kernel::{
 use virtio::ring::{
     Batch,
     Chain,
+    Position,
+    Queue,
     QueueConfig,
     RingError,
     RingMemory,
-    SplitQueue,
     Used, //
 };
 
@@ -48,7 +49,7 @@ pub trait Signal: Send + Sync {
     fn signal(&self, index: u16);
 }
 
-/// A split virtqueue whose ring is reached by `M` and whose driver side is signalled by `S`.
+/// A virtqueue whose ring is reached by `M` and whose driver side is signalled by `S`.
 #[pin_data]
 pub struct RingQueue<M: RingMemory, S> {
     device: Arc<Device>,
@@ -79,7 +80,7 @@ struct Ring<M: RingMemory> {
     state: QueueState,
     /// The backend has not been told that this is another queue than it had.
     is_renewed: bool,
-    queue: Option<SplitQueue<M>>,
+    queue: Option<Queue<M>>,
 }
 
 /// The ring lies within the lock, but nothing in it is pinned there.
@@ -146,11 +147,11 @@ impl<M: RingMemory, S: Signal> RingQueue<M, S> {
     ///
     /// # Errors
     ///
-    /// `EBUSY`: it is active; `EINVAL`: it is larger than [`max_size`](Self::max_size). The memory is
-    /// dropped.
+    /// `EBUSY`: it is active; `EINVAL`: it is larger than [`max_size`](Self::max_size), or cannot go on
+    /// where it is to. The memory is dropped.
     pub fn activate(&self, config: QueueConfig, memory: M) -> Result {
-        let queue = config.start(memory);
-        if queue.size().get() > self.max_size {
+        let queue = config.start(memory).map_err(|_| EINVAL)?;
+        if queue.size() > self.max_size {
             return Err(EINVAL);
         }
         let mut ring = self.ring.lock();
@@ -166,23 +167,23 @@ impl<M: RingMemory, S: Signal> RingQueue<M, S> {
 
     /// Takes the queue away from the backend and drops its memory.
     ///
-    /// On return nothing of the backend's uses the queue, and no signal is sent. Returns the index
-    /// to go on from ([`QueueConfig::start_at`]), if the queue was active: that of the first chain
-    /// which was not given back.
-    pub fn deactivate(&self) -> Option<u16> {
+    /// On return nothing of the backend's uses the queue, and no signal is sent. Returns where to go on
+    /// ([`QueueConfig::start_at`]), if the queue was active: at the first chain which was not given back.
+    pub fn deactivate(&self) -> Option<Position> {
         let mut ring = self.ring.lock();
-        let queue = ring.queue.take()?;
+        let mut queue = ring.queue.take()?;
         // INVARIANT: Stopped, and no queue.
         ring.state = QueueState::Stopped;
-        // Backends give chains back in order, so the last ones taken are those in flight.
-        Some(queue.avail_index().wrapping_sub(queue.in_flight()))
+        // Backends give chains back in order.
+        queue.rewind();
+        Some(queue.position())
     }
 
     /// Keeps a queue that is ready from the backend, which stands still, until
     /// [`resume`](Self::resume).
     ///
-    /// Chains that were not given back are available again: [`avail_index`](Self::avail_index) is the
-    /// index of the first of them. The backend is told as by [`activate`](Self::activate), if there
+    /// Chains that were not given back are available again: [`position`](Self::position) is that of the
+    /// first of them. The backend is told as by [`activate`](Self::activate), if there
     /// are any.
     pub fn suspend(&self) {
         let ring = &mut *self.ring.lock();
@@ -190,9 +191,9 @@ impl<M: RingMemory, S: Signal> RingQueue<M, S> {
             return;
         }
         if let Some(queue) = &mut ring.queue {
-            let in_flight = queue.in_flight();
-            // Backends give chains back in order, so the last ones taken are those in flight.
-            ring.is_renewed |= in_flight != 0 && queue.unpop(in_flight).is_ok();
+            ring.is_renewed |= queue.in_flight() != 0;
+            // Backends give chains back in order.
+            queue.rewind();
         }
         // INVARIANT: Suspended, and the queue that was ready stays.
         ring.state = QueueState::Suspended;
@@ -207,18 +208,24 @@ impl<M: RingMemory, S: Signal> RingQueue<M, S> {
         }
     }
 
-    /// Sets the index that a suspended queue goes on from; others go on as they are.
-    pub fn set_avail_index(&self, index: u16) {
+    /// Sets where a suspended queue goes on; others go on as they are.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: it cannot go on there, and goes on as it is.
+    pub fn set_position(&self, position: Position) -> Result {
         let ring = &mut *self.ring.lock();
-        if ring.state == QueueState::Suspended {
-            // INVARIANT: Suspended, and there is a queue.
-            ring.queue = ring.queue.take().map(|queue| queue.go_on_at(index));
+        match &mut ring.queue {
+            Some(queue) if ring.state == QueueState::Suspended => {
+                queue.go_on_at(position).map_err(|_| EINVAL)
+            }
+            _ => Ok(()),
         }
     }
 
-    /// Returns the index of the next chain to be taken, if the queue is active.
-    pub fn avail_index(&self) -> Option<u16> {
-        Some(self.ring.lock().queue.as_ref()?.avail_index())
+    /// Returns where the next chain to be taken is, if the queue is active.
+    pub fn position(&self) -> Option<Position> {
+        Some(self.ring.lock().queue.as_ref()?.position())
     }
 
     /// Deactivates the queue and forgets the backend, for
@@ -240,7 +247,7 @@ where
     /// Does something with the queue if it is ready, and breaks it if that fails by a broken rule.
     fn with_ready<T>(
         &self,
-        operation: impl FnOnce(&mut SplitQueue<M>) -> Result<T, RingError<M::Error>>,
+        operation: impl FnOnce(&mut Queue<M>) -> Result<T, RingError<M::Error>>,
     ) -> Result<T> {
         let ring = &mut *self.ring.lock();
         let queue = ring.ready()?;
@@ -259,7 +266,7 @@ where
     pub fn break_if(&self, is_gone: impl FnOnce(&M) -> bool, why: fmt::Arguments<'_>) {
         let ring = &mut *self.ring.lock();
         let is_active = matches!(ring.state, QueueState::Ready | QueueState::Suspended);
-        let memory = ring.queue.as_ref().map(SplitQueue::memory);
+        let memory = ring.queue.as_ref().map(Queue::memory);
         if is_active && memory.is_some_and(is_gone) {
             self.break_down(ring, why);
         }
@@ -274,7 +281,7 @@ where
 }
 
 impl<M: RingMemory> Ring<M> {
-    fn ready(&mut self) -> Result<&mut SplitQueue<M>> {
+    fn ready(&mut self) -> Result<&mut Queue<M>> {
         if self.state != QueueState::Ready || core::mem::take(&mut self.is_renewed) {
             return Err(EPIPE);
         }
@@ -297,7 +304,7 @@ where
 
     fn size(&self) -> u16 {
         let ring = self.ring.lock();
-        let set_up = ring.queue.as_ref().map(|queue| queue.size().get());
+        let set_up = ring.queue.as_ref().map(|queue| queue.size());
         set_up.unwrap_or(self.max_size)
     }
 
@@ -331,11 +338,11 @@ where
     }
 
     fn disable_notification(&self) -> Result {
-        self.with_ready(SplitQueue::disable_notification)
+        self.with_ready(Queue::disable_notification)
     }
 
     fn enable_notification(&self) -> Result<bool> {
-        self.with_ready(SplitQueue::enable_notification)
+        self.with_ready(Queue::enable_notification)
     }
 
     fn fail(&self, why: fmt::Arguments<'_>) {

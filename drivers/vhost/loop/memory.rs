@@ -69,6 +69,12 @@ impl RingMemory for LoopMemory {
             .store_u16(self.space, self.address(area, offset)?, value.to_le())
     }
 
+    #[cfg(CONFIG_64BIT)]
+    fn load_u64(&self, area: Area, offset: usize) -> Result<u64> {
+        let value = self.map.load_u64(self.space, self.address(area, offset)?)?;
+        Ok(u64::from_le(value))
+    }
+
     fn read_buffer(&self, addr: u64, to: &mut [u8]) -> Result {
         self.map.read(self.space, addr, to)
     }

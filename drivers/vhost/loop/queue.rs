@@ -35,8 +35,8 @@ use vhost_bus::{
     Signal, //
 };
 use virtio::ring::{
-    QueueConfig,
-    QueueSize, //
+    Position,
+    QueueConfig, //
 };
 
 /// A ring in this kernel's memory.
@@ -59,8 +59,8 @@ pub(crate) struct Setup {
     pub(crate) space: u32,
     /// In descriptors.
     pub(crate) size: u32,
-    /// Where to start: the index of the first available entry to take.
-    pub(crate) avail_index: u16,
+    /// Where to start.
+    pub(crate) position: Position,
 }
 
 /// A virtqueue between its driver side and a backend.
@@ -116,10 +116,15 @@ impl Queue {
     }
 
     /// Sets where the queue goes on: at its next start, or at the resume if the device is suspended.
-    pub(crate) fn set_avail_index(&self, index: u16) {
-        self.set_up(|setup| setup.avail_index = index);
-        if let Some(ring) = self.ring() {
-            ring.set_avail_index(index);
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: a suspended queue cannot go on there.
+    pub(crate) fn set_position(&self, position: Position) -> Result {
+        self.set_up(|setup| setup.position = position);
+        match self.ring() {
+            Some(ring) => ring.set_position(position),
+            None => Ok(()),
         }
     }
 
@@ -140,21 +145,21 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// `ENODEV`: there is no backend; `EINVAL`: the size is not a power of two or too large;
+    /// `ENODEV`: there is no backend; `EINVAL`: the size is not legal in the layout or too large;
     /// `EBUSY`: it is started.
     pub(crate) fn start(&self, map: Arc<KernelMap>, features: u64) -> Result {
         let ring = self.ring().ok_or(ENODEV)?;
         let setup = *self.setup.lock();
-        let size = QueueSize::new(setup.size.try_into()?).ok_or(EINVAL)?;
-        let config = QueueConfig::new(size, features).start_at(setup.avail_index);
+        let config = QueueConfig::new(setup.size.try_into()?, features).ok_or(EINVAL)?;
+        let config = config.start_at(setup.position);
         ring.activate(config, LoopMemory::new(map, setup.space, setup.address))
     }
 
     /// Stops the queue; when this returns, its memory is not touched and nothing is signalled.
     pub(crate) fn stop(&self) {
-        let index = self.ring().and_then(|ring| ring.deactivate());
-        if let Some(index) = index {
-            self.setup.lock().avail_index = index;
+        let position = self.ring().and_then(|ring| ring.deactivate());
+        if let Some(position) = position {
+            self.setup.lock().position = position;
         }
     }
 
@@ -167,14 +172,14 @@ impl Queue {
 
     /// Returns whether the queue is started.
     pub(crate) fn is_started(&self) -> bool {
-        self.ring().is_some_and(|ring| ring.avail_index().is_some())
+        self.ring().is_some_and(|ring| ring.position().is_some())
     }
 
-    /// Returns the index of the next available entry to take.
-    pub(crate) fn avail_index(&self) -> u16 {
+    /// Returns where the next chain to take is.
+    pub(crate) fn position(&self) -> Position {
         self.ring()
-            .and_then(|ring| ring.avail_index())
-            .unwrap_or_else(|| self.setup.lock().avail_index)
+            .and_then(|ring| ring.position())
+            .unwrap_or_else(|| self.setup.lock().position)
     }
 
     /// Returns the number of its group; 0: there is no backend.

@@ -32,7 +32,10 @@ use vhost_bus::{
     Device,
     Registration, //
 };
-use virtio::status::Status;
+use virtio::{
+    ring::Position,
+    status::Status, //
+};
 
 /// The PCI vendor of virtio devices, as software devices have it by custom.
 const VENDOR: u32 = 0x1af4;
@@ -144,12 +147,12 @@ impl ConfigOps for LoopOps {
     }
 
     fn set_vq_state(&self, vq: u16, state: VqState) -> Result {
-        self.queue(vq)?.set_avail_index(state.avail_index);
-        Ok(())
+        let position = Position::split(state.avail_index);
+        self.queue(vq)?.set_position(position)
     }
 
     fn get_vq_state(&self, vq: u16) -> Result<VqState> {
-        let avail_index = self.queue(vq)?.avail_index();
+        let avail_index = self.queue(vq)?.position().available;
         Ok(VqState { avail_index })
     }
 

@@ -112,6 +112,8 @@ mod suite {
         driver.map.store_u16(SPACE, address + 2, 0x1234)?;
         assert!(driver.map.load_u16(SPACE, address + 2) == Ok(0x1234));
         assert!(driver.map.load_u16(SPACE, address + 1) == Err(EFAULT));
+        #[cfg(CONFIG_64BIT)]
+        assert!(driver.map.load_u64(SPACE, address + 4) == Err(EFAULT));
         assert!(driver.map.load_u16(SPACE, address + 4) == Err(EFAULT));
         Ok(())
     }

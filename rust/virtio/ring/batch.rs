@@ -3,7 +3,7 @@
 
 use super::{
     chain::{Chain, Segment},
-    descriptor::{Descriptor, Window},
+    descriptor::Window,
     error::RingError, //
 };
 
@@ -95,6 +95,7 @@ impl Default for Batch {
 #[derive(Clone, Copy)]
 pub(super) struct Extent {
     head: u16,
+    slots: u16,
     first: u16,
     readable: u16,
     writable: u16,
@@ -105,6 +106,7 @@ pub(super) struct Extent {
 impl Extent {
     const EMPTY: Self = Self {
         head: 0,
+        slots: 0,
         first: 0,
         readable: 0,
         writable: 0,
@@ -152,6 +154,7 @@ impl Chains {
         let (readable, rest) = segments.split_at_checked(usize::from(extent.readable))?;
         Some(Chain {
             head: extent.head,
+            slots: extent.slots,
             readable,
             writable: rest.get(..usize::from(extent.writable))?,
             readable_len: extent.readable_len,
@@ -184,6 +187,14 @@ impl Chains {
     }
 }
 
+/// A buffer as a descriptor describes it; nothing is checked.
+#[derive(Clone, Copy)]
+pub(super) struct Buffer {
+    pub(super) addr: u64,
+    pub(super) len: u32,
+    pub(super) is_writable: bool,
+}
+
 /// A chain that is being put together; dropping it leaves the batch as it was.
 pub(super) struct Draft<'a> {
     chains: &'a mut Chains,
@@ -194,6 +205,22 @@ pub(super) struct Draft<'a> {
 }
 
 impl Draft<'_> {
+    /// Counts a descriptor of the ring or of the descriptor table, one of those that the queue size
+    /// bounds.
+    pub(super) fn take_slot(&mut self) {
+        self.extent.slots = self.extent.slots.saturating_add(1);
+    }
+
+    /// Returns how many these are so far.
+    pub(super) fn slots(&self) -> u16 {
+        self.extent.slots
+    }
+
+    /// Gives the chain the name by which it is handed back.
+    pub(super) fn rename(&mut self, head: u16) {
+        self.extent.head = head;
+    }
+
     /// Adds the buffer of the descriptor that is at `index` of its table.
     ///
     /// The specification neither forbids buffers of zero bytes nor gives them a meaning: they count as
@@ -202,18 +229,18 @@ impl Draft<'_> {
     /// # Errors
     ///
     /// The descriptor breaks a rule. The bound on descriptors is also what ends a loop.
-    pub(super) fn add<E>(&mut self, index: u16, buffer: Descriptor) -> Result<(), RingError<E>> {
+    pub(super) fn add<E>(&mut self, index: u16, buffer: Buffer) -> Result<(), RingError<E>> {
         let (head, limit) = (self.extent.head, self.limit);
         if self.descriptors >= limit {
             return Err(RingError::ChainTooLong { head, limit });
         }
         self.descriptors = self.descriptors.wrapping_add(1);
-        if self.writable && !buffer.is_writable() {
+        if self.writable && !buffer.is_writable {
             return Err(RingError::ReadableAfterWritable { head, index });
         }
-        self.writable = buffer.is_writable();
+        self.writable = buffer.is_writable;
         self.add_len(buffer.len)?;
-        let Descriptor { addr, len, .. } = buffer;
+        let Buffer { addr, len, .. } = buffer;
         if addr.checked_add(u64::from(len)).is_none() {
             return Err(RingError::AddressOverflow { addr, len });
         }

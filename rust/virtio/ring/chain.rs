@@ -24,6 +24,7 @@ pub struct Segment {
 #[derive(Clone, Copy, Debug)]
 pub struct Chain<'a> {
     pub(super) head: u16,
+    pub(super) slots: u16,
     pub(super) readable: &'a [Segment],
     pub(super) writable: &'a [Segment],
     pub(super) readable_len: u32,
@@ -31,10 +32,18 @@ pub struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    /// Returns the descriptor index that names the chain in the used ring.
+    /// Returns what names the chain when it is used: the index of its first descriptor in a split queue,
+    /// a number of the driver side's choice in a packed one.
     #[inline]
     pub fn head(&self) -> u16 {
         self.head
+    }
+
+    /// Returns how many descriptors of the ring, or of the descriptor table, the chain has; those in an
+    /// indirect table do not count.
+    #[inline]
+    pub fn descriptors(&self) -> u16 {
+        self.slots
     }
 
     /// Returns the segments that the device may read, in order.
@@ -61,12 +70,14 @@ impl<'a> Chain<'a> {
         self.writable_len
     }
 
-    /// Returns the used ring entry of this chain, of which the first `written` bytes were written.
+    /// Returns the chain as it is handed back, after its first `written` bytes were written.
     #[inline]
     pub fn used(&self, written: u32) -> Used {
         Used {
             head: self.head,
             len: written,
+            slots: self.slots,
+            is_filled: written == self.writable_len,
         }
     }
 

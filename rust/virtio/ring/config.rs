@@ -1,64 +1,72 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What is fixed before a queue starts: its size, the features it obeys and its first index.
+//! What is fixed before a queue starts: layout, features that it obeys, and where it begins.
 
 use crate::features;
 
 use super::{
-    memory::{AVAILABLE_ENTRY, RING, USED_ENTRY},
-    queue::SplitQueue,
+    error::RingError,
+    layout::Layout,
+    packed::PackedQueue,
+    queue::Queue,
+    split::SplitQueue,
     RingMemory, //
 };
 
-/// The number of descriptors of a split virtqueue.
+/// Where a queue goes on.
 ///
-/// # Invariants
-///
-/// A power of two from 1 to [`QueueSize::MAX`] (section 2.7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(transparent)]
-pub struct QueueSize(u16);
+/// Words as those of `vhost` and of the transports: of a split queue the available index, and 0; of a
+/// packed one the offset in bits 14:0 and the wrap counter in bit 15, for available and for used
+/// descriptors (section 2.8.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Of the next chain to pop.
+    pub available: u16,
+    /// Of the next chain to push; the same in a packed queue unless chains are in flight.
+    pub used: u16,
+}
 
-impl QueueSize {
-    /// The largest size (section 2.7).
-    pub const MAX: u16 = 32768;
-
-    /// Returns the size when it is a legal one.
-    pub const fn new(size: u16) -> Option<Self> {
-        if size.is_power_of_two() {
-            // INVARIANT: the largest power of two in 16 bits is `MAX`, and zero is none.
-            Some(Self(size))
-        } else {
-            None
+impl Position {
+    /// Returns the position of a split queue at this index.
+    pub const fn split(index: u16) -> Self {
+        Self {
+            available: index,
+            used: 0,
         }
     }
 
-    /// Returns the number of descriptors.
-    #[inline]
-    pub const fn get(self) -> u16 {
-        self.0
+    /// Returns the position of a packed queue at this offset in the round of this wrap counter.
+    pub const fn packed(place: u16) -> Self {
+        Self {
+            available: place,
+            used: place,
+        }
     }
 
-    /// Returns the number of descriptors as a count of entries in memory.
-    pub(super) const fn entries(self) -> usize {
-        // CAST: widens; `usize::from` is not `const`.
-        self.0 as usize
+    /// Returns where a queue begins that was never used.
+    pub const fn first(layout: Layout) -> Self {
+        match layout {
+            Layout::Split(_) => Self::split(0),
+            // Offset 0, wrap counter 1.
+            Layout::Packed(_) => Self::packed(1 << 15),
+        }
     }
+}
 
-    /// Returns the slot of the ring entry that belongs to a free-running index.
-    #[inline]
-    pub(super) const fn slot(self, index: u16) -> usize {
-        // CAST: widens. The size is a power of two, hence the mask.
-        (index & self.0.wrapping_sub(1)) as usize
-    }
+/// Which rules were negotiated.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    pub(super) indirect: bool,
+    pub(super) event_idx: bool,
+    pub(super) in_order: bool,
+}
 
-    /// Returns where `used_event` is in the driver area, in bytes.
-    pub(super) const fn used_event(self) -> usize {
-        RING + AVAILABLE_ENTRY * self.entries()
-    }
-
-    /// Returns where `avail_event` is in the device area, in bytes.
-    pub(super) const fn avail_event(self) -> usize {
-        RING + USED_ENTRY * self.entries()
+impl Rules {
+    const fn new(negotiated: u64) -> Self {
+        Self {
+            indirect: negotiated & features::INDIRECT_DESC != 0,
+            event_idx: negotiated & features::EVENT_IDX != 0,
+            in_order: negotiated & features::IN_ORDER != 0,
+        }
     }
 }
 
@@ -67,47 +75,62 @@ impl QueueSize {
 /// # Examples
 ///
 /// ```
-/// use virtio::{features, ring::{QueueConfig, QueueSize}};
+/// use virtio::{features, ring::QueueConfig};
 ///
-/// let size = QueueSize::new(256).ok_or("not a power of two")?;
-/// let config = QueueConfig::new(size, features::VERSION_1 | features::EVENT_IDX).start_at(0);
+/// let negotiated = features::VERSION_1 | features::EVENT_IDX;
+/// let config = QueueConfig::new(256, negotiated).ok_or("not a power of two")?;
 /// # let _ = config;
 /// # Ok::<(), &str>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct QueueConfig {
-    pub(super) size: QueueSize,
-    pub(super) indirect: bool,
-    pub(super) event_idx: bool,
-    pub(super) start: u16,
+    pub(super) layout: Layout,
+    pub(super) rules: Rules,
+    start: Position,
 }
 
 impl QueueConfig {
-    /// Returns the configuration of a queue that obeys the negotiated features, from index 0.
+    /// Returns the configuration of a queue of this size that obeys the negotiated features, from its
+    /// beginning; or none when the size is not legal (see [`Layout::new`]).
     ///
-    /// Of the features, [`features::INDIRECT_DESC`] and [`features::EVENT_IDX`] count.
-    pub const fn new(size: QueueSize, negotiated: u64) -> Self {
-        Self {
-            size,
-            indirect: negotiated & features::INDIRECT_DESC != 0,
-            event_idx: negotiated & features::EVENT_IDX != 0,
-            start: 0,
+    /// Of the features, [`features::RING_PACKED`], [`features::IN_ORDER`], [`features::INDIRECT_DESC`]
+    /// and [`features::EVENT_IDX`] count.
+    pub const fn new(size: u16, negotiated: u64) -> Option<Self> {
+        match Layout::new(size, negotiated) {
+            Some(layout) => Some(Self {
+                layout,
+                rules: Rules::new(negotiated),
+                start: Position::first(layout),
+            }),
+            None => None,
         }
     }
 
-    /// Starts at an index saved by [`SplitQueue::avail_index`].
+    /// Returns how the areas are laid out.
+    pub const fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Starts at a position saved by [`Queue::position`].
     ///
-    /// All chains before it must have been used: the used index starts at the same value.
-    pub const fn start_at(mut self, index: u16) -> Self {
-        self.start = index;
+    /// All chains before it must have been used.
+    pub const fn start_at(mut self, position: Position) -> Self {
+        self.start = position;
         self
     }
 
     /// Starts the queue over the memory that the driver side gave it.
     ///
-    /// Notifications are as the memory has them; ask for them with
-    /// [`SplitQueue::enable_notification`].
-    pub const fn start<M: RingMemory>(self, memory: M) -> SplitQueue<M> {
-        SplitQueue::new(self, memory)
+    /// Notifications are as the memory has them; ask for them with [`Queue::enable_notification`].
+    ///
+    /// # Errors
+    ///
+    /// [`RingError::Position`]: the queue cannot go on there.
+    pub fn start<M: RingMemory>(self, memory: M) -> Result<Queue<M>, RingError<M::Error>> {
+        let Self { rules, start, .. } = self;
+        match self.layout {
+            Layout::Split(size) => SplitQueue::new(size, rules, start, memory).map(Queue::Split),
+            Layout::Packed(size) => PackedQueue::new(size, rules, start, memory).map(Queue::Packed),
+        }
     }
 }

@@ -5,7 +5,7 @@ use core::fmt;
 
 /// Why a queue operation failed; `E` is the error of the [`RingMemory`](super::RingMemory).
 ///
-/// Each but [`RingError::UsedTooMany`] and [`RingError::UsedHead`] breaks the queue.
+/// Each but [`RingError::UsedTooMany`], [`RingError::UsedHead`] and [`RingError::Position`] breaks the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RingError<E> {
     /// A ring area or an indirect table cannot be reached.
@@ -38,7 +38,19 @@ pub enum RingError<E> {
         /// The number of descriptors in the table.
         size: u32,
     },
-    /// A chain has a loop or more descriptors than allowed (section 2.7.5.3.1).
+    /// A descriptor of an in-order queue is not continued by the one behind it (section 2.7.5.2).
+    NextOutOfOrder {
+        /// The descriptor index.
+        index: u16,
+        /// The index of the next descriptor.
+        next: u16,
+    },
+    /// A list of a packed queue is available, and one of its descriptors is not (section 2.8.17).
+    ListIncomplete {
+        /// The index of that descriptor.
+        index: u16,
+    },
+    /// A chain has a loop or more descriptors than allowed (section 2.7.5.3.1), or one that is in flight.
     ChainTooLong {
         /// The head of the chain.
         head: u16,
@@ -71,7 +83,8 @@ pub enum RingError<E> {
         /// The descriptor index.
         index: u16,
     },
-    /// A descriptor refers to a table and is continued (section 2.7.5.3.1).
+    /// A descriptor refers to a table and is continued (section 2.7.5.3.1), or is one of a list (section
+    /// 2.8.19).
     IndirectWithNext {
         /// The descriptor index.
         index: u16,
@@ -91,9 +104,21 @@ pub enum RingError<E> {
         /// The used index.
         index: u16,
     },
-    /// The device pushes more chains than it popped; nothing was written.
+    /// A packed queue is to be taken over, but does not tell where its last device side was.
+    TakeOverPacked,
+    /// A queue of this layout and size has no such position, or chains are in flight there; nothing
+    /// changed.
+    Position {
+        /// Where it would pop.
+        available: u16,
+        /// Where it would push.
+        used: u16,
+        /// The size of the queue.
+        size: u16,
+    },
+    /// The device pushes more than it popped; nothing was written.
     UsedTooMany {
-        /// How many chains were pushed.
+        /// How many chains were pushed, or descriptors of a packed queue.
         count: usize,
         /// How many are in flight.
         in_flight: u16,
@@ -136,6 +161,18 @@ impl<E: fmt::Debug> fmt::Display for RingError<E> {
                     "next descriptor {next} is not below the table size {size}"
                 )
             }
+            Self::NextOutOfOrder { index, next } => {
+                write!(
+                    f,
+                    "descriptor {index} of an in-order queue is continued by {next}"
+                )
+            }
+            Self::ListIncomplete { index } => {
+                write!(
+                    f,
+                    "descriptor {index} of an available list is not available"
+                )
+            }
             Self::ChainTooLong { head, limit } => {
                 write!(
                     f,
@@ -165,7 +202,7 @@ impl<E: fmt::Debug> fmt::Display for RingError<E> {
                 )
             }
             Self::IndirectWithNext { index } => {
-                write!(f, "indirect descriptor {index} is continued")
+                write!(f, "indirect descriptor {index} is part of a list")
             }
             Self::IndirectNested { index } => {
                 write!(f, "descriptor {index} of an indirect table is indirect")
@@ -179,6 +216,17 @@ impl<E: fmt::Debug> fmt::Display for RingError<E> {
             Self::UsedOutOfOrder { index } => write!(
                 f,
                 "chain used at {index:#x} is not the one made available there"
+            ),
+            Self::TakeOverPacked => {
+                f.write_str("packed queue does not tell what its last device side left")
+            }
+            Self::Position {
+                available,
+                used,
+                size,
+            } => write!(
+                f,
+                "position {available:#x}, used {used:#x} is none of a queue of size {size} at rest"
             ),
             Self::UsedTooMany { count, in_flight } => {
                 write!(f, "{count} chains pushed while {in_flight} are in flight")

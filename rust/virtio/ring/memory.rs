@@ -1,13 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! How the memory of one queue is reached, and how its three areas are laid out.
-//!
-//! ```text
-//!   Area::Descriptor   16 bytes per descriptor
-//!   Area::Driver       flags: u16, index: u16, ring: [u16; size],                 used_event: u16
-//!   Area::Device       flags: u16, index: u16, ring: [{id: u32, len: u32}; size], avail_event: u16
-//! ```
-
-use super::config::QueueSize;
+//! How the memory of one queue is reached. `layout` has what is where in it.
 
 /// Where the flags word of the driver and of the device area is, in bytes.
 pub(super) const FLAGS: usize = 0;
@@ -22,35 +14,15 @@ pub const USED_ENTRY: usize = 8;
 /// The length of a descriptor in bytes.
 pub(super) const DESCRIPTOR: usize = 16;
 
-/// One of the three areas of a virtqueue (section 2.7).
+/// One of the three areas of a virtqueue (section 2.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Area {
-    /// The descriptor table; the driver side writes it.
+    /// The descriptor table, which the driver side writes, or the ring of a packed queue, which both do.
     Descriptor,
-    /// The available ring and `used_event`; the driver side writes it.
+    /// The available ring and `used_event`, or the driver event suppression; the driver side writes it.
     Driver,
-    /// The used ring and `avail_event`; the device side writes it.
+    /// The used ring and `avail_event`, or the device event suppression; the device side writes it.
     Device,
-}
-
-impl Area {
-    /// Returns the length of the area in bytes, event word included.
-    pub const fn len(self, size: QueueSize) -> usize {
-        match self {
-            Self::Descriptor => DESCRIPTOR * size.entries(),
-            Self::Driver => size.used_event() + 2,
-            Self::Device => size.avail_event() + 2,
-        }
-    }
-
-    /// Returns the alignment that the driver side has to give the area, in bytes (section 2.7).
-    pub const fn alignment(self) -> usize {
-        match self {
-            Self::Descriptor => 16,
-            Self::Driver => 2,
-            Self::Device => 4,
-        }
-    }
 }
 
 /// How the areas of one queue and the buffers in it are reached.
@@ -93,6 +65,25 @@ pub trait RingMemory {
     ///
     /// The area cannot be reached.
     fn store_u16(&self, area: Area, offset: usize, value: u16) -> Result<(), Self::Error>;
+
+    /// Reads an aligned 64-bit word of an area and converts it from little-endian; its upper 16 bits are no
+    /// younger than the rest.
+    ///
+    /// That is what one access gives, where the machine has one of this length. The provided function
+    /// takes two and a barrier.
+    ///
+    /// # Errors
+    ///
+    /// The area cannot be reached.
+    fn load_u64(&self, area: Area, offset: usize) -> Result<u64, Self::Error> {
+        let [u0, u1] = self.load_u16(area, offset.wrapping_add(6))?.to_le_bytes();
+        // ORDERING: the upper bits before the rest, as promised.
+        self.read_barrier();
+        let mut rest = [0; 6];
+        self.read(area, offset, &mut rest)?;
+        let [r0, r1, r2, r3, r4, r5] = rest;
+        Ok(u64::from_le_bytes([r0, r1, r2, r3, r4, r5, u0, u1]))
+    }
 
     /// Copies from payload or an indirect table at a driver-side address.
     ///
@@ -139,6 +130,11 @@ impl<M: RingMemory + ?Sized> RingMemory for &M {
     #[inline]
     fn store_u16(&self, area: Area, offset: usize, value: u16) -> Result<(), Self::Error> {
         (**self).store_u16(area, offset, value)
+    }
+
+    #[inline]
+    fn load_u64(&self, area: Area, offset: usize) -> Result<u64, Self::Error> {
+        (**self).load_u64(area, offset)
     }
 
     #[inline]

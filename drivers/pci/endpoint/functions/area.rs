@@ -193,8 +193,19 @@ impl<W: Window> MappedArea<W> {
     ///
     /// `EINVAL`: the word is not in the area.
     pub(crate) fn load_u16(&self, offset: usize) -> Result<u16> {
-        let (window, start) = self.word_at(offset)?;
+        let (window, start) = self.word_at::<u16>(offset)?;
         window.load_u16(start)
+    }
+
+    /// Reads a long word with one access.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: the word is not in the area.
+    #[cfg(CONFIG_64BIT)]
+    pub(crate) fn load_u64(&self, offset: usize) -> Result<u64> {
+        let (window, start) = self.word_at::<u64>(offset)?;
+        window.load_u64(start)
     }
 
     /// Writes a word with one access.
@@ -203,15 +214,15 @@ impl<W: Window> MappedArea<W> {
     ///
     /// `EINVAL`: the word is not in the area.
     pub(crate) fn store_u16(&self, offset: usize, value: u16) -> Result {
-        let (window, start) = self.word_at(offset)?;
+        let (window, start) = self.word_at::<u16>(offset)?;
         window.store_u16(start, value)
     }
 
     /// Words are aligned, and mappings whole pages, so no word is in two pieces.
-    fn word_at(&self, offset: usize) -> Result<(&W, usize)> {
+    fn word_at<T>(&self, offset: usize) -> Result<(&W, usize)> {
         let (window, start, _) = self
             .at(offset)
-            .filter(|(_, _, len)| *len >= size_of::<u16>())
+            .filter(|(_, _, len)| *len >= size_of::<T>())
             .ok_or(EINVAL)?;
         Ok((window, start))
     }

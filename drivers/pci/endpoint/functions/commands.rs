@@ -32,9 +32,10 @@ use transport::{
     Registers, //
 };
 use virtio::{
+    features::RING_PACKED,
     ring::{
-        QueueConfig,
-        QueueSize, //
+        Position,
+        QueueConfig, //
     },
     status::Status, //
 };
@@ -63,8 +64,8 @@ impl Vectors {
 #[derive(Clone, Copy)]
 struct Queue {
     setup: QueueSetup,
-    /// The available index to go on from, when it is not enabled.
-    avail_index: u16,
+    /// Where it goes on, when it is not enabled.
+    state: QueueState,
     /// Set while it is enabled and has a slot of its own to look at.
     slot: Option<PolledSlot>,
 }
@@ -144,8 +145,14 @@ impl Commands {
     }
 
     /// Maps a queue of address space `space`.
-    fn map(&mut self, setup: &QueueSetup, space: u16) -> Result<RcMemory, CommandError> {
-        let mapped = RcMemory::map(&self.parts.transport.windows, setup, space);
+    fn map(
+        &mut self,
+        setup: &QueueSetup,
+        space: u16,
+        config: &QueueConfig,
+    ) -> Result<RcMemory, CommandError> {
+        let windows = &self.parts.transport.windows;
+        let mapped = RcMemory::map(windows, setup, space, config.layout());
         mapped.map_err(|error| {
             if !core::mem::replace(&mut self.is_failure_logged, true) {
                 dev_warn!(
@@ -163,26 +170,39 @@ impl Commands {
         })
     }
 
-    /// Maps a queue of address space `space` and gives it to the backend, to go on from `avail_index`.
+    /// Maps a queue of address space `space` and gives it to the backend, to go on from `state`.
     fn activate(
         &mut self,
         setup: &QueueSetup,
         space: u16,
-        avail_index: u16,
+        state: QueueState,
     ) -> Result<(), CommandError> {
         let index = setup.queue().get();
-        let size = QueueSize::new(setup.size().get()).ok_or(CommandError::Failed)?;
+        let features = self.parts.transport.features();
+        let config = QueueConfig::new(setup.size().get(), features).ok_or(CommandError::Failed)?;
+        let config = config.start_at(position(state));
         let ring = self.parts.transport.queues.get(index);
         let ring = ring.ok_or(CommandError::Failed)?;
-        let memory = self.map(setup, space)?;
+        let memory = self.map(setup, space, &config)?;
         let transport = &self.parts.transport;
-        let config = QueueConfig::new(size, transport.features()).start_at(avail_index);
         transport.interrupts.set_queue(index, setup.vector());
         ring.activate(config, memory).map_err(|_| {
             transport.interrupts.set_queue(index, None);
             CommandError::Failed
         })
     }
+}
+
+/// Returns the position in a ring that a command names.
+fn position(state: QueueState) -> Position {
+    let QueueState { available, used } = state;
+    Position { available, used }
+}
+
+/// Returns a position as commands name it.
+fn state(position: Position) -> QueueState {
+    let Position { available, used } = position;
+    QueueState { available, used }
 }
 
 impl CommandHandler for Commands {
@@ -242,20 +262,19 @@ impl CommandHandler for Commands {
     }
 
     fn setup_queue(&mut self, setup: &QueueSetup) -> Result<(), CommandError> {
+        let is_packed = self.parts.transport.features() & RING_PACKED != 0;
         let slot = self.queues.get_mut(usize::from(setup.queue().get()));
         *slot.ok_or(CommandError::BadArgument)? = Some(Queue {
             setup: *setup,
-            avail_index: 0,
+            state: QueueState::initial(is_packed),
             slot: None,
         });
         Ok(())
     }
 
     fn enable_queue(&mut self, index: QueueIndex, space: u16) -> Result<(), CommandError> {
-        let Queue {
-            setup, avail_index, ..
-        } = *self.queue(index)?;
-        self.activate(&setup, space, avail_index)?;
+        let Queue { setup, state, .. } = *self.queue(index)?;
+        self.activate(&setup, space, state)?;
         let slot = self.slot(index).map(PolledSlot::new);
         self.queue(index)?.slot = slot;
         // ORDERING: The slot is read before the available index (D5).
@@ -269,7 +288,7 @@ impl CommandHandler for Commands {
         let stopped = ring.and_then(|ring| ring.deactivate());
         self.parts.transport.interrupts.set_queue(index.get(), None);
         if let Ok(queue) = self.queue(index) {
-            queue.avail_index = stopped.unwrap_or(queue.avail_index);
+            queue.state = stopped.map_or(queue.state, state);
             queue.slot = None;
         }
     }
@@ -279,22 +298,20 @@ impl CommandHandler for Commands {
         index: QueueIndex,
         state: QueueState,
     ) -> Result<(), CommandError> {
-        self.queue(index)?.avail_index = state.available;
+        self.queue(index)?.state = state;
         // One that is enabled is suspended.
-        if let Some(ring) = self.parts.transport.queues.get(index.get()) {
-            ring.set_avail_index(state.available);
-        }
-        Ok(())
+        let Some(ring) = self.parts.transport.queues.get(index.get()) else {
+            return Ok(());
+        };
+        ring.set_position(position(state))
+            .map_err(|_| CommandError::BadArgument)
     }
 
     fn queue_state(&mut self, index: QueueIndex) -> Result<QueueState, CommandError> {
         let queue = *self.queue(index)?;
         let ring = self.parts.transport.queues.get(index.get());
-        let running = ring.and_then(|ring| ring.avail_index());
-        Ok(QueueState {
-            available: running.unwrap_or(queue.avail_index),
-            used: 0,
-        })
+        let running = ring.and_then(|ring| ring.position());
+        Ok(running.map_or(queue.state, state))
     }
 
     /// The bus has the backend stand still, then has the transport keep queues and interrupts from it.

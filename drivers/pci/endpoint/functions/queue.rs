@@ -31,7 +31,7 @@ use transport::{
 use vhost_bus::RingQueue;
 use virtio::ring::{
     Area,
-    QueueSize,
+    Layout,
     RingMemory, //
 };
 
@@ -53,22 +53,26 @@ impl RcMemory {
     ///
     /// # Errors
     ///
-    /// `EINVAL`: the size is not a legal one; `ENOMEM`: no memory; `EACCES`: they are not in the address
+    /// `ENOMEM`: no memory; `EACCES`: they are not in the address
     /// space, or not for what is done there; else they cannot be reached.
-    pub(crate) fn map(cache: &Arc<WindowCache>, setup: &QueueSetup, space: u16) -> Result<Self> {
-        let size = QueueSize::new(setup.size().get()).ok_or(EINVAL)?;
-        let place = |addr, area: Area, access| Place {
+    pub(crate) fn map(
+        cache: &Arc<WindowCache>,
+        setup: &QueueSetup,
+        space: u16,
+        layout: Layout,
+    ) -> Result<Self> {
+        let place = |addr, area: Area| Place {
             space,
             addr,
-            len: area.len(size),
-            access,
+            len: area.len(layout),
+            access: access(area, layout),
         };
         let [descriptor, driver, device] = MappedArea::map_all(
             cache,
             &[
-                place(setup.desc_area(), Area::Descriptor, Access::Read),
-                place(setup.driver_area(), Area::Driver, Access::Read),
-                place(setup.device_area(), Area::Device, Access::Write),
+                place(setup.desc_area(), Area::Descriptor),
+                place(setup.driver_area(), Area::Driver),
+                place(setup.device_area(), Area::Device),
             ],
         )?;
         Ok(Self {
@@ -95,6 +99,15 @@ impl RcMemory {
     }
 }
 
+/// Returns what is done in an area.
+fn access(area: Area, layout: Layout) -> Access {
+    match (area, layout) {
+        (Area::Descriptor, Layout::Packed(_)) => Access::ReadWrite,
+        (Area::Descriptor | Area::Driver, _) => Access::Read,
+        (Area::Device, _) => Access::Write,
+    }
+}
+
 impl RingMemory for RcMemory {
     type Error = Error;
 
@@ -112,6 +125,11 @@ impl RingMemory for RcMemory {
 
     fn store_u16(&self, area: Area, offset: usize, value: u16) -> Result {
         self.area(area).store_u16(offset, value)
+    }
+
+    #[cfg(CONFIG_64BIT)]
+    fn load_u64(&self, area: Area, offset: usize) -> Result<u64> {
+        self.area(area).load_u64(offset)
     }
 
     fn read_buffer(&self, addr: u64, to: &mut [u8]) -> Result {

@@ -85,6 +85,10 @@ pub(crate) trait Window: Send + Sync {
     /// Reads a little-endian word at `offset` with one access.
     fn load_u16(&self, offset: usize) -> Result<u16>;
 
+    /// Reads a little-endian long word at `offset` with one access.
+    #[cfg(CONFIG_64BIT)]
+    fn load_u64(&self, offset: usize) -> Result<u64>;
+
     /// Writes a little-endian word at `offset` with one access.
     fn store_u16(&self, offset: usize, value: u16) -> Result;
 }
@@ -116,6 +120,11 @@ impl Window for OutboundWindow {
     }
 
     fn load_u16(&self, offset: usize) -> Result<u16> {
+        self.load(offset)
+    }
+
+    #[cfg(CONFIG_64BIT)]
+    fn load_u64(&self, offset: usize) -> Result<u64> {
         self.load(offset)
     }
 

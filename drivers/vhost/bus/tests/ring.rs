@@ -19,7 +19,11 @@ mod suite {
         time::Delta, //
     };
     use virtio::{
-        ring::Area,
+        features,
+        ring::{
+            Area,
+            Position, //
+        },
         status::Status, //
     };
 
@@ -50,6 +54,36 @@ mod suite {
         assert_eq!(setup.get(Area::Device, 4)?, 0);
         assert_eq!(setup.get(Area::Device, 8)?, 6);
         assert_eq!(setup.transport.signals.get(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn packed_request_and_answer() -> Result {
+        let setup = Setup::new(c"test_packed")?;
+        let queue = &setup.queue;
+        let mut batch = batch::new()?;
+        queue.deactivate();
+        setup.activate_with(features::VERSION_1 | features::RING_PACKED)?;
+        // Told once that this is another queue.
+        assert!(queue.pop(&mut batch) == Err(EPIPE));
+        assert!(queue.enable_notification() == Ok(false));
+
+        setup.request_packed(7)?;
+        assert!(queue.pop(&mut batch) == Ok(1));
+        let chain = batch.get(0).ok_or(ENOENT)?;
+        assert_eq!(chain.head(), 7);
+        let mut bytes = [0; 16];
+        assert!(queue.read(&chain, 0, &mut bytes) == Ok(16));
+        assert!(bytes == *b"0123456789abcdef");
+        assert!(queue.write(&chain, 0, b"answer") == Ok(6));
+        assert!(queue.push(&[chain.used(6)]) == Ok(()));
+
+        assert_eq!(setup.get(Area::Descriptor, 8)?, 6);
+        assert_eq!(setup.get(Area::Descriptor, 12)?, 7);
+        // Used in the first round, and written to.
+        assert_eq!(setup.get(Area::Descriptor, 14)?, 0x8082);
+        assert_eq!(setup.transport.signals.get(), 1);
+        assert!(queue.deactivate() == Some(Position::packed(0x8002)));
         Ok(())
     }
 
@@ -161,7 +195,7 @@ mod suite {
         let chain = batch.get(0).ok_or(ENOENT)?;
         assert!(setup.activate() == Err(EBUSY));
         // The chain was not given back: it is the first one of the next life.
-        assert!(setup.queue.deactivate() == Some(0));
+        assert!(setup.queue.deactivate() == Some(Position::split(0)));
         assert!(setup.queue.deactivate().is_none());
         assert!(setup.queue.state() == QueueState::Stopped);
         assert!(setup.queue.read(&chain, 0, &mut [0; 4]) == Err(EPIPE));

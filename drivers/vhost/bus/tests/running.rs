@@ -22,13 +22,14 @@ use virtio::{
     features,
     ring::{
         Area,
-        QueueConfig,
-        QueueSize, //
+        QueueConfig, //
     },
 };
 
 const NEXT: u16 = 1;
 const WRITE: u16 = 2;
+/// `VIRTQ_DESC_F_AVAIL`, in the first round of a packed ring.
+const AVAILABLE: u16 = 1 << 7;
 const MEMORY_LEN: usize = 0x1000;
 const REQUEST: usize = 0x400;
 pub(super) const ANSWER: usize = 0x500;
@@ -78,8 +79,12 @@ impl Setup {
 
     /// Gives the queue to the backend.
     pub(super) fn activate(&self) -> Result {
-        let size = QueueSize::new(4).ok_or(EINVAL)?;
-        let config = QueueConfig::new(size, features::VERSION_1);
+        self.activate_with(features::VERSION_1)
+    }
+
+    /// The same with other features of the ring.
+    pub(super) fn activate_with(&self, features: u64) -> Result {
+        let config = QueueConfig::new(4, features).ok_or(EINVAL)?;
         self.queue.activate(config, Plain(self.memory.clone()))
     }
 
@@ -97,6 +102,17 @@ impl Setup {
         self.memory.write(at + 8, &16u32.to_le_bytes())?;
         self.put(Area::Descriptor, at + 12, flags)?;
         self.put(Area::Descriptor, at + 14, next)
+    }
+
+    /// Makes the same request as [`request`](Self::request) available in a packed ring, under a number of
+    /// its own, and kicks.
+    pub(super) fn request_packed(&self, id: u16) -> Result {
+        // Number and flags are the other way round.
+        self.describe(1, ANSWER, id, WRITE | AVAILABLE)?;
+        self.memory.write(REQUEST, b"0123456789abcdef")?;
+        self.describe(0, REQUEST, id, NEXT | AVAILABLE)?;
+        self.queue.kick();
+        Ok(())
     }
 
     /// Makes a request of 16 bytes with room for an answer of 16 available, and kicks.

@@ -13,7 +13,10 @@ mod suite {
     };
     use kernel::prelude::*;
     use virtio::{
-        ring::Area,
+        ring::{
+            Area,
+            Position, //
+        },
         status::Status, //
     };
 
@@ -73,7 +76,7 @@ mod suite {
         let mut batch = batch::new()?;
         setup.device().suspend()?;
         assert!(setup.queue.state() == QueueState::Suspended);
-        assert!(setup.queue.avail_index() == Some(0));
+        assert!(setup.queue.position() == Some(Position::split(0)));
         assert!(setup.queue.pop(&mut batch) == Err(EPIPE));
         assert!(setup.queue.enable_notification() == Err(EPIPE));
         setup.device().resume()?;
@@ -88,9 +91,9 @@ mod suite {
         let mut batch = batch::new()?;
         setup.request(0)?;
         assert!(setup.queue.pop(&mut batch) == Ok(1));
-        assert!(setup.queue.avail_index() == Some(1));
+        assert!(setup.queue.position() == Some(Position::split(1)));
         setup.device().suspend()?;
-        assert!(setup.queue.avail_index() == Some(0));
+        assert!(setup.queue.position() == Some(Position::split(0)));
         let used = batch.get(0).ok_or(ENOENT)?.used(0);
         assert!(setup.queue.push(&[used]) == Err(EPIPE));
         setup.device().resume()?;
@@ -115,7 +118,7 @@ mod suite {
         assert!(before != requested);
         assert!(setup.queue.pop(&mut batch) == Err(EPIPE));
         assert!(setup.queue.disable_notification() == Err(EPIPE));
-        assert!(setup.queue.avail_index() == Some(0));
+        assert!(setup.queue.position() == Some(Position::split(0)));
         assert!(setup.memory.read_all()? == requested);
         assert_eq!(setup.transport.signals.get(), 0);
         setup.device().resume()?;
@@ -127,11 +130,11 @@ mod suite {
     fn queue_goes_on_where_it_is_told() -> Result {
         let setup = Setup::new(c"test_suspend_index")?;
         // Not while it works.
-        setup.queue.set_avail_index(7);
-        assert!(setup.queue.avail_index() == Some(0));
+        setup.queue.set_position(Position::split(7))?;
+        assert!(setup.queue.position() == Some(Position::split(0)));
         setup.device().suspend()?;
-        setup.queue.set_avail_index(0xffff);
-        assert!(setup.queue.avail_index() == Some(0xffff));
+        setup.queue.set_position(Position::split(0xffff))?;
+        assert!(setup.queue.position() == Some(Position::split(0xffff)));
         // The request is at index 0, behind one that the driver side has at 0xffff.
         setup.request(0)?;
         setup.device().resume()?;
@@ -143,7 +146,7 @@ mod suite {
     fn suspended_queue_can_be_taken_away() -> Result {
         let setup = Setup::new(c"test_suspend_stop")?;
         setup.device().suspend()?;
-        assert!(setup.queue.deactivate() == Some(0));
+        assert!(setup.queue.deactivate() == Some(Position::split(0)));
         setup.device().resume()?;
         assert!(setup.queue.state() == QueueState::Stopped);
         // One that is set up meanwhile works after the resume.

@@ -2,27 +2,27 @@
 //! Taking what the driver side made available (section 2.7.6).
 
 use super::{
-    batch::{Batch, BATCH_CHAINS},
-    error::RingError,
-    memory::{Area, AVAILABLE_ENTRY, INDEX, RING},
+    super::{
+        batch::{Batch, BATCH_CHAINS},
+        error::RingError,
+        memory::{Area, AVAILABLE_ENTRY, INDEX, RING},
+        RingMemory, //
+    },
     queue::SplitQueue,
-    walk::Walk,
-    RingMemory, //
+    walk::Walk, //
 };
 
 /// Available entries as they are in memory.
 type Entries = [[u8; AVAILABLE_ENTRY]; BATCH_CHAINS];
 
 impl<M: RingMemory> SplitQueue<M> {
-    /// Fills the batch with the next available chains and returns how many there are.
+    /// See [`Queue::pop`](super::super::Queue::pop).
     ///
-    /// The available index is read only when the chains known from the last time are used up; zero
-    /// therefore means that the driver side has nothing more. What the batch held before is forgotten.
+    /// The available index is read only when the chains known from the last time are used up.
     ///
     /// # Errors
     ///
-    /// The driver side broke a rule, or its memory cannot be reached. The batch is then empty, no chain
-    /// was popped, and the queue is broken.
+    /// As there.
     pub fn pop(&mut self, batch: &mut Batch) -> Result<usize, RingError<M::Error>> {
         batch.clear();
         let result = self.guard(|queue| queue.fetch(batch));
@@ -32,39 +32,50 @@ impl<M: RingMemory> SplitQueue<M> {
         result
     }
 
-    /// Gives the last `count` chains popped back, to be popped again.
-    ///
-    /// They must not be pushed any more.
-    ///
-    /// # Errors
-    ///
-    /// [`RingError::UsedTooMany`]: so many are not in flight; nothing changed.
-    pub fn unpop(&mut self, count: u16) -> Result<(), RingError<M::Error>> {
-        let in_flight = self.in_flight();
-        if count > in_flight {
-            let count = usize::from(count);
-            return Err(RingError::UsedTooMany { count, in_flight });
-        }
-        // INVARIANT: `next_available` stays between the other two.
-        self.next_available = self.next_available.wrapping_sub(count);
-        Ok(())
-    }
-
     fn fetch(&mut self, batch: &mut Batch) -> Result<usize, RingError<M::Error>> {
         if self.pending() == 0 {
             self.load_available_index()?;
         }
-        let mut entries: Entries = [[0; AVAILABLE_ENTRY]; BATCH_CHAINS];
         let most = BATCH_CHAINS.min(self.pending().into());
-        self.read_entries(entries.get_mut(..most).unwrap_or_default())?;
-        let heads = entries.map(u16::from_le_bytes);
-        let heads = heads.get(..most).unwrap_or_default();
-        self.stride = Walk::new(self, batch).chains(heads)?;
+        let mut entries: Entries = [[0; AVAILABLE_ENTRY]; BATCH_CHAINS];
+        if self.rules.in_order {
+            self.fetch_in_order(batch, most)?;
+        } else {
+            self.read_entries(entries.get_mut(..most).unwrap_or_default())?;
+            let heads = entries.map(u16::from_le_bytes);
+            let heads = heads.get(..most).unwrap_or_default();
+            self.stride = Walk::new(self, batch).chains(heads)?;
+        }
         let count = batch.len();
         // INVARIANT: at most `pending` chains, so `next_available` does not pass `available`.
         // CAST: a batch holds 64 chains.
         self.next_available = self.next_available.wrapping_add(count as u16);
         Ok(count)
+    }
+
+    /// Takes at most `most` chains of an in-order queue, each of which begins behind the one before it
+    /// (section 2.7.5): the entries are not read, but the first one.
+    fn fetch_in_order(
+        &mut self,
+        batch: &mut Batch,
+        most: usize,
+    ) -> Result<(), RingError<M::Error>> {
+        if most == 0 {
+            return Ok(());
+        }
+        let head = match self.next_head {
+            Some(head) => head,
+            None => {
+                let mut entry = [[0; AVAILABLE_ENTRY]];
+                self.read_entries(&mut entry)?;
+                let [entry] = entry;
+                u16::from_le_bytes(entry)
+            }
+        };
+        let (stride, next_head) = Walk::new(self, batch).row(head, most)?;
+        self.stride = stride;
+        self.next_head = Some(next_head);
+        Ok(())
     }
 
     /// Reads and checks the available index; the entries before it may be read afterwards.
@@ -73,7 +84,7 @@ impl<M: RingMemory> SplitQueue<M> {
         // ORDERING: the index before the entries and descriptors that it makes available. Pairs with
         // the driver side's barrier between those and the index (section 2.7.13.3).
         self.memory.read_barrier();
-        let (seen, used, size) = (self.available, self.next_used, self.config.size.get());
+        let (seen, used, size) = (self.available, self.next_used, self.size.get());
         let distance = index.wrapping_sub(used);
         if distance > size || distance < seen.wrapping_sub(used) {
             return Err(RingError::AvailableIndex {
@@ -90,7 +101,7 @@ impl<M: RingMemory> SplitQueue<M> {
 
     /// Reads the entries from `next_available` on, in two runs when the ring ends between them.
     fn read_entries(&self, entries: &mut [[u8; AVAILABLE_ENTRY]]) -> Result<(), M::Error> {
-        let size = self.config.size;
+        let size = self.size;
         let first = size.slot(self.next_available);
         let until_end = size.entries().saturating_sub(first).min(entries.len());
         let (run, wrapped) = entries.split_at_mut(until_end);

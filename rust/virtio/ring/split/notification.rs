@@ -5,10 +5,12 @@
 //! [`SplitQueue::enable_notification`] looks again after asking.
 
 use super::{
-    error::RingError,
-    memory::{Area, FLAGS},
+    super::{
+        error::RingError,
+        memory::{Area, FLAGS},
+        RingMemory, //
+    },
     queue::SplitQueue,
-    RingMemory, //
 };
 
 /// Set by the driver side in its flags: no signal wanted (`VIRTQ_AVAIL_F_NO_INTERRUPT`).
@@ -17,16 +19,15 @@ const NO_SIGNAL: u16 = 1;
 const NO_KICK: u16 = 1;
 
 impl<M: RingMemory> SplitQueue<M> {
-    /// Asks the driver side to kick for the next chain and returns whether it made some available
-    /// meanwhile, for which it may not kick: then pop again.
+    /// See [`Queue::enable_notification`](super::super::Queue::enable_notification).
     ///
     /// # Errors
     ///
-    /// The driver side broke a rule, or its memory cannot be reached; the queue is broken.
+    /// As there.
     pub fn enable_notification(&mut self) -> Result<bool, RingError<M::Error>> {
         self.guard(|queue| {
-            if queue.config.event_idx {
-                let event = queue.config.size.avail_event();
+            if queue.rules.event_idx {
+                let event = queue.size.avail_event();
                 let next = queue.next_available;
                 queue.memory.store_u16(Area::Device, event, next)?;
             } else {
@@ -40,17 +41,17 @@ impl<M: RingMemory> SplitQueue<M> {
         })
     }
 
-    /// Tells the driver side that no kick is needed; some may come all the same.
+    /// See [`Queue::disable_notification`](super::super::Queue::disable_notification).
     ///
     /// With [`EVENT_IDX`](crate::features::EVENT_IDX) there is nothing to tell: the driver side kicks
     /// once for the index that was last asked for.
     ///
     /// # Errors
     ///
-    /// The memory cannot be reached; the queue is broken.
+    /// As there.
     pub fn disable_notification(&mut self) -> Result<(), RingError<M::Error>> {
         self.guard(|queue| {
-            if !queue.config.event_idx {
+            if !queue.rules.event_idx {
                 queue.memory.store_u16(Area::Device, FLAGS, NO_KICK)?;
             }
             Ok(())
@@ -63,11 +64,11 @@ impl<M: RingMemory> SplitQueue<M> {
         // ORDERING: the used index before reading the wish. Pairs with the driver side's barrier
         // between its wish and its last look at the used index.
         self.memory.full_barrier();
-        if !self.config.event_idx {
+        if !self.rules.event_idx {
             let flags = self.memory.load_u16(Area::Driver, FLAGS)?;
             return Ok(flags & NO_SIGNAL == 0);
         }
-        let event = self.config.size.used_event();
+        let event = self.size.used_event();
         let event = self.memory.load_u16(Area::Driver, event)?;
         Ok(is_crossed(event, old, new))
     }

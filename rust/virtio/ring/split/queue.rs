@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The state of a running queue, and what breaks it.
+//! The state of a running split queue, and what breaks it.
 //!
 //! `available`, `used` and `notification` add what can be done with it.
 
 use super::{
-    config::{QueueConfig, QueueSize},
-    error::RingError,
-    RingMemory, //
+    super::{
+        config::{Position, Rules},
+        error::RingError,
+        RingMemory, //
+    },
+    size::SplitSize,
 };
 
 /// The device side of a split virtqueue that runs.
@@ -24,7 +27,8 @@ use super::{
 /// The indexes are in this order, and the distance of the outer ones is at most the queue size.
 pub struct SplitQueue<M: RingMemory> {
     pub(super) memory: M,
-    pub(super) config: QueueConfig,
+    pub(super) size: SplitSize,
+    pub(super) rules: Rules,
     /// The index at which the next used entry is published.
     pub(super) next_used: u16,
     /// The index of the next available entry to pop.
@@ -33,28 +37,50 @@ pub struct SplitQueue<M: RingMemory> {
     pub(super) available: u16,
     /// How many descriptors from its head on a chain is expected to have in a row; see `walk`.
     pub(super) stride: u16,
+    /// The head of the next chain of an in-order queue, if it is known.
+    pub(super) next_head: Option<u16>,
     /// Whether the next push signals, whatever the driver side asked for.
     pub(super) owes_signal: bool,
     broken: bool,
 }
 
 impl<M: RingMemory> SplitQueue<M> {
-    pub(super) const fn new(config: QueueConfig, memory: M) -> Self {
+    /// Makes a queue that goes on at a position, if it is one of a split queue.
+    pub(in super::super) fn new(
+        size: SplitSize,
+        rules: Rules,
+        start: Position,
+        memory: M,
+    ) -> Result<Self, RingError<M::Error>> {
+        let index = Self::index(size, start)?;
         // INVARIANT: all indexes are equal.
-        Self {
+        Ok(Self {
             memory,
-            config,
-            next_used: config.start,
-            next_available: config.start,
-            available: config.start,
+            size,
+            rules,
+            next_used: index,
+            next_available: index,
+            available: index,
             stride: 1,
+            next_head: None,
             owes_signal: false,
             broken: false,
+        })
+    }
+
+    /// Returns the index that a position is.
+    fn index(size: SplitSize, at: Position) -> Result<u16, RingError<M::Error>> {
+        match at {
+            Position { available, used: 0 } => Ok(available),
+            Position { available, used } => Err(RingError::Position {
+                available,
+                used,
+                size: size.get(),
+            }),
         }
     }
 
-    /// Returns the memory, for [`Chain::read`](super::Chain::read) and
-    /// [`Chain::write`](super::Chain::write).
+    /// See [`Queue::memory`](super::super::Queue::memory).
     #[inline]
     pub fn memory(&self) -> &M {
         &self.memory
@@ -62,26 +88,23 @@ impl<M: RingMemory> SplitQueue<M> {
 
     /// Returns the queue size.
     #[inline]
-    pub fn size(&self) -> QueueSize {
-        self.config.size
+    pub fn size(&self) -> SplitSize {
+        self.size
     }
 
-    /// Returns whether an error broke the queue; only a new one helps.
+    /// See [`Queue::is_broken`](super::super::Queue::is_broken).
     #[inline]
     pub fn is_broken(&self) -> bool {
         self.broken
     }
 
-    /// Returns the index of the next chain to pop: what [`QueueConfig::start_at`] takes.
-    ///
-    /// A saved queue resumes there correctly when no chain is in flight; give those that were not
-    /// worked on back with [`SplitQueue::unpop`] first.
+    /// See [`Queue::position`](super::super::Queue::position).
     #[inline]
-    pub fn avail_index(&self) -> u16 {
-        self.next_available
+    pub fn position(&self) -> Position {
+        Position::split(self.next_available)
     }
 
-    /// Returns how many chains were popped and not pushed.
+    /// See [`Queue::in_flight`](super::super::Queue::in_flight).
     #[inline]
     pub fn in_flight(&self) -> u16 {
         self.next_available.wrapping_sub(self.next_used)
@@ -93,12 +116,25 @@ impl<M: RingMemory> SplitQueue<M> {
         self.available.wrapping_sub(self.next_available)
     }
 
-    /// Goes on at another index, as [`QueueConfig::start_at`] has it; no chain may be in flight.
-    pub fn go_on_at(self, index: u16) -> Self {
-        self.config.start_at(index).start(self.memory)
+    /// See [`Queue::go_on_at`](super::super::Queue::go_on_at).
+    pub fn go_on_at(&mut self, position: Position) -> Result<(), RingError<M::Error>> {
+        let index = Self::index(self.size, position)?;
+        // INVARIANT: all indexes are equal.
+        self.next_used = index;
+        self.next_available = index;
+        self.available = index;
+        self.next_head = None;
+        Ok(())
     }
 
-    /// Stops the queue and returns its memory.
+    /// See [`Queue::rewind`](super::super::Queue::rewind).
+    pub fn rewind(&mut self) {
+        // INVARIANT: `next_available` stays between the other two.
+        self.next_available = self.next_used;
+        self.next_head = None;
+    }
+
+    /// See [`Queue::stop`](super::super::Queue::stop).
     pub fn stop(self) -> M {
         self.memory
     }

@@ -7,46 +7,31 @@
 use core::mem;
 
 use super::{
-    error::RingError,
-    memory::{Area, INDEX, RING, USED_ENTRY},
+    super::{
+        error::RingError,
+        memory::{Area, INDEX, RING, USED_ENTRY},
+        used::{groups, Used},
+        RingMemory, //
+    },
     queue::SplitQueue,
-    RingMemory, //
 };
 
-/// A chain that is handed back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Used {
-    /// The head of the chain.
-    pub head: u16,
-    /// How many bytes the device wrote, from the start of the writable part.
-    pub len: u32,
-}
-
-impl Used {
-    fn to_bytes(self) -> [u8; USED_ENTRY] {
-        let [h0, h1] = self.head.to_le_bytes();
-        let [l0, l1, l2, l3] = self.len.to_le_bytes();
-        [h0, h1, 0, 0, l0, l1, l2, l3]
-    }
+/// Returns the bytes of the entry for a chain.
+fn entry(used: Used) -> [u8; USED_ENTRY] {
+    let [h0, h1] = used.head.to_le_bytes();
+    let [l0, l1, l2, l3] = used.len.to_le_bytes();
+    [h0, h1, 0, 0, l0, l1, l2, l3]
 }
 
 /// How many used entries are written at once; they are encoded on the stack.
 const RUN: usize = 64;
 
 impl<M: RingMemory> SplitQueue<M> {
-    /// Hands chains back, in this order, and returns whether the driver side is to be signalled.
-    ///
-    /// None may be handed back, to learn whether a signal is owed from before (see
-    /// [`QueueConfig::take_over`](super::QueueConfig::take_over)).
-    ///
-    /// The payload must be where the driver side will see it: complete in memory when another master
-    /// than this processor wrote it, otherwise written by it. Nothing is read across the link but the
-    /// word that tells whether to signal.
+    /// See [`Queue::push`](super::super::Queue::push).
     ///
     /// # Errors
     ///
-    /// [`RingError::UsedTooMany`] and [`RingError::UsedHead`]: the caller's fault; nothing was written
-    /// and the queue goes on. Otherwise the ring cannot be reached, and the queue is broken.
+    /// As there.
     pub fn push(&mut self, used: &[Used]) -> Result<bool, RingError<M::Error>> {
         self.check_used(used)?;
         self.guard(|queue| {
@@ -54,7 +39,11 @@ impl<M: RingMemory> SplitQueue<M> {
             if used.is_empty() {
                 return Ok(is_owed);
             }
-            queue.write_entries(used)?;
+            if queue.rules.in_order {
+                queue.write_groups(used)?;
+            } else {
+                queue.write_entries(used)?;
+            }
             let is_wanted = queue.publish(used.len())?;
             Ok(is_wanted || is_owed)
         })
@@ -65,7 +54,7 @@ impl<M: RingMemory> SplitQueue<M> {
         if count > usize::from(in_flight) {
             return Err(RingError::UsedTooMany { count, in_flight });
         }
-        let size = self.config.size.get();
+        let size = self.size.get();
         match used.iter().find(|used| used.head >= size) {
             Some(used) => Err(RingError::UsedHead {
                 head: used.head,
@@ -91,7 +80,7 @@ impl<M: RingMemory> SplitQueue<M> {
 
     /// Writes the entries from `next_used` on, in two runs where the ring ends between them.
     fn write_entries(&self, used: &[Used]) -> Result<(), M::Error> {
-        let size = self.config.size;
+        let size = self.size;
         let first = size.slot(self.next_used);
         let until_end = size.entries().saturating_sub(first).min(used.len());
         let (run, wrapped) = used.split_at(until_end);
@@ -99,12 +88,23 @@ impl<M: RingMemory> SplitQueue<M> {
         self.write_run(0, wrapped)
     }
 
+    /// Writes one entry for each group of chains, where that of its first chain would be.
+    fn write_groups(&self, used: &[Used]) -> Result<(), M::Error> {
+        let mut index = self.next_used;
+        for (group, last) in groups(used, true) {
+            self.write_run(self.size.slot(index), &[last])?;
+            // CAST: at most `in_flight` chains, which has 16 bits.
+            index = index.wrapping_add(group.len() as u16);
+        }
+        Ok(())
+    }
+
     fn write_run(&self, slot: usize, run: &[Used]) -> Result<(), M::Error> {
         let mut offset = RING.wrapping_add(slot.wrapping_mul(USED_ENTRY));
         let mut bytes = [[0; USED_ENTRY]; RUN];
         for used in run.chunks(RUN) {
             for (slot, used) in bytes.iter_mut().zip(used) {
-                *slot = used.to_bytes();
+                *slot = entry(*used);
             }
             let entries = bytes.get(..used.len()).unwrap_or_default().as_flattened();
             self.memory.write(Area::Device, offset, entries)?;

@@ -6,17 +6,22 @@
 //! of the length of the chains. That length is learnt: `stride` is the shortest run of neighbours at the
 //! start of the last batch's chains. Read in advance is thus only what each of those chains had. When the
 //! driver side turns to shorter chains, at most `stride` less one descriptors per chain are read in vain,
-//! for one batch.
+//! for one batch. The chains of an in-order queue lie one behind the other, so their heads need not be
+//! read.
 //!
 //! Windows live for one batch. A chain is built from one copy of each of its descriptors.
 
 use super::{
-    batch::{Batch, Chains, Draft, MAX_CHAIN_SEGMENTS},
-    descriptor::{Descriptor, Window, WINDOW},
-    error::RingError,
-    memory::{Area, DESCRIPTOR},
+    super::{
+        batch::{Batch, Chains, Draft, MAX_CHAIN_SEGMENTS},
+        descriptor::{Window, WINDOW},
+        error::RingError,
+        memory::{Area, DESCRIPTOR},
+        table::Table,
+        RingMemory, //
+    },
+    descriptor::Descriptor,
     queue::SplitQueue,
-    RingMemory, //
 };
 
 type Result<T, M> = core::result::Result<T, RingError<<M as RingMemory>::Error>>;
@@ -42,8 +47,8 @@ impl<'a, M: RingMemory> Walk<'a, M> {
     /// Walks the chains at these heads as far as the batch has room and returns the stride
     /// to expect of the next ones.
     pub(super) fn chains(&mut self, heads: &[u16]) -> Result<u16, M> {
-        let limit = self.source.queue.size().get().min(MAX_CHAIN_SEGMENTS);
-        let mut stride = None;
+        let limit = self.limit();
+        let mut stride = WINDOW;
         let mut rest = heads;
         while let [head, following @ ..] = rest {
             if !self.chains.has_room(limit) {
@@ -51,12 +56,35 @@ impl<'a, M: RingMemory> Walk<'a, M> {
             }
             self.source.load_heads(rest)?;
             let mut draft = self.chains.draft(*head, limit);
-            let run = self.source.walk(*head, &mut draft)?;
+            stride = stride.min(self.source.walk(*head, &mut draft)?);
             draft.finish();
-            stride = Some(stride.map_or(run, |least: u16| least.min(run)));
             rest = following;
         }
-        Ok(stride.unwrap_or(1).min(WINDOW))
+        Ok(if heads.is_empty() { 1 } else { stride })
+    }
+
+    /// Walks at most `most` chains, at least one, that follow each other from `head` on, as far as the
+    /// batch has room. Returns the stride to expect, and the head of the chain behind them.
+    pub(super) fn row(&mut self, head: u16, most: usize) -> Result<(u16, u16), M> {
+        let (limit, size) = (self.limit(), self.source.queue.size());
+        let mut stride = WINDOW;
+        let mut head = head;
+        for walked in 0..most {
+            if !self.chains.has_room(limit) {
+                break;
+            }
+            self.source.load_row(head, most.saturating_sub(walked))?;
+            let mut draft = self.chains.draft(head, limit);
+            stride = stride.min(self.source.walk(head, &mut draft)?);
+            head = size.wrapped(head.wrapping_add(draft.slots()));
+            draft.finish();
+        }
+        Ok((stride, head))
+    }
+
+    /// Returns how many descriptors a chain may have.
+    fn limit(&self) -> u16 {
+        self.source.queue.size().get().min(MAX_CHAIN_SEGMENTS)
     }
 }
 
@@ -70,18 +98,11 @@ struct Source<'a, M: RingMemory> {
 impl<M: RingMemory> Source<'_, M> {
     /// Makes the descriptors at the first of these heads present, and as many of the next as follow it.
     fn load_heads(&mut self, heads: &[u16]) -> Result<(), M> {
-        let (stride, size) = (self.queue.stride, self.queue.size().get());
+        let stride = self.queue.stride;
         let Some(head) = heads.first().copied() else {
             return Ok(());
         };
-        if head >= size {
-            return Err(RingError::HeadOutOfRange { head, size });
-        }
-        if self.heads.get(head).is_some() {
-            return Ok(());
-        }
-        // At least one chain and at most a window full, also when the stride is a whole window.
-        let most = WINDOW.checked_div(stride).unwrap_or(1).max(1);
+        let most = self.most();
         let up = run(heads, most, |head| head.checked_add(stride));
         let down = run(heads, most, |head| head.checked_sub(stride));
         let before = down.saturating_sub(1).saturating_mul(stride);
@@ -90,7 +111,31 @@ impl<M: RingMemory> Source<'_, M> {
         } else {
             head
         };
-        let wanted = up.max(down).saturating_mul(stride);
+        self.load(head, first, up.max(down))
+    }
+
+    /// The same for `count` chains that follow each other from `head` on.
+    fn load_row(&mut self, head: u16, count: usize) -> Result<(), M> {
+        // CAST: at most a window full.
+        let count = count.min(self.most().into()) as u16;
+        self.load(head, head, count)
+    }
+
+    /// Returns how many chains fit in a window: at least one, also when the stride is a whole window.
+    fn most(&self) -> u16 {
+        WINDOW.checked_div(self.queue.stride).unwrap_or(1).max(1)
+    }
+
+    /// Makes the descriptor at `head` present, and with it those of `count` chains from `first` on.
+    fn load(&mut self, head: u16, first: u16, count: u16) -> Result<(), M> {
+        let size = self.queue.size().get();
+        if head >= size {
+            return Err(RingError::HeadOutOfRange { head, size });
+        }
+        if self.heads.get(head).is_some() {
+            return Ok(());
+        }
+        let wanted = count.saturating_mul(self.queue.stride);
         let count = wanted.min(size.saturating_sub(first));
         let offset = usize::from(first).wrapping_mul(DESCRIPTOR);
         let memory = self.queue.memory();
@@ -101,12 +146,12 @@ impl<M: RingMemory> Source<'_, M> {
     /// Adds the chain at a head to a draft; returns how many descriptors from the head on were
     /// neighbours.
     fn walk(&mut self, head: u16, draft: &mut Draft<'_>) -> Result<u16, M> {
-        let size = self.queue.size().get();
         let mut run = 0;
         let mut index = head;
         // Ends: each turn adds a descriptor to the draft, which refuses one too many.
         loop {
             let descriptor = self.descriptor(index)?;
+            draft.take_slot();
             if index == head.wrapping_add(run) {
                 run = run.wrapping_add(1);
             }
@@ -114,22 +159,32 @@ impl<M: RingMemory> Source<'_, M> {
                 self.walk_table(index, descriptor, draft)?;
                 return Ok(run);
             }
-            draft.add(index, descriptor)?;
-            match descriptor.next() {
-                None => return Ok(run),
-                Some(next) if next < size => index = next,
-                Some(next) => {
-                    let size = size.into();
-                    return Err(RingError::NextOutOfRange { next, size });
-                }
-            }
+            draft.add(index, descriptor.buffer())?;
+            let Some(next) = descriptor.next() else {
+                return Ok(run);
+            };
+            self.check_next(index, next)?;
+            index = next;
         }
+    }
+
+    /// Checks that the descriptor at `index` may be continued by the one at `next`.
+    fn check_next(&self, index: u16, next: u16) -> Result<(), M> {
+        let size = self.queue.size();
+        if next >= size.get() {
+            let size = size.get().into();
+            return Err(RingError::NextOutOfRange { next, size });
+        }
+        if self.queue.rules.in_order && next != size.wrapped(index.wrapping_add(1)) {
+            return Err(RingError::NextOutOfOrder { index, next });
+        }
+        Ok(())
     }
 
     /// Returns the copy of a descriptor below the queue size, read now unless a run held it.
     fn descriptor(&mut self, index: u16) -> Result<Descriptor, M> {
-        if let Some(descriptor) = self.heads.get(index) {
-            return Ok(descriptor);
+        if let Some(bytes) = self.heads.get(index) {
+            return Ok(Descriptor::from_bytes(&bytes));
         }
         let mut bytes = [0; DESCRIPTOR];
         let offset = usize::from(index).wrapping_mul(DESCRIPTOR);
@@ -149,69 +204,29 @@ impl<M: RingMemory> Source<'_, M> {
         table: Descriptor,
         draft: &mut Draft<'_>,
     ) -> Result<(), M> {
-        let size = check_table(self.queue.config.indirect, index, table)?;
+        let Descriptor { addr, len, .. } = table;
+        let is_legal = self.queue.rules.indirect;
+        let table = Table::check(is_legal, index, addr, len, table.next().is_some())?;
         self.table.clear();
         let mut index = 0;
         // Ends: each turn adds a descriptor to the draft, which refuses one too many.
         loop {
-            let descriptor = self.table_descriptor(table, size, index)?;
+            let bytes = table.descriptor(self.queue.memory(), self.table, index)?;
+            let descriptor = Descriptor::from_bytes(&bytes);
             if descriptor.is_indirect() {
                 return Err(RingError::IndirectNested { index });
             }
-            draft.add(index, descriptor)?;
+            draft.add(index, descriptor.buffer())?;
             match descriptor.next() {
                 None => return Ok(()),
-                Some(next) if u32::from(next) < size => index = next,
-                Some(next) => return Err(RingError::NextOutOfRange { next, size }),
+                Some(next) if u32::from(next) < table.count() => index = next,
+                Some(next) => {
+                    let size = table.count();
+                    return Err(RingError::NextOutOfRange { next, size });
+                }
             }
         }
     }
-
-    /// Returns the copy of a descriptor below `size` of a checked table, with a run from it on read now
-    /// unless the last run held it.
-    fn table_descriptor(
-        &mut self,
-        table: Descriptor,
-        size: u32,
-        index: u16,
-    ) -> Result<Descriptor, M> {
-        if let Some(descriptor) = self.table.get(index) {
-            return Ok(descriptor);
-        }
-        let count = size.saturating_sub(index.into()).min(WINDOW.into());
-        // CAST: at most a window full.
-        let count = count as u16;
-        let offset = u64::from(index).wrapping_mul(DESCRIPTOR as u64);
-        let addr = table.addr.wrapping_add(offset);
-        let memory = self.queue.memory();
-        let read = |to: &mut [u8]| memory.read_buffer(addr, to);
-        self.table.load(index, count, read)?;
-        self.table
-            .get(index)
-            .ok_or(RingError::NextOutOfRange { next: index, size })
-    }
-}
-
-/// Returns the number of descriptors of the table that the descriptor at `index` refers to.
-fn check_table<E>(
-    negotiated: bool,
-    index: u16,
-    table: Descriptor,
-) -> core::result::Result<u32, RingError<E>> {
-    let Descriptor { addr, len, .. } = table;
-    if !negotiated {
-        return Err(RingError::IndirectNotNegotiated { index });
-    }
-    if table.next().is_some() {
-        return Err(RingError::IndirectWithNext { index });
-    }
-    if len == 0 || len % DESCRIPTOR as u32 != 0 {
-        return Err(RingError::IndirectLength { len });
-    }
-    if addr.checked_add(u64::from(len)).is_none() {
-        return Err(RingError::AddressOverflow { addr, len });
-    }
-    Ok(len / DESCRIPTOR as u32)
 }
 
 /// Returns how many of these heads, at most `most`, follow each other by `step`.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use anyhow::Result;
 use transport::{QueueRequest, NO_VECTOR};
-use virtio::ring::{Area, QueueSize};
+use virtio::ring::{Area, Layout};
 
 use crate::dma::{Memory, Place};
 
@@ -82,12 +82,12 @@ pub struct Ring {
 impl Ring {
     /// Makes an empty one that wants no interrupts; `size` is a legal queue size.
     pub fn new(memory: &Rc<Memory>, size: u16) -> Result<Self> {
-        let legal = QueueSize::new(size).expect("the caller chose a legal size");
+        let layout = Layout::new(size, 0).expect("the caller chose a legal size");
         let ring = Self {
             memory: memory.clone(),
-            descriptors: memory.take(Area::Descriptor.len(legal))?,
-            driver: memory.take(Area::Driver.len(legal))?,
-            device: memory.take(Area::Device.len(legal))?,
+            descriptors: memory.take(Area::Descriptor.len(layout))?,
+            driver: memory.take(Area::Driver.len(layout))?,
+            device: memory.take(Area::Device.len(layout))?,
             size,
             free: 0,
             available: 0,

@@ -12,7 +12,7 @@ mod memory;
 
 use virtio::{
     features::{EVENT_IDX, INDIRECT_DESC, VERSION_1},
-    ring::{Area, Batch, QueueConfig, QueueSize, RingError, SplitQueue, Used},
+    ring::{Area, Batch, Position, Queue, QueueConfig, RingError, Used},
 };
 
 use crate::{descriptor::encode, tape::Tape};
@@ -59,12 +59,12 @@ fn run<P: Peer>(bytes: &[u8]) {
     let features = VERSION_1 | tape.pick(&[INDIRECT_DESC, INDIRECT_DESC | EVENT_IDX, 0, EVENT_IDX]);
     let start = tape.any();
     let memory = Memory::new();
-    let size = QueueSize::new(SIZE).expect("a power of two");
-    let config = QueueConfig::new(size, features).start_at(start);
+    let config = QueueConfig::new(SIZE, features).expect("a power of two");
+    let config = config.start_at(Position::split(start));
     let mut rig = Rig {
         tape: &tape,
         memory: &memory,
-        ours: config.start(&memory),
+        ours: config.start(&memory).expect("a position"),
         theirs: P::new(features, start),
         available: start,
         has_wrong_index: false,
@@ -85,7 +85,7 @@ fn run<P: Peer>(bytes: &[u8]) {
 struct Rig<'a, P> {
     tape: &'a Tape<'a>,
     memory: &'a Memory,
-    ours: SplitQueue<&'a Memory>,
+    ours: Queue<&'a Memory>,
     theirs: P,
     available: u16,
     /// The driver side wrote an index that may be wrong.
@@ -198,7 +198,7 @@ impl<P: Peer> Rig<'_, P> {
     /// Sets flags or the event of the driver side, or an index or a head that may be wrong.
     fn wish(&mut self) {
         let driver = place(Area::Driver);
-        let near = self.ours.avail_index().wrapping_sub(8);
+        let near = self.ours.position().available.wrapping_sub(8);
         let near = near.wrapping_add(self.tape.below(24) as u16);
         match self.tape.below(8) {
             0 => {
@@ -214,7 +214,7 @@ impl<P: Peer> Rig<'_, P> {
     fn pop(&mut self, batch: &mut Batch) -> bool {
         // An index that goes back, or too far, is seen by ours when it looks again, which it does only
         // when the chains that it knows of are used up.
-        let ahead = self.available.wrapping_sub(self.ours.avail_index());
+        let ahead = self.available.wrapping_sub(self.ours.position().available);
         let is_wrong = self.has_wrong_index || ahead > SIZE;
         let result = self.ours.pop(batch);
         let count = result.unwrap_or(SIZE.into());
@@ -256,10 +256,7 @@ impl<P: Peer> Rig<'_, P> {
 
     fn push(&mut self) {
         let count = self.tape.below(self.taken.len() as u32 + 1) as usize;
-        let used = |head| Used {
-            head,
-            len: self.tape.word(),
-        };
+        let used = |head| Used::new(head, self.tape.word());
         let used: Vec<_> = self.taken.drain(..count).map(used).collect();
         if used.is_empty() {
             return;

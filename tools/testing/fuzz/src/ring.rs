@@ -1,27 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Any driver side against the device side of a split queue: whatever it writes, between whichever two
-//! accesses, and with accesses that fail.
+//! Any driver side against the device side of a queue, split or packed: whatever it writes, between
+//! whichever two accesses, and with accesses that fail.
 //!
-//! Checked: no panic; no access outside an area, no write but to the device area; barriers where the
-//! order of accesses needs them; a bound on the accesses of one call; chains keep what their types
-//! promise; no more chains in flight than the queue has descriptors; used entries are those that were
-//! pushed and nothing else; signals are those that sections 2.7.7 and 2.7.10 ask for.
+//! Checked: no panic; no access outside an area, no write but to where used buffers and wishes go;
+//! barriers where the order of accesses needs them; a bound on the accesses of one call; chains keep what
+//! their types promise; no more in flight than the queue has descriptors; used entries or descriptors are
+//! those that were pushed and nothing else; signals are those that sections 2.7.7, 2.7.10 and 2.8.10 ask
+//! for.
 
 mod memory;
+mod packed;
+mod split;
 
 use std::mem;
 
 use virtio::{
-    features::{EVENT_IDX, INDIRECT_DESC},
+    features::{EVENT_IDX, INDIRECT_DESC, IN_ORDER, RING_PACKED},
     ring::{
-        Area, Batch, Chain, QueueConfig, QueueSize, RingError, SplitQueue, Used, BATCH_CHAINS,
+        Area, Batch, Chain, Layout, Position, Queue, QueueConfig, RingError, Used, BATCH_CHAINS,
         MAX_CHAIN_SEGMENTS,
     },
 };
 
-use crate::{descriptor::encode, tape::Tape};
+use crate::tape::Tape;
 
-use self::memory::{Fault, Memory, BASE, BUFFERS};
+use self::memory::{Fault, Memory};
 
 /// Most steps of one run; longer ones find nothing new.
 const STEPS: usize = 48;
@@ -30,56 +33,113 @@ const STEPS: usize = 48;
 /// each of its descriptors, the one too many, and the one that refers to a table.
 const POP_ACCESSES: usize = 3 + BATCH_CHAINS * (3 + MAX_CHAIN_SEGMENTS as usize);
 
-/// Most accesses of one push: entries in runs of 64, one more where the ring ends; index, wish.
-const PUSH_ACCESSES: usize = BATCH_CHAINS.div_ceil(64) + 2 + 2;
+/// Most accesses of one push: an entry or a descriptor of each chain, in runs when there is no order, one
+/// more where the ring ends; index or flags, wish.
+const PUSH_ACCESSES: usize = BATCH_CHAINS + 1 + 2;
+
+/// A chain that was popped and not pushed, and as what it is to be pushed.
+struct Taken {
+    used: Used,
+    is_filled: bool,
+    descriptors: u16,
+}
+
+/// The driver side of a layout.
+trait Driver {
+    /// Writes any descriptor anywhere.
+    fn describe(&self, tape: &Tape<'_>, memory: &Memory<'_>);
+    /// Makes a chain available, mostly a legal one.
+    fn offer(&mut self, tape: &Tape<'_>, memory: &Memory<'_>);
+    /// Lets the device side begin anew, and returns where.
+    fn restart(&mut self, memory: &Memory<'_>) -> Position;
+    /// Another device side goes on where the queue was found to be.
+    fn taken_over(&mut self, at: Position);
+    /// The area that used chains are written to.
+    fn used_area(&self) -> Area;
+    /// Writes what the device side has to write for the groups of chains that it tells of together, and
+    /// goes on behind them.
+    fn use_up(&mut self, groups: &[&[Taken]], to: &mut [u8]);
+    /// Whether the wish that was read last asks for a signal for what was just used.
+    fn is_wanted(&self, memory: &Memory<'_>, event_idx: bool) -> bool;
+    /// Whether the word that was loaded last says that there is more at this position.
+    fn has_more(&self, memory: &Memory<'_>, at: Position, in_flight: u16) -> bool;
+}
 
 /// Plays the driver side that the bytes describe.
 pub fn run(bytes: &[u8]) {
     let tape = Tape::new(bytes);
     let size = 1 << tape.pick(&[3, 0, 1, 2, 4, 6, 7, 10]);
-    let size = QueueSize::new(size).expect("a power of two");
-    let features = tape.pick(&[0, INDIRECT_DESC, EVENT_IDX, INDIRECT_DESC | EVENT_IDX]);
-    let start = tape.any();
-    let memory = Memory::new(size, start, &tape);
+    let order = tape.pick(&[0, INDIRECT_DESC, EVENT_IDX, INDIRECT_DESC | EVENT_IDX]);
+    let layout = tape.pick(&[0, IN_ORDER, RING_PACKED, RING_PACKED | IN_ORDER]);
+    let features = order | layout;
+    // Packed queues of any size.
+    let size = match features & RING_PACKED {
+        0 => size,
+        _ => size + tape.below(4) as u16,
+    };
+    let layout = Layout::new(size, features).expect("a legal size");
+    let memory = Memory::new(layout, &tape);
+    let driver: Box<dyn Driver> = match layout {
+        Layout::Split(_) => Box::new(split::Split::new(size, &tape)),
+        Layout::Packed(_) => Box::new(packed::Packed::new(size, &tape)),
+    };
     let mut batch = Batch::new();
-    let mut rig = Rig::new(&tape, &memory, features, start);
+    let mut rig = Rig::new(&tape, &memory, features, driver);
     for _ in 0..STEPS {
         if tape.is_over() {
             break;
         }
         rig.step(&mut batch);
-        assert_eq!(usize::from(rig.queue.in_flight()), rig.taken.len());
-        assert!(rig.queue.in_flight() <= size.get());
+        let in_flight = usize::from(rig.queue.in_flight());
+        assert_eq!(in_flight, rig.weigh(&rig.taken));
+        assert!(in_flight <= size.into());
     }
 }
-
-type Queue<'a> = SplitQueue<&'a Memory<'a>>;
 
 struct Rig<'a> {
     tape: &'a Tape<'a>,
     memory: &'a Memory<'a>,
     features: u64,
-    queue: Queue<'a>,
-    /// Heads that were popped and not pushed, in order.
-    taken: Vec<u16>,
-    used_index: u16,
-    available: u16,
+    driver: Box<dyn Driver>,
+    queue: Queue<&'a Memory<'a>>,
+    /// Chains that were popped and not pushed, in order.
+    taken: Vec<Taken>,
     /// Whether the device side before this one may have died before its last signal.
     owes_signal: bool,
 }
 
 impl<'a> Rig<'a> {
-    fn new(tape: &'a Tape<'a>, memory: &'a Memory<'a>, features: u64, start: u16) -> Self {
-        let config = QueueConfig::new(memory.size, features).start_at(start);
+    fn new(
+        tape: &'a Tape<'a>,
+        memory: &'a Memory<'a>,
+        features: u64,
+        mut driver: Box<dyn Driver>,
+    ) -> Self {
+        let config = QueueConfig::new(memory.size(), features).expect("a legal size");
+        let config = config.start_at(driver.restart(memory));
         Self {
             tape,
             memory,
             features,
-            queue: config.start(memory),
+            driver,
+            queue: config.start(memory).expect("a legal position"),
             taken: Vec::new(),
-            used_index: start,
-            available: start,
             owes_signal: false,
+        }
+    }
+
+    fn has(&self, feature: u64) -> bool {
+        self.features & feature != 0
+    }
+
+    /// How much of the queue these chains in flight take.
+    fn weigh(&self, taken: &[Taken]) -> usize {
+        match self.has(RING_PACKED) {
+            true => taken
+                .iter()
+                .map(|taken| usize::from(taken.descriptors))
+                .sum(),
+            false => taken.len(),
         }
     }
 
@@ -89,11 +149,11 @@ impl<'a> Rig<'a> {
         }
         match self.tape.below(13) {
             0 => self.memory.scribble(),
-            1 => self.describe(),
-            2..=4 => self.offer(),
+            1 => self.driver.describe(self.tape, self.memory),
+            2..=4 => self.driver.offer(self.tape, self.memory),
             5 | 6 => self.pop(batch),
             7 | 8 => self.push(),
-            9 => self.unpop(),
+            9 => self.go_back(),
             10 => self.ask(),
             11 => self.take_over(),
             _ => self.push_wrong(),
@@ -101,97 +161,48 @@ impl<'a> Rig<'a> {
         self.memory.calm();
         if self.queue.is_broken() {
             self.check_broken(batch);
-            self.memory.settle();
-            *self = Self::new(self.tape, self.memory, self.features, self.available);
-            let index = self.available.to_le_bytes();
-            self.memory.set(Area::Driver, 2, &index);
+            self.begin_anew();
         }
     }
 
-    fn slot(&self, index: u16) -> usize {
-        usize::from(index & (self.memory.size.get() - 1))
-    }
-
-    /// Writes any descriptor anywhere.
-    fn describe(&self) {
-        let index = self.slot(self.tape.any());
-        self.memory
-            .set(Area::Descriptor, 16 * index, &self.descriptor());
-    }
-
-    /// Bytes of a descriptor that may be anything.
-    fn descriptor(&self) -> [u8; 16] {
-        let addr = match self.tape.below(4) {
-            0 => self.tape.long(),
-            _ => BASE + u64::from(self.tape.below(BUFFERS as u32) & !7),
-        };
-        let len = match self.tape.below(4) {
-            0 => self.tape.word(),
-            _ => 16 * self.tape.below(8),
-        };
-        encode(
-            addr,
-            len,
-            self.tape.any::<u16>() & 15,
-            self.tape.below(20) as u16,
-        )
-    }
-
-    /// Makes a chain available, mostly a legal one.
-    fn offer(&mut self) {
-        let head = self.slot(self.tape.any());
-        let count = 1 + self.tape.below(5) as usize;
-        let writable = self.tape.below(6) as usize;
-        let table = self.tape.once_in(3);
-        let room = if table {
-            BUFFERS / 16
-        } else {
-            self.memory.size.get().into()
-        };
-        for n in 0..count.min(room) {
-            let index = if table { n } else { (head + n) % room };
-            let next = if table { n + 1 } else { (index + 1) % room };
-            let write = if n >= writable { 2 } else { 0 };
-            let more = u16::from(n + 1 < count.min(room));
-            let addr = BASE + 64 * u64::from(self.tape.any::<u8>() % 64);
-            let len = self.tape.below(65);
-            let bytes = encode(addr, len, write | more, next as u16);
-            match table {
-                true => self.memory.set_buffer(16 * index, &bytes),
-                false => self.memory.set(Area::Descriptor, 16 * index, &bytes),
-            }
-        }
-        if table {
-            let len = 16 * count as u32;
-            let bytes = encode(BASE, len, 4, 0);
-            self.memory.set(Area::Descriptor, 16 * head, &bytes);
-        }
-        let entry = 4 + 2 * self.slot(self.available);
-        self.memory
-            .set(Area::Driver, entry, &(head as u16).to_le_bytes());
-        self.available = self.available.wrapping_add(1);
-        self.memory
-            .set(Area::Driver, 2, &self.available.to_le_bytes());
+    fn begin_anew(&mut self) {
+        self.memory.settle();
+        let config = QueueConfig::new(self.memory.size(), self.features).expect("a legal size");
+        let config = config.start_at(self.driver.restart(self.memory));
+        self.queue = config.start(self.memory).expect("a legal position");
+        self.taken.clear();
+        self.owes_signal = false;
     }
 
     fn pop(&mut self, batch: &mut Batch) {
-        let before = self.queue.avail_index();
+        if self.tape.once_in(4) {
+            self.queue.hint(self.tape.any());
+        }
+        let before = self.queue.in_flight();
         self.memory.take_accesses();
         let result = self.queue.pop(batch);
         assert!(self.memory.take_accesses() <= POP_ACCESSES);
         assert_eq!(result.is_err(), self.queue.is_broken());
         assert_eq!(result.unwrap_or(0), batch.len());
-        let count = self.queue.avail_index().wrapping_sub(before);
-        assert_eq!(usize::from(count), batch.len());
+        let first = self.taken.len();
         for chain in batch.iter() {
             self.check_chain(&chain);
-            self.taken.push(chain.head());
+            let is_filled = self.tape.once_in(2);
+            let len = match is_filled {
+                true => chain.writable_len(),
+                false => self.tape.word(),
+            };
+            self.taken.push(Taken {
+                used: chain.used(len),
+                is_filled: len == chain.writable_len(),
+                descriptors: chain.descriptors(),
+            });
         }
-        for position in 0..batch.len() {
-            assert_eq!(
-                batch.get(position).map(|chain| chain.head()),
-                Some(self.taken[self.taken.len() - batch.len() + position])
-            );
+        let popped = self.weigh(&self.taken[first..]);
+        assert_eq!(usize::from(self.queue.in_flight() - before), popped);
+        for (position, taken) in self.taken[first..].iter().enumerate() {
+            let head = batch.get(position).map(|chain| chain.head());
+            assert_eq!(head, Some(taken.used.head));
         }
         assert!(batch.get(batch.len()).is_none());
         if let Some(chain) = batch.get(self.tape.below(BATCH_CHAINS as u32) as usize) {
@@ -200,10 +211,11 @@ impl<'a> Rig<'a> {
     }
 
     fn check_chain(&self, chain: &Chain<'_>) {
-        let limit = self.memory.size.get().min(MAX_CHAIN_SEGMENTS);
+        let limit = self.memory.size().min(MAX_CHAIN_SEGMENTS);
         let segments = chain.readable().iter().chain(chain.writable());
         assert!(segments.clone().count() <= limit.into());
-        assert!(chain.head() < self.memory.size.get());
+        assert!(self.has(RING_PACKED) || chain.head() < self.memory.size());
+        assert!((1..=limit).contains(&chain.descriptors()));
         for segment in segments {
             assert!(segment.len != 0);
             assert!(segment.addr.checked_add(segment.len.into()).is_some());
@@ -239,67 +251,58 @@ impl<'a> Rig<'a> {
         }
     }
 
-    /// Pushes some of the chains taken, from either end.
+    /// Pushes some of the chains taken, from either end unless the order was negotiated.
     fn push(&mut self) {
-        let count = self
-            .tape
-            .below(self.taken.len().min(BATCH_CHAINS) as u32 + 1) as usize;
-        if self.tape.once_in(2) {
+        let count = self.taken.len().min(BATCH_CHAINS);
+        let count = self.tape.below(count as u32 + 1) as usize;
+        let in_order = self.has(IN_ORDER);
+        if self.tape.once_in(2) && !in_order {
             self.taken.reverse();
         }
-        let used = |head: &u16| Used {
-            head: *head,
-            len: self.tape.word(),
-        };
-        let used: Vec<_> = self.taken[..count].iter().map(used).collect();
+        let used: Vec<_> = self.taken[..count].iter().map(|taken| taken.used).collect();
         let is_calm = self.memory.is_calm();
-        let mut expected = self.memory.copy(Area::Device);
+        let area = self.driver.used_area();
+        let mut expected = self.memory.copy(area);
         self.memory.take_accesses();
         let result = self.queue.push(&used);
         assert!(self.memory.take_accesses() <= PUSH_ACCESSES);
         let Ok(signal) = result else {
             assert!(self.queue.is_broken());
-            // What was published, and what not, is not known.
-            self.taken.truncate(self.queue.in_flight().into());
+            // What was published, and what not, is not known; a new queue follows.
+            while self.in_flight() < self.weigh(&self.taken) {
+                self.taken.pop();
+            }
             return;
         };
-        self.taken.drain(..count);
-        let old = self.used_index;
-        self.used_index = old.wrapping_add(count as u16);
+        let pushed: Vec<_> = self.taken.drain(..count).collect();
+        let groups = pushed.split_inclusive(|taken| !(in_order && taken.is_filled));
+        self.driver
+            .use_up(&groups.collect::<Vec<_>>(), &mut expected);
         let is_owed = mem::take(&mut self.owes_signal);
-        let is_wanted = count != 0 && self.is_wanted(old, self.used_index);
+        let is_wanted = count != 0 && self.driver.is_wanted(self.memory, self.has(EVENT_IDX));
         assert_eq!(signal, is_owed || is_wanted);
-        for (n, used) in (0..).zip(&used) {
-            let entry = 4 + 8 * self.slot(old.wrapping_add(n));
-            expected[entry..entry + 4].copy_from_slice(&u32::from(used.head).to_le_bytes());
-            expected[entry + 4..entry + 8].copy_from_slice(&used.len.to_le_bytes());
-        }
-        if count != 0 {
-            expected[2..4].copy_from_slice(&self.used_index.to_le_bytes());
-        }
-        assert!(!is_calm || self.memory.copy(Area::Device) == expected);
+        assert!(!is_calm || self.memory.copy(area) == expected);
     }
 
-    /// Whether the wish that was read last asks for a signal (2.7.7.2).
-    fn is_wanted(&self, old: u16, new: u16) -> bool {
-        let wish = self.memory.last_loaded();
-        if self.features & EVENT_IDX == 0 {
-            return wish & 1 == 0;
-        }
-        let mut placed = (0..new.wrapping_sub(old)).map(|n| old.wrapping_add(n));
-        placed.any(|index| index == wish)
+    fn in_flight(&self) -> usize {
+        self.queue.in_flight().into()
     }
 
-    fn unpop(&mut self) {
-        let count = self.tape.any::<u16>() % 16;
-        let in_flight = self.queue.in_flight();
-        let result = self.queue.unpop(count);
-        if count > in_flight {
-            let count = count.into();
-            assert_eq!(result, Err(RingError::UsedTooMany { count, in_flight }));
+    /// Takes what is in flight once more, or goes on anywhere.
+    fn go_back(&mut self) {
+        if self.tape.once_in(2) {
+            self.queue.rewind();
+            self.taken.clear();
+            return;
+        }
+        let before = self.queue.position();
+        let (available, used) = (self.tape.any(), self.tape.any());
+        let result = self.queue.go_on_at(Position { available, used });
+        if result.is_ok() {
+            // Only a driver side that was reset agrees.
+            self.begin_anew();
         } else {
-            assert_eq!(result, Ok(()));
-            self.taken.truncate(self.taken.len() - usize::from(count));
+            assert_eq!(self.queue.position(), before);
         }
     }
 
@@ -315,8 +318,8 @@ impl<'a> Rig<'a> {
         match result {
             Ok(None) => {}
             Ok(Some(more)) => {
-                let index = self.memory.last_loaded();
-                assert_eq!(more, index != self.queue.avail_index());
+                let (at, in_flight) = (self.queue.position(), self.queue.in_flight());
+                assert_eq!(more, self.driver.has_more(self.memory, at, in_flight));
             }
             Err(_) => assert!(self.queue.is_broken()),
         }
@@ -324,18 +327,19 @@ impl<'a> Rig<'a> {
 
     /// Another device side goes on where this one left off, and breaks what it cannot know.
     fn take_over(&mut self) {
-        let size = self.memory.size;
+        let size = self.memory.size();
         self.memory.take_accesses();
-        let config = QueueConfig::new(size, self.features);
+        let config = QueueConfig::new(size, self.features).expect("a legal size");
         let result = config.take_over(self.memory);
         // The two indexes; of each entry the head, the id, and the index once more.
-        assert!(self.memory.take_accesses() <= 2 + 3 * usize::from(size.get()));
+        assert!(self.memory.take_accesses() <= 2 + 3 * usize::from(size));
         self.memory.settle();
+        assert!(!self.has(RING_PACKED) || result.is_err());
         let Ok(queue) = result else {
             return;
         };
         assert_eq!(queue.in_flight(), 0);
-        self.used_index = queue.avail_index();
+        self.driver.taken_over(queue.position());
         self.taken.clear();
         self.owes_signal = true;
         self.queue = queue;
@@ -343,16 +347,16 @@ impl<'a> Rig<'a> {
 
     /// Pushes what was not taken; the queue goes on.
     fn push_wrong(&mut self) {
-        let before = self.memory.copy(Area::Device);
-        let used = Used { head: 0, len: 0 };
-        let too_many = vec![used; self.taken.len() + 1];
+        let area = self.driver.used_area();
+        let before = self.memory.copy(area);
+        let too_many = vec![Used::new(0, 0); self.in_flight() + 1];
         assert!(self.queue.push(&too_many).is_err());
-        if !self.taken.is_empty() {
-            let head = self.memory.size.get() + self.tape.any::<u8>() as u16;
-            assert!(self.queue.push(&[Used { head, len: 0 }]).is_err());
+        if !self.taken.is_empty() && !self.has(RING_PACKED) {
+            let head = self.memory.size() + self.tape.any::<u8>() as u16;
+            assert!(self.queue.push(&[Used::new(head, 0)]).is_err());
         }
         assert!(!self.queue.is_broken());
-        assert_eq!(self.memory.copy(Area::Device), before);
+        assert_eq!(self.memory.copy(area), before);
     }
 
     /// A queue that is broken does nothing more.

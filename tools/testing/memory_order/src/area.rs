@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use loom::sync::atomic::{AtomicU16, Ordering::Relaxed};
-use virtio::ring::{Area, Batch, QueueSize, RingMemory};
+use virtio::ring::{Area, Batch, Layout, RingMemory};
 
 use crate::Missing;
 
@@ -39,13 +39,13 @@ pub struct Side {
 }
 
 impl Side {
-    /// Memory of zeros for a queue of this size.
-    pub fn new(size: QueueSize) -> Self {
+    /// Memory of zeros for a queue of this layout.
+    pub fn new(layout: Layout) -> Self {
         let words = |count: usize| (0..count).map(|_| AtomicU16::new(0)).collect();
         let areas = [Area::Descriptor, Area::Driver, Area::Device];
         Self {
             shared: Arc::new(Shared {
-                areas: areas.map(|area| words(area.len(size) / 2)),
+                areas: areas.map(|area| words(area.len(layout) / 2)),
                 payload: words(PAYLOAD_WORDS),
             }),
             missing: Missing::Nothing,

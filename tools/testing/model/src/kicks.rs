@@ -4,11 +4,11 @@
 //!
 //! One queue, all of whose data path is there: the driver side makes buffers available and kicks as
 //! mainline's virtio ring does, several of its processors at once; the shipped [`Doorbell`],
-//! [`PolledSlot`] and [`SplitQueue`] do the rest. Commands are taken for done at once.
+//! [`PolledSlot`] and [`Queue`] do the rest. Commands are taken for done at once.
 //!
 //! [`Doorbell`]: transport::Doorbell
 //! [`PolledSlot`]: transport::PolledSlot
-//! [`SplitQueue`]: virtio::ring::SplitQueue
+//! [`Queue`]: virtio::ring::Queue
 
 mod driver;
 mod endpoint;

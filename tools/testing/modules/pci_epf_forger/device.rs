@@ -42,10 +42,10 @@ use virtio::{
         },
         Area,
         Batch,
+        Position,
+        Queue as Ring,
         QueueConfig,
-        QueueSize,
-        RingMemory,
-        SplitQueue, //
+        RingMemory, //
     }, //
 };
 
@@ -117,7 +117,7 @@ struct Queue {
 
 /// A queue that is enabled.
 struct Running {
-    ring: SplitQueue<RcMemory>,
+    ring: Ring<RcMemory>,
     slot: PolledSlot,
 }
 
@@ -183,7 +183,7 @@ impl Device {
         let status = self.block_status.load(Relaxed) as u8;
         let (running, vector) = running(&mut self.queues, index)?;
         // Bounded: a batch is at least one chain, and the RC has at most a queue full of them.
-        for _ in 0..running.ring.size().get() {
+        for _ in 0..running.ring.size() {
             if running.ring.pop(&mut self.batch).map_err(|_| EIO)? == 0 {
                 break;
             }
@@ -210,10 +210,9 @@ impl Device {
         let chain = self.batch.get(0).ok_or(ENOENT)?;
         chain.write(running.ring.memory(), 0, bytes)?;
         let used = chain.used(length);
-        let others = self.batch.len() - 1;
-        // CAST: A batch has fewer.
-        running.ring.unpop(others as u16).map_err(|_| EIO)?;
         running.ring.push(&[used]).map_err(|_| EIO)?;
+        // The others are taken again.
+        running.ring.rewind();
         self.raise(vector)
     }
 
@@ -222,7 +221,7 @@ impl Device {
         let (running, vector) = running(&mut self.queues, index)?;
         let memory = running.ring.memory();
         let next = memory.load_u16(Area::Device, INDEX)?;
-        let slot = usize::from(next & (running.ring.size().get() - 1));
+        let slot = usize::from(next & (running.ring.size() - 1));
         let entry = RING + slot * USED_ENTRY;
         memory.store(Area::Device, entry, id)?;
         memory.store(Area::Device, entry + 4, length)?;
@@ -294,10 +293,12 @@ impl CommandHandler for Device {
         let (slot, endpoint) = (self.bar.read32(slot), self.endpoint.clone());
         let features = self.features;
         let queue = self.queue(index)?;
-        let size = QueueSize::new(queue.setup.size().get()).ok_or(CommandError::Failed)?;
-        let config = QueueConfig::new(size, features).start_at(queue.state.available);
+        let size = queue.setup.size().get();
+        let config = QueueConfig::new(size, features).ok_or(CommandError::Failed)?;
+        let config = config.start_at(Position::split(queue.state.available));
+        let memory = RcMemory::new(&endpoint, &queue.setup);
         queue.running = Some(Running {
-            ring: config.start(RcMemory::new(&endpoint, &queue.setup)),
+            ring: config.start(memory).map_err(|_| CommandError::Failed)?,
             slot: PolledSlot::new(slot),
         });
         Ok(())

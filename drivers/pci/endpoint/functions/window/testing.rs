@@ -114,6 +114,13 @@ impl Window for TestWindow {
         Ok(u16::from_le_bytes(bytes))
     }
 
+    #[cfg(CONFIG_64BIT)]
+    fn load_u64(&self, offset: usize) -> Result<u64> {
+        let mut bytes = [0; 8];
+        self.read(offset, &mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
     fn store_u16(&self, offset: usize, value: u16) -> Result {
         self.write(offset, &value.to_le_bytes())
     }

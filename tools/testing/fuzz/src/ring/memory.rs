@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use virtio::ring::{Area, QueueSize, RingMemory};
+use virtio::ring::{Area, Layout, RingMemory};
 
 use crate::tape::Tape;
 
@@ -18,7 +18,7 @@ pub struct Fault;
 
 /// The memory. An access outside the areas panics, one outside the buffers fails.
 pub struct Memory<'a> {
-    pub size: QueueSize,
+    layout: Layout,
     tape: &'a Tape<'a>,
     areas: [RefCell<Vec<u8>>; 3],
     buffers: RefCell<Vec<u8>>,
@@ -30,25 +30,27 @@ pub struct Memory<'a> {
     order: Order,
     /// The last word that was loaded.
     loaded: Cell<u16>,
+    /// What a packed driver side wants to be told of, as it was read last: a place and flags.
+    wish: Cell<[u8; 4]>,
 }
 
 /// What has to be fenced before the next access.
 #[derive(Default)]
 struct Order {
-    /// The available index was loaded, and no barrier followed.
+    /// The available index, or the flags of a descriptor, was loaded, and no barrier followed.
     index_loaded: Cell<bool>,
-    /// Used entries were written, and no barrier followed.
+    /// Used entries or descriptors were written, and no barrier followed.
     entries_written: Cell<bool>,
-    /// A word was stored, and no full barrier followed.
+    /// A word or a wish was stored, and no full barrier followed.
     word_stored: Cell<bool>,
 }
 
 impl<'a> Memory<'a> {
-    /// Memory of zeros in which both indexes are `index`.
-    pub fn new(size: QueueSize, index: u16, tape: &'a Tape<'a>) -> Self {
-        let area = |area: Area| RefCell::new(vec![0; area.len(size)]);
-        let memory = Self {
-            size,
+    /// Memory of zeros.
+    pub fn new(layout: Layout, tape: &'a Tape<'a>) -> Self {
+        let area = |area: Area| RefCell::new(vec![0; area.len(layout)]);
+        Self {
+            layout,
             tape,
             areas: [Area::Descriptor, Area::Driver, Area::Device].map(area),
             buffers: RefCell::new(vec![0; BUFFERS]),
@@ -57,10 +59,17 @@ impl<'a> Memory<'a> {
             accesses: Cell::new(0),
             order: Order::default(),
             loaded: Cell::new(0),
-        };
-        memory.set(Area::Driver, 2, &index.to_le_bytes());
-        memory.set(Area::Device, 2, &index.to_le_bytes());
-        memory
+            wish: Cell::default(),
+        }
+    }
+
+    /// The number of descriptors.
+    pub fn size(&self) -> u16 {
+        self.layout.size()
+    }
+
+    fn is_packed(&self) -> bool {
+        matches!(self.layout, Layout::Packed(_))
     }
 
     /// Lets the driver side write between the accesses from now on, and some fail.
@@ -95,6 +104,12 @@ impl<'a> Memory<'a> {
     /// The word that was loaded last.
     pub fn last_loaded(&self) -> u16 {
         self.loaded.get()
+    }
+
+    /// Place and flags of the driver side's wish, as read last.
+    pub fn last_wish(&self) -> (u16, u16) {
+        let [p0, p1, f0, f1] = self.wish.get();
+        (u16::from_le_bytes([p0, p1]), u16::from_le_bytes([f0, f1]))
     }
 
     /// Copies an area.
@@ -162,15 +177,24 @@ impl RingMemory for Memory<'_> {
         assert!(!to.is_empty());
         assert!(!self.order.index_loaded.get(), "read before the barrier");
         self.access()?;
-        let area = self.areas[area as usize].borrow();
-        to.copy_from_slice(&area[offset..offset + to.len()]);
+        let bytes = self.areas[area as usize].borrow();
+        to.copy_from_slice(&bytes[offset..offset + to.len()]);
+        if self.is_packed() && area == Area::Driver {
+            assert!(!self.order.word_stored.get(), "wish before the barrier");
+            self.wish.set(*to.first_chunk().expect("both words"));
+        }
         Ok(())
     }
 
     fn write(&self, area: Area, offset: usize, from: &[u8]) -> Result<(), Fault> {
-        assert!(!from.is_empty() && area == Area::Device);
+        assert!(!from.is_empty() && area != Area::Driver);
+        assert!(self.is_packed() || area == Area::Device);
         self.access()?;
-        self.order.entries_written.set(true);
+        if self.is_packed() && area == Area::Device {
+            self.order.word_stored.set(true);
+        } else {
+            self.order.entries_written.set(true);
+        }
         let mut area = self.areas[area as usize].borrow_mut();
         area[offset..offset + from.len()].copy_from_slice(from);
         Ok(())
@@ -180,7 +204,11 @@ impl RingMemory for Memory<'_> {
         assert_eq!(offset % 2, 0);
         assert!(!self.order.word_stored.get(), "load before the barrier");
         self.access()?;
-        let is_index = area == Area::Driver && offset == 2;
+        let is_index = match area {
+            Area::Driver => offset == 2,
+            Area::Descriptor => offset % 16 == 14,
+            Area::Device => false,
+        };
         self.order.index_loaded.set(is_index);
         let area = self.areas[area as usize].borrow();
         let value = u16::from_le_bytes([area[offset], area[offset + 1]]);
@@ -189,18 +217,32 @@ impl RingMemory for Memory<'_> {
     }
 
     fn store_u16(&self, area: Area, offset: usize, value: u16) -> Result<(), Fault> {
-        assert!(offset % 2 == 0 && area == Area::Device);
+        let is_handed_over = self.is_packed() && area == Area::Descriptor && offset % 16 == 14;
+        assert!(offset % 2 == 0 && (area == Area::Device || is_handed_over));
         assert!(
             !self.order.entries_written.get(),
             "store before the barrier"
         );
         self.access()?;
         // That no kick is wanted is only a hint.
-        let is_hint = (offset, value) == (0, 1);
+        let flags = if self.is_packed() { 2 } else { 0 };
+        let is_hint = (area, offset, value) == (Area::Device, flags, 1);
         self.order.word_stored.set(!is_hint);
         let mut area = self.areas[area as usize].borrow_mut();
         area[offset..offset + 2].copy_from_slice(&value.to_le_bytes());
         Ok(())
+    }
+
+    fn load_u64(&self, area: Area, offset: usize) -> Result<u64, Fault> {
+        assert!(offset % 8 == 0 && area == Area::Descriptor && self.is_packed());
+        assert!(!self.order.word_stored.get(), "load before the barrier");
+        let has_flags = offset % 16 == 8;
+        let is_early = self.order.index_loaded.replace(has_flags);
+        assert!(has_flags || !is_early, "load before the barrier");
+        self.access()?;
+        let area = self.areas[area as usize].borrow();
+        let bytes = area[offset..].first_chunk().expect("a long word");
+        Ok(u64::from_le_bytes(*bytes))
     }
 
     fn read_buffer(&self, addr: u64, to: &mut [u8]) -> Result<(), Fault> {

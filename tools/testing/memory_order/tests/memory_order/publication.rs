@@ -6,13 +6,13 @@ use memory_order::{
     area::{batch, Side, PAYLOAD},
     holds, Missing,
 };
-use virtio::ring::{Area, QueueConfig, QueueSize, RingMemory, Segment};
+use virtio::ring::{Area, QueueConfig, RingMemory, Segment};
 
 const HEAD: u16 = 1;
 const LEN: u16 = 4;
 
-fn size() -> QueueSize {
-    QueueSize::new(2).expect("a power of two")
+fn config() -> QueueConfig {
+    QueueConfig::new(2, 0).expect("a power of two")
 }
 
 /// Makes the buffer at descriptor 1 available, as the first one.
@@ -29,10 +29,10 @@ fn offer(driver: &Side) {
 
 /// The device side pops while the driver side makes a chain available.
 fn pop_while_offered(missing: Missing) -> bool {
-    let driver = Side::new(size());
+    let driver = Side::new(config().layout());
     let device = driver.without(missing);
     let other = thread::spawn(move || offer(&driver));
-    let mut queue = QueueConfig::new(size(), 0).start(device);
+    let mut queue = config().start(device).expect("a position");
     let mut batch = batch();
     let popped = queue.pop(&mut batch);
     other.join().expect("the driver side");
@@ -58,11 +58,11 @@ fn an_available_chain_needs_the_read_barrier() {
 
 /// The driver side looks while the device side hands a chain back.
 fn look_while_used(missing: Missing) -> bool {
-    let driver = Side::new(size());
+    let driver = Side::new(config().layout());
     offer(&driver);
     let device = driver.without(missing);
     let other = thread::spawn(move || {
-        let mut queue = QueueConfig::new(size(), 0).start(device);
+        let mut queue = config().start(device).expect("a position");
         let mut batch = batch();
         assert_eq!(queue.pop(&mut batch), Ok(1));
         let chain = batch.get(0).expect("a chain");

@@ -9,22 +9,22 @@ use memory_order::{
 };
 use virtio::{
     features::EVENT_IDX,
-    ring::{Area, QueueConfig, QueueSize, RingMemory, SplitQueue},
+    ring::{Area, Position, Queue, QueueConfig, RingMemory},
 };
 
 /// All indexes begin here, so that no event is right by chance.
 const START: u16 = 5;
 
-fn size() -> QueueSize {
-    QueueSize::new(2).expect("a power of two")
+fn config(features: u64) -> QueueConfig {
+    QueueConfig::new(2, features).expect("a power of two")
 }
 
-fn queue(side: &Side, features: u64) -> SplitQueue<Side> {
+fn queue(side: &Side, features: u64) -> Queue<Side> {
     for area in [Area::Driver, Area::Device] {
         side.set(area, 2, START);
     }
-    let config = QueueConfig::new(size(), features).start_at(START);
-    config.start(side.clone())
+    let config = config(features).start_at(Position::split(START));
+    config.start(side.clone()).expect("a position")
 }
 
 /// Whether the wish in this area, flags or event, asks for word of entry `START`.
@@ -42,7 +42,7 @@ fn is_wanted(side: &Side, area: Area, features: u64) -> bool {
 
 /// The driver side makes a chain available while the device side goes to sleep.
 fn sleep_while_offered(features: u64, missing: Missing) -> bool {
-    let driver = Side::new(size());
+    let driver = Side::new(config(features).layout());
     let mut queue = queue(&driver.without(missing), features);
     queue.disable_notification().expect("memory");
     let other = thread::spawn(move || queue.enable_notification() == Ok(true));
@@ -68,7 +68,7 @@ fn a_kick_is_lost_without_the_full_barrier() {
 
 /// The device side hands a chain back while the driver side goes to sleep.
 fn sleep_while_used(features: u64, missing: Missing) -> bool {
-    let driver = Side::new(size());
+    let driver = Side::new(config(features).layout());
     let mut queue = queue(&driver.without(missing), features);
     driver.set(Area::Driver, 2, START + 1);
     // No signals: the flag, or an event that is past.

@@ -10,7 +10,7 @@ use std::convert::Infallible;
 
 use transport::{Offset, PolledSlot};
 use virtio::features;
-use virtio::ring::{Area, Batch, QueueConfig, QueueSize, RingError, RingMemory, SplitQueue, Used};
+use virtio::ring::{Area, Batch, Position, Queue, QueueConfig, RingError, RingMemory, Used};
 
 use super::state::{Action, Kicks, Source, State};
 use crate::fault::Fault;
@@ -113,9 +113,9 @@ impl Kicks {
         } else {
             0
         };
-        let size = QueueSize::new(SIZE).expect("a power of two");
-        let config = QueueConfig::new(size, negotiated).start_at(state.next);
-        let served = serve(&mut config.start(memory));
+        let config = QueueConfig::new(SIZE, negotiated).expect("a power of two");
+        let config = config.start_at(Position::split(state.next));
+        let served = config.start(memory).and_then(|mut queue| serve(&mut queue));
         let Ended {
             stopped_at,
             effects,
@@ -140,7 +140,7 @@ impl Kicks {
 }
 
 /// Serves the queue until it sleeps; returns the index to go on from.
-fn serve<M: RingMemory>(queue: &mut SplitQueue<M>) -> Result<u16, RingError<M::Error>> {
+fn serve<M: RingMemory>(queue: &mut Queue<M>) -> Result<u16, RingError<M::Error>> {
     let mut batch = Batch::new();
     // Bounded by the buffers; one more for a run that is thrown away.
     for _ in 0..=SIZE {
@@ -154,7 +154,7 @@ fn serve<M: RingMemory>(queue: &mut SplitQueue<M>) -> Result<u16, RingError<M::E
         let used: Vec<Used> = batch.iter().map(|chain| chain.used(0)).collect();
         queue.push(&used)?;
     }
-    Ok(queue.avail_index())
+    Ok(queue.position().available)
 }
 
 /// The memory of the RC: the available index takes part in the model, chains are all alike.

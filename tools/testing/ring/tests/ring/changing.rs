@@ -3,7 +3,7 @@
 
 use virtio::{
     features::INDIRECT_DESC,
-    ring::{Area, Batch, QueueConfig, Segment},
+    ring::{Area, Batch, Segment},
 };
 
 use crate::{
@@ -47,7 +47,7 @@ fn the_first_copy_counts() {
     driver.publish();
 
     let memory = Traced::with(&driver, poison);
-    let mut queue = QueueConfig::new(driver.size, INDIRECT_DESC).start(&memory);
+    let mut queue = driver.config(INDIRECT_DESC).start(&memory).unwrap();
     let mut batch = Batch::new();
     assert_eq!(queue.pop(&mut batch), Ok(3));
     for chain in batch.iter() {
@@ -73,16 +73,17 @@ fn what_is_not_yet_read_may_change() {
             driver.describe(1, Desc::new(BUFFERS, 1, NEXT, 1));
         }
     });
-    let mut queue = QueueConfig::new(driver.size, 0).start(&memory);
+    let mut queue = driver.config(0).start(&memory).unwrap();
     let error = virtio::ring::RingError::ChainTooLong { head: 0, limit: 16 };
     assert_eq!(queue.pop(&mut Batch::new()), Err(error));
 }
 
 /// Returns whether no byte was read twice.
-fn reads_once(ops: &[Op]) -> bool {
+pub fn reads_once(ops: &[Op]) -> bool {
     let ranges = ops.iter().filter_map(|op| match *op {
         Op::Read(area, offset, len) => Some((area as u64, offset as u64, len)),
         Op::Load(area, offset) => Some((area as u64, offset as u64, 2)),
+        Op::LoadLong(area, offset) => Some((area as u64, offset as u64, 8)),
         Op::ReadBuffer(addr, len) => Some((3, addr, len)),
         _ => None,
     });

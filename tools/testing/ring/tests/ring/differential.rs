@@ -5,7 +5,7 @@
 use proptest::{collection::vec, prelude::*};
 use virtio::{
     features::{EVENT_IDX, INDIRECT_DESC},
-    ring::{Area, Batch, QueueConfig, Used},
+    ring::{Area, Batch, Position, Used},
 };
 use virtio_queue::{Queue, QueueT};
 use vm_memory::{Bytes, GuestMemoryMmap};
@@ -57,7 +57,7 @@ fn seen(batch: &Batch) -> Vec<Seen> {
 
 /// Returns all bytes of the used ring with its index.
 fn used_ring(driver: &DriverSide) -> Vec<u8> {
-    let mut bytes = vec![0; Area::Device.len(driver.size) - 4];
+    let mut bytes = vec![0; Area::Device.len(driver.layout()) - 4];
     driver
         .memory
         .read_slice(&mut bytes, driver.address(Area::Device, 2))
@@ -96,16 +96,16 @@ proptest! {
         }
         let [ours, theirs] = sides;
         let features = INDIRECT_DESC | if event_idx { EVENT_IDX } else { 0 };
-        let mut queue = QueueConfig::new(ours.size, features).start_at(start).start(Link(ours.clone()));
+        let mut queue = ours.config(features).start_at(Position::split(start)).start(Link(ours.clone())).unwrap();
         let mut peer = peer_at(&theirs, start, event_idx);
 
         let mut batch = Batch::new();
         prop_assert_eq!(queue.pop(&mut batch), Ok(chains.len()));
         let chains = seen(&batch);
         prop_assert_eq!(&chains, &pop_peer(&mut peer, &theirs.memory));
-        prop_assert_eq!(queue.avail_index(), peer.next_avail());
+        prop_assert_eq!(queue.position().available, peer.next_avail());
 
-        let used: Vec<_> = chains.iter().map(|(head, segments)| Used { head: *head, len: segments[0].1 }).collect();
+        let used: Vec<_> = chains.iter().map(|(head, segments)| Used::new(*head, segments[0].1)).collect();
         let signal = queue.push(&used).unwrap();
         for used in &used {
             peer.add_used(&theirs.memory, used.head, used.len).unwrap();

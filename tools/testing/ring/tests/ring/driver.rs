@@ -6,7 +6,7 @@
 
 use std::sync::atomic::Ordering;
 
-use virtio::ring::{Area, QueueSize};
+use virtio::ring::{Area, Layout, QueueConfig};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 
 /// The driver-side address of the first byte of memory.
@@ -57,7 +57,9 @@ impl Desc {
 #[derive(Clone)]
 pub struct DriverSide {
     pub memory: GuestMemoryMmap,
-    pub size: QueueSize,
+    pub size: u16,
+    /// What it negotiates in any case.
+    features: u64,
     available: u16,
     seen: u16,
 }
@@ -69,16 +71,36 @@ impl DriverSide {
 
     /// Both indexes start at `index`, as after a restore.
     pub fn starting_at(size: u16, index: u16) -> Self {
-        let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(BASE), MEMORY)]).unwrap();
         let driver = Self {
-            memory,
-            size: QueueSize::new(size).unwrap(),
             available: index,
             seen: index,
+            ..Self::blank(size, 0)
         };
         driver.store(Area::Driver, 2, index);
         driver.store(Area::Device, 2, index);
         driver
+    }
+
+    /// Memory of zeros, for a queue of this size with these features.
+    pub fn blank(size: u16, features: u64) -> Self {
+        let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(BASE), MEMORY)]).unwrap();
+        Self {
+            memory,
+            size,
+            features,
+            available: 0,
+            seen: 0,
+        }
+    }
+
+    /// Returns the configuration of the queue with these features.
+    pub fn config(&self, features: u64) -> QueueConfig {
+        QueueConfig::new(self.size, self.features | features).unwrap()
+    }
+
+    /// Returns how the areas are laid out.
+    pub fn layout(&self) -> Layout {
+        self.config(0).layout()
     }
 
     /// Returns the driver-side address of a byte of an area.
@@ -139,7 +161,7 @@ impl DriverSide {
 
     /// Writes the next entry of the available ring, without the index.
     pub fn enter(&mut self, head: u16) {
-        let slot = usize::from(self.available & (self.size.get() - 1));
+        let slot = usize::from(self.available & (self.size - 1));
         self.store(Area::Driver, 4 + 2 * slot, head);
         self.available = self.available.wrapping_add(1);
     }
@@ -153,7 +175,7 @@ impl DriverSide {
     pub fn take_used(&mut self) -> Vec<(u32, u32)> {
         let mut used = Vec::new();
         while self.seen != self.load(Area::Device, 2) {
-            let slot = usize::from(self.seen & (self.size.get() - 1));
+            let slot = usize::from(self.seen & (self.size - 1));
             let mut entry = [0; 8];
             let at = self.address(Area::Device, 4 + 8 * slot);
             self.memory.read_slice(&mut entry, at).unwrap();
@@ -172,7 +194,7 @@ impl DriverSide {
     }
 
     pub fn set_used_event(&self, event: u16) {
-        self.store(Area::Driver, 4 + 2 * usize::from(self.size.get()), event);
+        self.store(Area::Driver, 4 + 2 * usize::from(self.size), event);
     }
 
     pub fn device_flags(&self) -> u16 {
@@ -180,7 +202,7 @@ impl DriverSide {
     }
 
     pub fn avail_event(&self) -> u16 {
-        self.load(Area::Device, 4 + 8 * usize::from(self.size.get()))
+        self.load(Area::Device, 4 + 8 * usize::from(self.size))
     }
 }
 

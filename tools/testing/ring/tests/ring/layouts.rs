@@ -4,7 +4,7 @@
 use proptest::{collection::vec, prelude::*, sample::Index};
 use virtio::{
     features::INDIRECT_DESC,
-    ring::{Batch, QueueConfig, Segment},
+    ring::{Batch, Position, Segment},
 };
 
 use crate::{
@@ -111,8 +111,8 @@ proptest! {
         rounds in 1..4_usize,
     ) {
         let mut driver = DriverSide::starting_at(SIZE, start);
-        let config = QueueConfig::new(driver.size, INDIRECT_DESC).start_at(start);
-        let mut queue = config.start(Link(driver.clone()));
+        let config = driver.config(INDIRECT_DESC).start_at(Position::split(start));
+        let mut queue = config.start(Link(driver.clone())).unwrap();
         let mut batch = Batch::new();
         // The same chains again find a stride that was learnt from them.
         for _ in 0..rounds {

@@ -21,7 +21,7 @@ pub struct Link(pub DriverSide);
 impl Link {
     fn locate(&self, area: Area, offset: usize, len: usize) -> Result<GuestAddress, Fault> {
         let at = self.0.address(area, offset);
-        if offset + len > area.len(self.0.size) {
+        if offset + len > area.len(self.0.layout()) {
             return Err(Fault(at.0));
         }
         Ok(at)
@@ -80,6 +80,7 @@ pub enum Op {
     Read(Area, usize, usize),
     Write(Area, usize, usize),
     Load(Area, usize),
+    LoadLong(Area, usize),
     Store(Area, usize, u16),
     ReadBuffer(u64, usize),
     WriteBuffer(u64, usize),
@@ -93,7 +94,16 @@ impl Op {
     pub fn reads(self) -> usize {
         match self {
             Self::Read(_, _, len) | Self::ReadBuffer(_, len) => len.div_ceil(8),
-            Self::Load(..) => 1,
+            Self::Load(..) | Self::LoadLong(..) => 1,
+            _ => 0,
+        }
+    }
+
+    /// Returns how many writes of at most eight bytes cross the link.
+    pub fn writes(self) -> usize {
+        match self {
+            Self::Write(_, _, len) | Self::WriteBuffer(_, len) => len.div_ceil(8),
+            Self::Store(..) => 1,
             _ => 0,
         }
     }
@@ -160,6 +170,13 @@ impl RingMemory for Traced<'_> {
     fn store_u16(&self, area: Area, offset: usize, value: u16) -> Result<(), Fault> {
         let result = self.link.store_u16(area, offset, value);
         self.noted(Op::Store(area, offset, value), result)
+    }
+
+    fn load_u64(&self, area: Area, offset: usize) -> Result<u64, Fault> {
+        let mut bytes = [0; 8];
+        let result = self.link.read(area, offset, &mut bytes);
+        self.noted(Op::LoadLong(area, offset), result)?;
+        Ok(u64::from_le_bytes(bytes))
     }
 
     fn read_buffer(&self, addr: u64, to: &mut [u8]) -> Result<(), Fault> {

@@ -3,7 +3,7 @@
 
 use virtio::{
     features::EVENT_IDX,
-    ring::{Area, Batch, QueueConfig, SplitQueue, Used},
+    ring::{Area, Batch, Position, Queue, Used},
 };
 
 use crate::{
@@ -16,7 +16,7 @@ const SIZE: u16 = 16;
 /// Makes `count` chains available and pops them.
 fn pop<M: virtio::ring::RingMemory>(
     driver: &mut DriverSide,
-    queue: &mut SplitQueue<M>,
+    queue: &mut Queue<M>,
     count: u16,
 ) -> Vec<Used> {
     for head in 0..count {
@@ -32,7 +32,7 @@ fn pop<M: virtio::ring::RingMemory>(
 fn flags_tell_whether_to_signal() {
     // 2.7.7.2: without EVENT_IDX the device ignores used_event, and signals unless flags is 1.
     let mut driver = DriverSide::new(SIZE);
-    let mut queue = QueueConfig::new(driver.size, 0).start(Link(driver.clone()));
+    let mut queue = driver.config(0).start(Link(driver.clone())).unwrap();
     for (flags, signal) in [(0, true), (1, false), (0xfffe, true), (0xffff, false)] {
         driver.set_flags(flags);
         driver.set_used_event(0x1234);
@@ -49,8 +49,8 @@ fn used_event_tells_whether_to_signal() {
         for count in [1, 2, 3, SIZE] {
             for event in start.wrapping_sub(20)..=start.wrapping_sub(20).saturating_add(40) {
                 let mut driver = DriverSide::starting_at(SIZE, start);
-                let config = QueueConfig::new(driver.size, EVENT_IDX).start_at(start);
-                let mut queue = config.start(Link(driver.clone()));
+                let config = driver.config(EVENT_IDX).start_at(Position::split(start));
+                let mut queue = config.start(Link(driver.clone())).unwrap();
                 driver.set_flags(event & 1);
                 driver.set_used_event(event);
                 let used = pop(&mut driver, &mut queue, count);
@@ -66,7 +66,7 @@ fn used_event_tells_whether_to_signal() {
 fn flags_ask_for_kicks() {
     // 2.7.10: without EVENT_IDX, flags 1 advises the driver side not to kick.
     let mut driver = DriverSide::new(SIZE);
-    let mut queue = QueueConfig::new(driver.size, 0).start(Link(driver.clone()));
+    let mut queue = driver.config(0).start(Link(driver.clone())).unwrap();
     assert_eq!(queue.disable_notification(), Ok(()));
     assert_eq!(driver.device_flags(), 1);
     assert_eq!(queue.enable_notification(), Ok(false));
@@ -81,7 +81,10 @@ fn avail_event_asks_for_kicks() {
     // 2.7.10.2: with EVENT_IDX the device sets flags to 0, and avail_event to the index of the
     // entry for which it wants a kick.
     let mut driver = DriverSide::new(SIZE);
-    let mut queue = QueueConfig::new(driver.size, EVENT_IDX).start(Link(driver.clone()));
+    let mut queue = driver
+        .config(EVENT_IDX)
+        .start(Link(driver.clone()))
+        .unwrap();
     let used = pop(&mut driver, &mut queue, 3);
     assert_eq!(queue.disable_notification(), Ok(()));
     assert_eq!((driver.device_flags(), driver.avail_event()), (0, 0));
@@ -113,7 +116,7 @@ fn a_chain_that_comes_while_asking_is_seen() {
                 ready.publish();
             }
         });
-        let mut queue = QueueConfig::new(driver.size, features).start(&memory);
+        let mut queue = driver.config(features).start(&memory).unwrap();
         assert_eq!(queue.enable_notification(), Ok(true));
         let expected = [
             asked,
@@ -130,8 +133,8 @@ fn the_order_of_publication_is_fixed() {
     for (features, word) in [(0, 0), (EVENT_IDX, 4 + 2 * usize::from(SIZE))] {
         let mut driver = DriverSide::starting_at(SIZE, 14);
         let memory = Traced::new(&driver);
-        let config = QueueConfig::new(driver.size, features).start_at(14);
-        let mut queue = config.start(&memory);
+        let config = driver.config(features).start_at(Position::split(14));
+        let mut queue = config.start(&memory).unwrap();
         let used = pop(&mut driver, &mut queue, 5);
         let expected = [
             Op::Load(Area::Driver, 2),

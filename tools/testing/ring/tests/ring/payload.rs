@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Copies from and to the bytes of a chain.
 
-use virtio::ring::{Batch, QueueConfig};
+use virtio::ring::Batch;
 use vm_memory::{Bytes, GuestAddress};
 
 use crate::{
@@ -30,7 +30,7 @@ fn with_chain(test: impl FnOnce(&DriverSide, virtio::ring::Chain<'_>, &Link)) {
         .write_slice(b"defgh", GuestAddress(at(1)))
         .unwrap();
     driver.offer(0);
-    let mut queue = QueueConfig::new(driver.size, 0).start(Link(driver.clone()));
+    let mut queue = driver.config(0).start(Link(driver.clone())).unwrap();
     let mut batch = Batch::new();
     assert_eq!(queue.pop(&mut batch), Ok(1));
     test(&driver, batch.get(0).unwrap(), queue.memory());
@@ -82,7 +82,7 @@ fn a_buffer_that_is_no_memory_fails_the_copy_alone() {
     let mut driver = DriverSide::new(8);
     driver.describe(0, Desc::new(BASE - 1, 1, WRITE, 0));
     driver.offer(0);
-    let mut queue = QueueConfig::new(driver.size, 0).start(Link(driver.clone()));
+    let mut queue = driver.config(0).start(Link(driver.clone())).unwrap();
     let mut batch = Batch::new();
     assert_eq!(queue.pop(&mut batch), Ok(1));
     let chain = batch.get(0).unwrap();

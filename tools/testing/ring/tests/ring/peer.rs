@@ -12,7 +12,7 @@ pub fn queue(driver: &DriverSide) -> Queue {
         let addr = driver.address(area, 0).0;
         (Some(addr as u32), Some((addr >> 32) as u32))
     };
-    let mut queue = Queue::new(driver.size.get()).unwrap();
+    let mut queue = Queue::new(driver.size).unwrap();
     let (low, high) = halves(Area::Descriptor);
     queue.set_desc_table_address(low, high);
     let (low, high) = halves(Area::Driver);

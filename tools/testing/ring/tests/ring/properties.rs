@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use proptest::{collection::vec, prelude::*};
 use virtio::{
     features::{EVENT_IDX, INDIRECT_DESC},
-    ring::{Batch, QueueConfig, Used},
+    ring::{Batch, Position, Used},
 };
 use vm_memory::{Bytes, GuestAddress};
 
@@ -67,8 +67,8 @@ proptest! {
         seed in any::<u8>(),
     ) {
         let mut driver = DriverSide::starting_at(64, start);
-        let config = QueueConfig::new(driver.size, INDIRECT_DESC).start_at(start);
-        let mut queue = config.start(Link(driver.clone()));
+        let config = driver.config(INDIRECT_DESC).start_at(Position::split(start));
+        let mut queue = config.start(Link(driver.clone())).unwrap();
         let mut expected = Vec::new();
         for (head, shape) in (0..).step_by(8).zip(&shapes) {
             let buffers = lay_out(&driver, head, shape);
@@ -112,7 +112,7 @@ proptest! {
     ) {
         let mut driver = DriverSide::starting_at(32, start);
         let features = if event_idx { EVENT_IDX } else { 0 };
-        let mut queue = QueueConfig::new(driver.size, features).start_at(start).start(Link(driver.clone()));
+        let mut queue = driver.config(features).start_at(Position::split(start)).start(Link(driver.clone())).unwrap();
         let mut batch = Batch::new();
         let mut free: VecDeque<u16> = (0..32).collect();
         let mut offered = VecDeque::new();
@@ -134,7 +134,7 @@ proptest! {
             if from_end {
                 in_flight.reverse();
             }
-            let used: Vec<_> = in_flight.drain(..pushes.min(in_flight.len())).map(|head| Used { head, len: 7 }).collect();
+            let used: Vec<_> = in_flight.drain(..pushes.min(in_flight.len())).map(|head| Used::new(head, 7)).collect();
             queue.push(&used).unwrap();
             let seen: Vec<_> = driver.take_used();
             let expected: Vec<_> = used.iter().map(|used| (u32::from(used.head), used.len)).collect();
@@ -159,7 +159,7 @@ proptest! {
         }
         heads.into_iter().for_each(|head| driver.enter(head));
         driver.store(virtio::ring::Area::Driver, 2, index);
-        let mut queue = QueueConfig::new(driver.size, INDIRECT_DESC).start(Link(driver.clone()));
+        let mut queue = driver.config(INDIRECT_DESC).start(Link(driver.clone())).unwrap();
         let mut batch = Batch::new();
         let popped = queue.pop(&mut batch);
         prop_assert_eq!(popped.is_err(), queue.is_broken());

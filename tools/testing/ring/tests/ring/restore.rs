@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use virtio::{
     features,
-    ring::{Area, Batch, QueueConfig, RingError, Used},
+    ring::{Area, Batch, Position, RingError, Used},
 };
 
 use crate::{
@@ -19,8 +19,11 @@ fn heads(batch: &Batch) -> Vec<u16> {
 #[test]
 fn a_saved_queue_resumes_where_it_stopped() {
     let mut driver = DriverSide::starting_at(8, 65533);
-    let config = QueueConfig::new(driver.size, 0);
-    let mut queue = config.start_at(65533).start(Link(driver.clone()));
+    let config = driver.config(0);
+    let mut queue = config
+        .start_at(Position::split(65533))
+        .start(Link(driver.clone()))
+        .unwrap();
     let mut batch = Batch::new();
     for head in 0..6 {
         driver.describe(head, Desc::new(BUFFERS, 1, 0, 0));
@@ -32,11 +35,11 @@ fn a_saved_queue_resumes_where_it_stopped() {
 
     // Two chains were not worked on.
     assert_eq!(queue.in_flight(), 2);
-    assert_eq!(queue.unpop(2), Ok(()));
-    let saved = queue.avail_index();
-    assert_eq!((saved, queue.in_flight()), (1, 0));
+    queue.rewind();
+    let saved = queue.position();
+    assert_eq!((saved, queue.in_flight()), (Position::split(1), 0));
 
-    let mut queue = config.start_at(saved).start(queue.stop());
+    let mut queue = config.start_at(saved).start(queue.stop()).unwrap();
     assert_eq!(queue.pop(&mut batch), Ok(2));
     assert_eq!(heads(&batch), [4, 5]);
     let used: Vec<_> = batch.iter().map(|chain| chain.used(9)).collect();
@@ -48,18 +51,19 @@ fn a_saved_queue_resumes_where_it_stopped() {
 #[test]
 fn a_queue_goes_on_at_another_index() {
     let mut driver = DriverSide::starting_at(8, 65533);
-    let config = QueueConfig::new(driver.size, 0).start_at(65533);
-    let mut queue = config.start(Link(driver.clone()));
+    let config = driver.config(0).start_at(Position::split(65533));
+    let mut queue = config.start(Link(driver.clone())).unwrap();
     let mut batch = Batch::new();
     for head in 0..6 {
         driver.describe(head, Desc::new(BUFFERS, 1, 0, 0));
         driver.offer(head);
     }
     assert_eq!(queue.pop(&mut batch), Ok(6));
-    assert_eq!(queue.unpop(6), Ok(()));
+    queue.rewind();
 
-    let mut queue = queue.go_on_at(65535);
-    assert_eq!((queue.avail_index(), queue.in_flight()), (65535, 0));
+    let position = Position::split(65535);
+    assert_eq!(queue.go_on_at(position), Ok(()));
+    assert_eq!((queue.position(), queue.in_flight()), (position, 0));
     assert_eq!(queue.pop(&mut batch), Ok(4));
     assert_eq!(heads(&batch), [2, 3, 4, 5]);
 }
@@ -67,28 +71,44 @@ fn a_queue_goes_on_at_another_index() {
 #[test]
 fn chains_given_back_are_popped_again() {
     let mut driver = DriverSide::new(4);
-    let mut queue = QueueConfig::new(driver.size, 0).start(Link(driver.clone()));
+    let mut queue = driver.config(0).start(Link(driver.clone())).unwrap();
     let mut batch = Batch::new();
     for head in [2, 3, 1] {
         driver.describe(head, Desc::new(BUFFERS, 1, 0, 0));
         driver.offer(head);
     }
     assert_eq!(queue.pop(&mut batch), Ok(3));
-    let (count, in_flight) = (4, 3);
-    assert_eq!(
-        queue.unpop(4),
-        Err(RingError::UsedTooMany { count, in_flight })
-    );
-    assert_eq!(queue.unpop(2), Ok(()));
+    assert_eq!(queue.push(&[batch.get(0).unwrap().used(0)]), Ok(true));
+    queue.rewind();
     assert_eq!(queue.pop(&mut batch), Ok(2));
     assert_eq!(heads(&batch), [3, 1]);
+    queue.rewind();
+    queue.rewind();
+    assert_eq!((queue.in_flight(), queue.pop(&mut batch)), (0, Ok(2)));
+}
+
+#[test]
+fn a_split_queue_has_no_second_index() {
+    let driver = DriverSide::new(4);
+    let (available, used, size) = (1, 1, 4);
+    let position = Position { available, used };
+    let error = RingError::Position {
+        available,
+        used,
+        size,
+    };
+    let config = driver.config(0).start_at(position);
+    assert_eq!(config.start(Link(driver.clone())).err(), Some(error));
+    let mut queue = driver.config(0).start(Link(driver)).unwrap();
+    assert_eq!(queue.go_on_at(position), Err(error));
+    assert_eq!(queue.position(), Position::split(0));
 }
 
 /// A driver side with single chains, the first `used` of `available` of which were used in order.
 fn left_behind(size: u16, start: u16, available: u16, used: u16) -> DriverSide {
     let mut driver = DriverSide::starting_at(size, start);
-    let config = QueueConfig::new(driver.size, 0).start_at(start);
-    let mut queue = config.start(Link(driver.clone()));
+    let config = driver.config(0).start_at(Position::split(start));
+    let mut queue = config.start(Link(driver.clone())).unwrap();
     let mut batch = Batch::new();
     for head in 0..size {
         driver.describe(head, Desc::new(BUFFERS, 1, 0, 0));
@@ -107,7 +127,7 @@ fn left_behind(size: u16, start: u16, available: u16, used: u16) -> DriverSide {
 }
 
 fn take_over(driver: &DriverSide) -> Result<Vec<u16>, RingError<Fault>> {
-    let config = QueueConfig::new(driver.size, 0);
+    let config = driver.config(0);
     let mut queue = config.take_over(Link(driver.clone()))?;
     let mut batch = Batch::new();
     let mut found = Vec::new();
@@ -136,7 +156,7 @@ proptest! {
 fn a_signal_that_got_lost_is_made_up_for() {
     for features in [0, features::EVENT_IDX] {
         let driver = left_behind(4, 0, 3, 2);
-        let config = QueueConfig::new(driver.size, features);
+        let config = driver.config(features);
         // Asks to be told of the second used entry (EVENT_IDX), or of none.
         driver.set_used_event(1);
         driver.set_flags(1);
@@ -155,14 +175,14 @@ fn a_signal_that_got_lost_is_made_up_for() {
 #[test]
 fn a_queue_used_out_of_order_is_not_taken_over() {
     let mut driver = DriverSide::new(4);
-    let mut queue = QueueConfig::new(driver.size, 0).start(Link(driver.clone()));
+    let mut queue = driver.config(0).start(Link(driver.clone())).unwrap();
     let mut batch = Batch::new();
     for head in 0..3 {
         driver.describe(head, Desc::new(BUFFERS, 1, 0, 0));
         driver.offer(head);
     }
     assert_eq!(queue.pop(&mut batch), Ok(3));
-    queue.push(&[Used { head: 1, len: 0 }]).unwrap();
+    queue.push(&[Used::new(1, 0)]).unwrap();
     let error = take_over(&driver).err();
     assert!(
         matches!(error, Some(RingError::UsedOutOfOrder { index: 0 })),
@@ -173,12 +193,12 @@ fn a_queue_used_out_of_order_is_not_taken_over() {
 #[test]
 fn an_entry_is_read_before_the_index_that_tells_whether_it_was_written_over() {
     let mut driver = DriverSide::new(4);
-    let mut queue = QueueConfig::new(driver.size, 0).start(Link(driver.clone()));
+    let mut queue = driver.config(0).start(Link(driver.clone())).unwrap();
     (0..2).for_each(|head| driver.offer(head));
     assert_eq!(queue.pop(&mut Batch::new()), Ok(2));
-    queue.push(&[Used { head: 1, len: 0 }]).unwrap();
+    queue.push(&[Used::new(1, 0)]).unwrap();
     let memory = Traced::new(&driver);
-    let config = QueueConfig::new(driver.size, 0);
+    let config = driver.config(0);
     assert!(config.take_over(&memory).is_err());
     let ops = memory.take();
     let expected = [

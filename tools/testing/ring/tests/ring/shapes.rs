@@ -3,7 +3,7 @@
 
 use virtio::{
     features::INDIRECT_DESC,
-    ring::{Area, Batch, QueueConfig, Segment, BATCH_CHAINS, BATCH_SEGMENTS, MAX_CHAIN_SEGMENTS},
+    ring::{Area, Batch, Segment, BATCH_CHAINS, BATCH_SEGMENTS, MAX_CHAIN_SEGMENTS},
 };
 
 use crate::{
@@ -21,7 +21,10 @@ fn buffer(number: u64, len: u32, writable: bool) -> Buffer {
 
 /// Pops one chain and compares it with the buffers, those of zero bytes left out.
 fn expect(driver: &DriverSide, head: u16, buffers: &[Buffer]) {
-    let mut queue = QueueConfig::new(driver.size, INDIRECT_DESC).start(Link(driver.clone()));
+    let mut queue = driver
+        .config(INDIRECT_DESC)
+        .start(Link(driver.clone()))
+        .unwrap();
     let mut batch = Batch::new();
     assert_eq!(queue.pop(&mut batch), Ok(1));
     let chain = batch.get(0).unwrap();
@@ -148,7 +151,7 @@ fn a_batch_ends_where_its_chains_do() {
         driver.describe(head, Desc::new(BUFFERS, 1, 0, 0));
         driver.offer(head);
     }
-    let mut queue = QueueConfig::new(driver.size, 0).start(Link(driver.clone()));
+    let mut queue = driver.config(0).start(Link(driver.clone())).unwrap();
     let mut batch = Batch::default();
     assert_eq!(queue.pop(&mut batch), Ok(BATCH_CHAINS));
     assert_eq!(queue.pop(&mut batch), Ok(3));
@@ -168,7 +171,10 @@ fn a_batch_ends_where_the_longest_chain_has_no_room() {
         driver.describe_table(head, TABLE, &chain);
         driver.offer(head);
     }
-    let mut queue = QueueConfig::new(driver.size, INDIRECT_DESC).start(Link(driver.clone()));
+    let mut queue = driver
+        .config(INDIRECT_DESC)
+        .start(Link(driver.clone()))
+        .unwrap();
     let mut batch = Batch::new();
     for _ in 0..2 {
         assert_eq!(queue.pop(&mut batch), Ok(2));
@@ -183,7 +189,7 @@ fn a_batch_ends_where_the_longest_chain_has_no_room() {
 fn table_reads(rounds: &[&[(u16, u16)]]) -> Vec<usize> {
     let mut driver = DriverSide::new(64);
     let memory = Traced::new(&driver);
-    let mut queue = QueueConfig::new(driver.size, 0).start(&memory);
+    let mut queue = driver.config(0).start(&memory).unwrap();
     let mut batch = Batch::new();
     for chains in rounds {
         memory.take();

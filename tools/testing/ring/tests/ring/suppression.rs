@@ -5,7 +5,7 @@
 use proptest::{collection::vec, prelude::*};
 use virtio::{
     features::EVENT_IDX,
-    ring::{Batch, QueueConfig, SplitQueue, Used},
+    ring::{Batch, Position, Queue, Used},
 };
 
 use crate::{
@@ -22,10 +22,10 @@ fn size() -> impl Strategy<Value = u16> {
     (0..7_u32).prop_map(|log| 1 << log)
 }
 
-fn queue(driver: &DriverSide, start: u16, event_idx: bool) -> SplitQueue<Link> {
+fn queue(driver: &DriverSide, start: u16, event_idx: bool) -> Queue<Link> {
     let features = if event_idx { EVENT_IDX } else { 0 };
-    let config = QueueConfig::new(driver.size, features).start_at(start);
-    config.start(Link(driver.clone()))
+    let config = driver.config(features).start_at(Position::split(start));
+    config.start(Link(driver.clone())).unwrap()
 }
 
 /// The indexes of the entries from `old` up to `new`, that one left out.
@@ -60,7 +60,7 @@ impl Offering {
     fn offer(&mut self, count: u16) -> bool {
         let old = self.index;
         for index in placed(old, old.wrapping_add(count)) {
-            self.driver.enter(index & (self.driver.size.get() - 1));
+            self.driver.enter(index & (self.driver.size - 1));
         }
         self.driver.publish();
         self.index = old.wrapping_add(count);
@@ -122,7 +122,7 @@ proptest! {
         let (mut is_asleep, mut is_kicked, mut sleeps) = (false, false, 0);
         for step in steps {
             if let Some(offers) = step {
-                let outstanding = offering.index.wrapping_sub(queue.avail_index());
+                let outstanding = offering.index.wrapping_sub(queue.position().available);
                 let outstanding = outstanding + queue.in_flight();
                 is_kicked |= offering.offer(offers.min(size - outstanding));
             } else if !is_asleep || is_kicked {
@@ -137,7 +137,7 @@ proptest! {
                 let used: Vec<_> = batch.iter().map(|chain| chain.used(1)).collect();
                 queue.push(&used).unwrap();
             }
-            let has_more = offering.index != queue.avail_index();
+            let has_more = offering.index != queue.position().available;
             prop_assert!(!(is_asleep && has_more) || is_kicked);
         }
         // With EVENT_IDX one kick answers each wish, and the memory of zeros is one.

@@ -3,7 +3,7 @@
 
 use virtio::{
     features::INDIRECT_DESC,
-    ring::{Area, Batch, QueueConfig, RingError, MAX_CHAIN_SEGMENTS},
+    ring::{Area, Batch, RingError, MAX_CHAIN_SEGMENTS},
 };
 
 use crate::{
@@ -15,11 +15,11 @@ const TABLE: u64 = BUFFERS + 0x1_0000;
 
 /// Pops what the driver side offers, after a good chain, and expects the error.
 fn expect(driver: &DriverSide, features: u64, error: RingError<Fault>) {
-    let mut queue = QueueConfig::new(driver.size, features).start(Link(driver.clone()));
+    let mut queue = driver.config(features).start(Link(driver.clone())).unwrap();
     let mut batch = Batch::new();
     assert_eq!(queue.pop(&mut batch), Err(error), "{error}");
     assert!(batch.is_empty() && queue.is_broken());
-    assert_eq!((queue.avail_index(), queue.in_flight()), (0, 0));
+    assert_eq!((queue.position().available, queue.in_flight()), (0, 0));
 
     let index = driver.load(Area::Device, 2);
     assert_eq!(queue.pop(&mut batch), Err(RingError::Broken));
@@ -76,7 +76,7 @@ fn available_index_too_far() {
 #[test]
 fn available_index_counts_chains_in_flight() {
     let mut driver = DriverSide::new(2);
-    let mut queue = QueueConfig::new(driver.size, 0).start(Link(driver.clone()));
+    let mut queue = driver.config(0).start(Link(driver.clone())).unwrap();
     let mut batch = Batch::new();
     for head in [0, 1] {
         driver.describe(head, plain(0, 0));
@@ -98,7 +98,7 @@ fn available_index_counts_chains_in_flight() {
 #[test]
 fn available_index_back() {
     let mut driver = DriverSide::new(16);
-    let mut queue = QueueConfig::new(driver.size, 0).start(Link(driver.clone()));
+    let mut queue = driver.config(0).start(Link(driver.clone())).unwrap();
     for head in [0, 1] {
         driver.describe(head, plain(0, 0));
         driver.offer(head);

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The device side of a split virtqueue (section 2.7).
+
+mod available;
+mod descriptor;
+mod notification;
+mod queue;
+mod size;
+mod takeover;
+mod used;
+mod walk;
+
+pub use self::{
+    queue::SplitQueue,
+    size::SplitSize, //
+};
