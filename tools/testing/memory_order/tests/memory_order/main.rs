@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod doorbells;
 mod ends;
+mod packed;
 mod publication;
 mod sessions;
 mod suppression;
