@@ -57,6 +57,13 @@ use virtio::{
     },
 };
 
+/// The group of the queues that carry frames.
+const DATA_GROUP: u16 = 0;
+
+/// The group of the control queue: a hypervisor serves it itself, in memory that its guest does not have. Without
+/// `MQ` a device of several pairs has it at the index of a receive queue, and in that one's group.
+const CONTROL_GROUP: u16 = 1;
+
 /// The device side of one network device.
 ///
 /// The fields are dropped in this order: the control queue uses the pairs, and these the interface.
@@ -212,13 +219,13 @@ impl Workers {
             let receive = VqSpec {
                 name: c"receive",
                 max_size: QUEUE_SIZE,
-                group: 0,
+                group: DATA_GROUP,
                 kicked: self.receive_kicked(2 * index, pair)?,
             };
             let transmit = VqSpec {
                 name: c"transmit",
                 max_size: QUEUE_SIZE,
-                group: 0,
+                group: DATA_GROUP,
                 kicked: pair.transmit.kicked()?,
             };
             specs.push(receive, GFP_KERNEL)?;
@@ -227,7 +234,7 @@ impl Workers {
         let control = VqSpec {
             name: c"control",
             max_size: CONTROL_QUEUE_SIZE,
-            group: 0,
+            group: CONTROL_GROUP,
             kicked: self.control.kicked()?,
         };
         specs.push(control, GFP_KERNEL)?;

@@ -32,6 +32,7 @@ fn a_root_complex_may_have_more_patience() {
         let rc = rig.rc.as_mut().expect("connected");
         rc.watch(&rig.link.rc(), patience, rig.now_ms)
     };
+    assert_eq!(health_after(0), Health::Alive);
     assert_eq!(health_after(patience - 1), Health::Alive);
     assert_eq!(health_after(1), Health::Silent);
 }

@@ -140,7 +140,8 @@ impl Activity for Commands {
     fn wait_for_end(link: &mut Link, _: &Served) -> Result<()> {
         rounds(link, 3)?;
         link.rc.sh(&format!("rm {MORE_ROUNDS}"))?;
-        link.rc.wait_until(WAIT_BOUND, &format!("[ ! -e {ROUNDS} ]"))
+        link.rc
+            .wait_until(WAIT_BOUND, &format!("[ ! -e {ROUNDS} ]"))
     }
 
     fn works(link: &mut Link, served: &Served) -> Result<()> {

@@ -22,6 +22,7 @@ pub fn loop_suite() -> impl AnySuite {
     cases.push(groups::case());
     cases.extend(suspension::cases());
     cases.push(suspension::case_of_much_memory());
+    cases.push(groups::case_of_a_network());
     Suite {
         name: "vhost_vdpa_loop",
         about: "processes drive devices of vhost_loop",
@@ -55,6 +56,7 @@ pub fn link_suite() -> impl AnySuite {
 pub fn plain_suite() -> impl AnySuite {
     let mut cases = cases_of_a_link();
     cases.extend(translation::cases());
+    cases.push(groups::case_of_a_network());
     Suite::<LinkWithoutIommu> {
         name: "vhost_vdpa_plain",
         about: "processes of a root complex without an IOMMU drive devices of an endpoint",
