@@ -21,6 +21,14 @@ pub fn load_driver(guest: &mut Guest) -> Result<()> {
         .map(drop)
 }
 
+/// Gives shared memory of processes, of which libblkio makes its buffers, in huge pages: 64 MiB are otherwise more
+/// mappings than an endpoint holds, and more pieces than the window of the emulator.
+pub fn use_huge_pages(guest: &mut Guest) -> Result<()> {
+    guest
+        .sh("echo always >/sys/kernel/mm/transparent_hugepage/shmem_enabled")
+        .map(drop)
+}
+
 /// Takes a device from virtio_vdpa, and gives it to vhost_vdpa.
 pub fn take_over(guest: &mut Guest, name: &str) -> Result<()> {
     guest

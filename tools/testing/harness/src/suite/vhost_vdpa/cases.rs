@@ -33,16 +33,12 @@ pub fn cases<B: Offers>() -> Vec<Case<B>> {
             about: "what a killed process had in flight is over, and the next one has the disk",
             run: process_is_killed_under_load,
         },
+        Case {
+            name: "process_keeps_data",
+            about: "nbdkit serves the disk, and fio verifies what it keeps",
+            run: process_keeps_data,
+        },
     ]
-}
-
-/// For a root complex whose memory is one piece for the endpoint: nbdkit maps 64 MiB page by page.
-pub fn case_of_much_memory<B: Offers>() -> Case<B> {
-    Case {
-        name: "process_keeps_data",
-        about: "nbdkit serves the disk, and fio verifies what it keeps",
-        run: process_keeps_data,
-    }
 }
 
 /// Offers the disk, does something with the device node of it, and takes it away.

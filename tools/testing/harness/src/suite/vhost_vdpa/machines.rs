@@ -125,6 +125,7 @@ impl<T: Translator> Bench for LinkOf<T> {
         let mut link = Link::boot(layout, T::RC, Bars::Mapped)?;
         modules::load_epf_vdpa(&mut link.rc)?;
         vhost_vdpa::load_driver(&mut link.rc)?;
+        vhost_vdpa::use_huge_pages(&mut link.rc)?;
         Ok(Self {
             link,
             translator: PhantomData,

@@ -12,16 +12,11 @@ mod suspension;
 mod translation;
 
 use crate::runner::{AnySuite, Case, Suite};
-use machines::{LinkOf, LinkWithIommu, LinkWithoutIommu, OneKernel, Translator};
+use machines::{LinkOf, LinkWithIommu, LinkWithoutIommu, Offers, OneKernel, Translator};
 
 /// The suite of one machine.
 pub fn loop_suite() -> impl AnySuite {
-    let mut cases = cases::cases::<OneKernel>();
-    cases.push(cases::case_of_much_memory());
-    cases.push(misuse::case());
-    cases.push(groups::case());
-    cases.extend(suspension::cases());
-    cases.push(suspension::case_of_much_memory());
+    let mut cases = cases_of_a_disk::<OneKernel>();
     cases.push(groups::case_of_a_network());
     Suite {
         name: "vhost_vdpa_loop",
@@ -30,12 +25,18 @@ pub fn loop_suite() -> impl AnySuite {
     }
 }
 
-/// What is to work whoever translates.
-fn cases_of_a_link<T: Translator + 'static>() -> Vec<Case<LinkOf<T>>> {
+/// What is to work wherever the backend is.
+fn cases_of_a_disk<B: Offers>() -> Vec<Case<B>> {
     let mut cases = cases::cases();
     cases.push(misuse::case());
     cases.push(groups::case());
     cases.extend(suspension::cases());
+    cases
+}
+
+/// What is to work whoever translates.
+fn cases_of_a_link<T: Translator + 'static>() -> Vec<Case<LinkOf<T>>> {
+    let mut cases = cases_of_a_disk();
     cases.push(suspension::case_of_the_link());
     cases
 }

@@ -31,6 +31,12 @@ pub fn cases<B: Offers>() -> Vec<Case<B>> {
             run: disk_is_suspended_under_load,
         },
         Case {
+            name: "suspended_disk_keeps_data",
+            about:
+                "fio verifies through nbdkit what it writes to a disk that is suspended 200 times",
+            run: suspended_disk_keeps_data,
+        },
+        Case {
             name: "suspensions_in_the_wrong_order",
             about: "SUSPEND and RESUME where they do not belong are refused and change nothing",
             run: suspensions_in_the_wrong_order,
@@ -47,15 +53,6 @@ pub fn cases<B: Offers>() -> Vec<Case<B>> {
             run: suspended_disk_is_deleted,
         },
     ]
-}
-
-/// For a root complex whose memory is one piece for the endpoint, as it needs nbdkit.
-pub fn case_of_much_memory<B: Offers>() -> Case<B> {
-    Case {
-        name: "suspended_disk_keeps_data",
-        about: "fio verifies through nbdkit what it writes to a disk that is suspended 200 times",
-        run: suspended_disk_keeps_data,
-    }
 }
 
 /// For a disk behind a link.
