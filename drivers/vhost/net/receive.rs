@@ -151,7 +151,7 @@ impl ReceiveQueue {
         }
         let end = Header::LEN + packet.len();
         let room = self.frame.get_mut(Header::LEN..end);
-        if !room.is_some_and(|room| packet.copy_bits(0, room).is_ok()) {
+        if room.is_none_or(|room| packet.copy_bits(0, room).is_err()) {
             self.port.interface.transmit_dropped();
             return None;
         }

@@ -82,7 +82,11 @@ pub fn is_one(path: &str) -> Result<()> {
         let what = format!("group {group} in space {space}");
         // The kernel takes the number of a group for that of a queue first.
         let is_queue = u64::from(group) < node.queues()? as u64;
-        let expected = if is_queue { Errno::INVAL } else { Errno::NOBUFS };
+        let expected = if is_queue {
+            Errno::INVAL
+        } else {
+            Errno::NOBUFS
+        };
         refused(&what, set_space(&node, group, space), expected)?;
     }
     node.negotiate()?;
