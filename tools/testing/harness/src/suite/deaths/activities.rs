@@ -215,7 +215,8 @@ pub struct Adding;
 
 impl Activity for Adding {
     const INSTANCE: Instance = Instance::Disk(&DISK);
-    const END_BOUND: Duration = RESET_BOUND;
+    /// Of the two commands that are under way each resets the device.
+    const END_BOUND: Duration = RESET_BOUND.saturating_mul(2);
     type Device = ComesAndGoes;
 
     fn begin(link: &mut Link, served: &ServedTo<ComesAndGoes>) -> Result<()> {
