@@ -102,7 +102,7 @@ impl Naive {
             Access::Write => 2,
             Access::ReadWrite => 3,
         };
-        let permitted = |page: u64| self.0.get(&page).filter(|page| page.access & bit != 0);
+        let permitted = |page: u64| self.0.get(&page).filter(|page| page.access & bit == bit);
         let first = permitted(iova / PAGE)?;
         let pages = (1..)
             .take_while(|n| {
