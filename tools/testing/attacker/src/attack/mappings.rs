@@ -44,6 +44,12 @@ pub fn attacks() -> Vec<Attack> {
             device: Device::Disk,
             run: mappings_under_a_queue,
         },
+        Attack {
+            name: "groups_out_of_range",
+            about: "groups and address spaces that do not exist, and a group that moves under its queues",
+            device: Device::Disk,
+            run: groups_out_of_range,
+        },
     ]
 }
 
@@ -180,4 +186,25 @@ fn mappings_under_a_queue(target: &Target) -> Result<()> {
     driver.refused(&unmap, CommandError::BadState)?;
     block::expect_queue_works(&mut driver, 0)?;
     block::expect_queue_works(&mut driver, 1)
+}
+
+fn groups_out_of_range(target: &Target) -> Result<()> {
+    let mut driver = target.driver()?;
+    driver.bring_up(0)?;
+    let set = |group, space| Command::SetGroupSpace { group, space };
+    for (group, space) in [
+        (1, 0),
+        (0, 1),
+        (7, 7),
+        (0x100, 0),
+        (0x1_0000, 0),
+        (u32::MAX, 0),
+        (0, u32::MAX),
+    ] {
+        driver.refused(&set(group, space), CommandError::BadArgument)?;
+    }
+    driver.refused(&set(0, 0), CommandError::BadState)?;
+    block::expect_queue_works(&mut driver, 0)?;
+    driver.reset()?;
+    driver.command(&set(0, 0)).map(drop)
 }

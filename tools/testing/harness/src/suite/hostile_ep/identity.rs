@@ -2,7 +2,7 @@
 //! Registers as no endpoint may have them (Documentation/transport.rst, "Identity").
 
 use anyhow::Result;
-use transport::{offset, Offset};
+use transport::{offset, Offset, TransportFeatures};
 
 use super::attack::{self, Attack, Attacked, Course};
 use super::Machines;
@@ -34,6 +34,9 @@ const MISALIGNED: &str = "not legal: Layout(Misaligned)";
 const QUEUE_COUNT: &str = "not legal: Layout(QueueCount)";
 const QUEUE_TABLE: &str = "not legal: Layout(QueueTable)";
 const DOORBELLS: &str = "not legal: Layout(Doorbells)";
+
+/// The transport feature that has groups.
+const GROUPS: u32 = TransportFeatures::GROUPS.word();
 
 /// The offset word of a region; the size is the next one.
 const fn size_of(region: Offset) -> Offset {
@@ -70,6 +73,24 @@ const ATTACKS: &[Attack] = &[
         "epoch_zero",
         &[shows(offset::EPOCH, 0)],
         "Endpoint not ready within",
+    ),
+    wrong(
+        "no_group_of_queues",
+        &[
+            shows(offset::TRANSPORT_FEATURES, GROUPS),
+            shows(offset::NUM_GROUPS, 0),
+            shows(offset::NUM_SPACES, 1),
+        ],
+        "not legal: Groups(",
+    ),
+    wrong(
+        "too_many_address_spaces",
+        &[
+            shows(offset::TRANSPORT_FEATURES, GROUPS),
+            shows(offset::NUM_GROUPS, 8),
+            shows(offset::NUM_SPACES, 9),
+        ],
+        "not legal: Groups(",
     ),
     wrong(
         "features_without_version_1",

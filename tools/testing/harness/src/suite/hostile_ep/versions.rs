@@ -49,7 +49,7 @@ const ATTACKS: &[Attack] = &[
     Attack {
         name: "newer_minor",
         lies: &[version(OURS.major, OURS.minor + 1)],
-        course: Course::Harmless("protocol 1.1,"),
+        course: Course::Harmless("protocol 1.2,"),
     },
     Attack {
         name: "newer_minor_with_all_that_it_may_have",
@@ -58,9 +58,9 @@ const ATTACKS: &[Attack] = &[
             shows(offset::TRANSPORT_FEATURES, u32::MAX),
             // Besides the bits of the transport 51 and 58, which no network device has yet.
             shows(offset::DEVICE_FEATURES.word(1), 0x0408_0013),
-            // Words in reserved places of the identity, the command block and the queue table.
-            shows(Offset::new(0x38), 0x1234_5678),
-            shows(Offset::new(0x3c), u32::MAX),
+            shows(offset::NUM_GROUPS, 8),
+            shows(offset::NUM_SPACES, 8),
+            // Words in reserved places of the identity and the command block.
             shows(Offset::new(0x80), u32::MAX),
             shows(Offset::new(0xfc), 1),
             Lie::Hold(Word::Command(Offset::new(0x10c)), u32::MAX),
@@ -71,11 +71,11 @@ const ATTACKS: &[Attack] = &[
             shows(offset::QUEUE_TABLE_REGION.word(1), 0x1000),
             shows(offset::QUEUE_STRIDE, QUEUE_STRIDE),
             shows(entry(0, offset::queue::SIZE_MAX), 64),
-            shows(entry(0, Offset::new(0x0c)), u32::MAX),
+            shows(entry(0, offset::queue::GROUP), 7),
             shows(entry(0, Offset::new(0x10)), u32::MAX),
             shows(entry(1, offset::queue::SIZE_MAX), 64),
-            shows(entry(1, Offset::new(0x0c)), u32::MAX),
+            shows(entry(1, offset::queue::GROUP), u32::MAX),
         ],
-        course: Course::Harmless("protocol 1.1,"),
+        course: Course::Harmless("protocol 1.2,"),
     },
 ];
