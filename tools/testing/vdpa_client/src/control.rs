@@ -61,15 +61,10 @@ impl<'a> ControlQueue<'a> {
         memory.write_slice(&PROMISCUOUS, GuestAddress(COMMAND))?;
         memory.write_obj(u8::from(is_on), GuestAddress(ARGUMENT))?;
         memory.write_obj(NOT_WRITTEN, GuestAddress(END))?;
-        let buffer = |address, size, is_writable| Buffer {
-            address,
-            size,
-            is_writable,
-        };
         let chain = [
-            buffer(COMMAND, 2, false),
-            buffer(ARGUMENT, 1, false),
-            buffer(END, 1, true),
+            Buffer::readable(COMMAND, 2),
+            Buffer::readable(ARGUMENT, 1),
+            Buffer::writable(END, 1),
         ];
         let (node, index) = (self.node, self.index);
         self.requests.send(&chain, || node.kick(index))?;

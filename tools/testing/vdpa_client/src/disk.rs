@@ -72,15 +72,14 @@ impl<'a> Disk<'a> {
         let header = RequestHeader { kind, sector };
         memory.write_slice(&header.to_bytes(), GuestAddress(HEADER))?;
         memory.write_obj(NOT_WRITTEN, GuestAddress(STATUS))?;
-        let buffer = |address, size, is_writable| Buffer {
-            address,
-            size,
-            is_writable,
+        let data = match kind {
+            virtio::blk::request::IN => Buffer::writable(DATA, SECTOR_SIZE),
+            _ => Buffer::readable(DATA, SECTOR_SIZE),
         };
         let chain = [
-            buffer(HEADER, RequestHeader::LEN as u32, false),
-            buffer(DATA, SECTOR_SIZE, kind == virtio::blk::request::IN),
-            buffer(STATUS, 1, true),
+            Buffer::readable(HEADER, RequestHeader::LEN as u32),
+            data,
+            Buffer::writable(STATUS, 1),
         ];
         self.requests.send(&chain, kick)?;
         let status: u8 = memory.read_obj(GuestAddress(STATUS))?;

@@ -28,6 +28,25 @@ pub struct Buffer {
     pub is_writable: bool,
 }
 
+impl Buffer {
+    /// One that the device reads.
+    pub fn readable(address: u64, size: u32) -> Self {
+        Self {
+            address,
+            size,
+            is_writable: false,
+        }
+    }
+
+    /// One that the device writes.
+    pub fn writable(address: u64, size: u32) -> Self {
+        Self {
+            is_writable: true,
+            ..Self::readable(address, size)
+        }
+    }
+}
+
 /// The requests of a queue that was started with the areas of [`Node::areas`].
 pub struct Requests<'a> {
     node: &'a Node,
