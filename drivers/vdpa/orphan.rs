@@ -6,6 +6,7 @@
 
 use crate::queue::QueueSetup;
 use concurrency::barrier;
+use core::mem;
 use kernel::{
     device::Device,
     prelude::*,
@@ -66,6 +67,10 @@ impl Status {
 pub(crate) struct Orphan {
     queue: Queue<DriverMemory>,
     status: Status,
+    /// There was a request in the queue, so not all of its chains are only to be written to.
+    has_requests: bool,
+    /// Some were taken and stayed where they are.
+    keeps: bool,
 }
 
 impl Orphan {
@@ -89,40 +94,56 @@ impl Orphan {
         Ok(Self {
             queue: config.take_over(memory)?,
             status: Status::of(device_id),
+            has_requests: false,
+            keeps: false,
         })
     }
 
     /// Hands back what is available and returns whether the driver side wants to be told.
     ///
-    /// Chains that the device was only to write to stay where they are: nobody waits for those, and a
-    /// network driver would put each back at once.
+    /// Chains of a queue that the device was only to write to stay where they are: nobody waits for those,
+    /// and a network driver would put each back at once. Once there is a request among them all are handed
+    /// back, empty, as the driver side may rely on their order.
     ///
     /// # Errors
     ///
     /// The driver side broke a rule, or its memory cannot be reached.
     pub(crate) fn hand_back(&mut self, batch: &mut Batch) -> Result<bool, RingError<Error>> {
         let mut signal = self.queue.push(&[])?;
-        // Bounded by the queue size: the driver side gets no descriptor back before it is told.
-        for _ in 0..=self.queue.size() {
+        // Bounded by the queue size: the driver side gets no descriptor back before it is told, and chains
+        // are taken a second time once.
+        for _ in 0..=2 * u32::from(self.queue.size()) {
             if self.queue.pop(batch)? == 0 && !self.queue.enable_notification()? {
                 break;
             }
-            signal |= self.fail(batch)?;
+            if self.are_to_be_handed_back(batch) {
+                signal |= self.fail(batch)?;
+            }
         }
         Ok(signal)
+    }
+
+    /// Whether `batch` is to be handed back now; if not, it may be popped again later.
+    fn are_to_be_handed_back(&mut self, batch: &Batch) -> bool {
+        self.has_requests |= batch.iter().any(|chain| chain.readable_len() != 0);
+        if self.has_requests && mem::take(&mut self.keeps) {
+            self.queue.rewind();
+            return false;
+        }
+        self.keeps = !self.has_requests;
+        self.has_requests
     }
 
     /// Hands the requests in `batch` back as failed, and packets as if they were sent.
     fn fail(&mut self, batch: &Batch) -> Result<bool, RingError<Error>> {
         let mut used = [Used::default(); BATCH_CHAINS];
-        let mut count = 0;
-        let requests = batch.iter().filter(|chain| chain.readable_len() != 0);
-        for (used, chain) in used.iter_mut().zip(requests) {
-            self.set_status(&chain)?;
+        for (used, chain) in used.iter_mut().zip(batch.iter()) {
+            if chain.readable_len() != 0 {
+                self.set_status(&chain)?;
+            }
             *used = chain.used(0);
-            count += 1;
         }
-        self.queue.push(used.get(..count).unwrap_or_default())
+        self.queue.push(used.get(..batch.len()).unwrap_or_default())
     }
 
     fn set_status(&self, chain: &Chain<'_>) -> Result {
