@@ -1,74 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Groups of queues, and the address spaces that they are in: requests of the kernel's
-//! include/uapi/linux/vhost.h that rust-vmm does not know.
+//! Groups of queues, and the address spaces that they are in.
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{ensure, Result};
 use rustix::io::Errno;
-use rustix::ioctl::{ioctl, opcode, Getter, Ioctl, Opcode, Setter, Updater};
 use virtio::status::Status;
 
 use crate::control::ControlQueue;
+use crate::ioctl::{group_of, groups, set_space, spaces};
 use crate::node::{refused, Node, IOVA, SIZE};
 use vhost::vdpa::VhostVdpa;
 
-const VHOST: u8 = 0xaf;
-const GET_SPACES: Opcode = opcode::read::<u32>(VHOST, 0x7a);
-const GET_GROUP: Opcode = opcode::read_write::<VringState>(VHOST, 0x7b);
-const SET_SPACE: Opcode = opcode::write::<VringState>(VHOST, 0x7c);
-const GET_GROUPS: Opcode = opcode::read::<u32>(VHOST, 0x81);
-
 /// The first transmit queue, which a device looks into when it is kicked.
 const TRANSMIT: usize = 1;
-
-/// `struct vhost_vring_state`.
-#[repr(C)]
-struct VringState {
-    index: u32,
-    number: u32,
-}
-
-/// Number of groups of queues.
-fn groups(node: &Node) -> Result<u32> {
-    // SAFETY: It writes 32 bits.
-    let request = unsafe { Getter::<GET_GROUPS, u32>::new() };
-    call(node, request).context("GET_GROUP_NUM")
-}
-
-/// Number of address spaces.
-fn spaces(node: &Node) -> Result<u32> {
-    // SAFETY: It writes 32 bits.
-    let request = unsafe { Getter::<GET_SPACES, u32>::new() };
-    call(node, request).context("GET_AS_NUM")
-}
-
-/// The group of a queue.
-fn group_of(node: &Node, queue: u32) -> vhost::Result<u32> {
-    let mut state = VringState {
-        index: queue,
-        number: 0,
-    };
-    // SAFETY: It reads and writes a state.
-    call(node, unsafe {
-        Updater::<GET_GROUP, VringState>::new(&mut state)
-    })?;
-    Ok(state.number)
-}
-
-/// Puts a group into an address space.
-fn set_space(node: &Node, group: u32, space: u32) -> vhost::Result<()> {
-    let state = VringState {
-        index: group,
-        number: space,
-    };
-    // SAFETY: It reads a state.
-    call(node, unsafe { Setter::<SET_SPACE, VringState>::new(state) })
-}
-
-fn call<I: Ioctl>(node: &Node, request: I) -> vhost::Result<I::Output> {
-    // SAFETY: Each request above is defined by the kernel for this opcode and argument.
-    let result = unsafe { ioctl(&**node.file(), request) };
-    result.map_err(|error: Errno| vhost::Error::IoctlError(error.into()))
-}
 
 /// Sees that all queues of a device are in one group, in one address space, and that there are no others.
 pub fn is_one(path: &str) -> Result<()> {

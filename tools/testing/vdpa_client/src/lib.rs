@@ -7,7 +7,17 @@ pub mod control;
 pub mod disk;
 pub mod doorbell;
 pub mod groups;
+pub mod ioctl;
 pub mod management;
 pub mod misuse;
 pub mod node;
+pub mod packed;
 pub mod requests;
+
+// The driver side of the ring's own tests.
+#[expect(dead_code, reason = "they need more of it")]
+#[path = "../../ring/tests/ring/driver.rs"]
+mod driver;
+#[expect(dead_code, reason = "they need more of it")]
+#[path = "../../ring/tests/ring/packed/driver.rs"]
+mod packed_driver;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use vdpa_client::management::{self, Mac};
 use vdpa_client::misuse;
-use vdpa_client::{doorbell, groups};
+use vdpa_client::{doorbell, groups, packed};
 
 /// Asks vDPA devices for what no other program does.
 #[derive(Parser)]
@@ -41,6 +41,17 @@ enum Action {
         #[arg(long)]
         control: bool,
     },
+    /// Drive a disk by a packed ring, and suspend and resume it meanwhile
+    Packed {
+        /// Path of the device node
+        node: String,
+        /// Have the buffers used in order
+        #[arg(long)]
+        in_order: bool,
+        /// How often
+        #[arg(long, default_value_t = 200)]
+        cycles: u32,
+    },
     /// Use a device node of vhost_vdpa wrongly
     Misuse {
         /// In which way
@@ -67,6 +78,11 @@ fn run(action: Action) -> Result<()> {
         Action::Doorbell { node, .. } => doorbell::kick_requests(&node),
         Action::Groups { node, control } if control => groups::control_queue_is_apart(&node),
         Action::Groups { node, .. } => groups::is_one(&node),
+        Action::Packed {
+            node,
+            in_order,
+            cycles,
+        } => packed::is_suspended_under_load(&node, in_order, cycles),
         Action::Misuse { name, node } => {
             let known = misuse::catalogue().into_iter();
             let misuse = known

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use vhost::vhost_kern::vdpa::VhostKernVdpa;
 use vhost::vhost_kern::VhostKernFeatures;
 use vhost::{vdpa::VhostVdpa, VhostBackend, VringConfigData};
-use virtio::features::RING_PACKED;
+use virtio::features::{IN_ORDER, RING_PACKED};
 use virtio::status::Status;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 use vmm_sys_util::eventfd::EventFd;
@@ -168,12 +168,23 @@ impl Node {
         Ok(())
     }
 
-    /// Resets the device, and sets it up to FEATURES_OK, with all features that it offers.
+    /// Resets the device, and sets it up to FEATURES_OK, with all features that it offers but those of
+    /// rings that [`Requests`](crate::requests::Requests) does not know.
     pub fn negotiate(&self) -> Result<Status> {
+        self.negotiate_rings(0)
+    }
+
+    /// The same with features of rings, which the device has to offer.
+    pub fn negotiate_rings(&self, rings: u64) -> Result<Status> {
         self.reset()?;
         let known = Status::ACKNOWLEDGE.with(Status::DRIVER);
         self.device.set_status(known.bits())?;
-        let features = self.device.get_features()? & !RING_PACKED;
+        let offered = self.device.get_features()?;
+        ensure!(
+            offered & rings == rings,
+            "expected that {rings:#x} is offered, found {offered:#x}"
+        );
+        let features = offered & !(RING_PACKED | IN_ORDER) | rings;
         self.device.set_features(features)?;
         let settled = known.with(Status::FEATURES_OK);
         self.device.set_status(settled.bits())?;
