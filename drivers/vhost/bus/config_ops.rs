@@ -23,6 +23,16 @@ use virtio::{
 /// 4.1.2).
 const VIRTIO_VENDOR: u32 = 0x1af4;
 
+/// What a modern transport offers that makes [`RingQueue`](crate::RingQueue)s of split rings.
+///
+/// Backends give chains back in the order in which they took them (`IN_ORDER`).
+pub const SPLIT_RING_FEATURES: u64 = features::VERSION_1
+    | features::ACCESS_PLATFORM
+    | features::ORDER_PLATFORM
+    | features::INDIRECT_DESC
+    | features::EVENT_IDX
+    | features::IN_ORDER;
+
 /// The backend's end of an available buffer notification.
 pub trait Kicked: Send + Sync {
     /// The driver side made buffers available in the queue `index`, or may have.
@@ -108,14 +118,9 @@ pub trait ConfigOps: Send + Sync {
 
     /// Returns the features that the transport offers by itself.
     ///
-    /// Those of any modern transport that makes [`RingQueue`](crate::RingQueue)s, unless it says
-    /// otherwise.
+    /// [`SPLIT_RING_FEATURES`], unless it says otherwise.
     fn transport_features(&self) -> u64 {
-        features::VERSION_1
-            | features::ACCESS_PLATFORM
-            | features::ORDER_PLATFORM
-            | features::INDIRECT_DESC
-            | features::EVENT_IDX
+        SPLIT_RING_FEATURES
     }
 
     /// Returns the features that the driver side last accepted, as the transport has them.

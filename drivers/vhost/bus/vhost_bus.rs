@@ -30,7 +30,8 @@ mod tests;
 pub use config_ops::{
     ConfigOps,
     Kicked,
-    VqSpec, //
+    VqSpec,
+    SPLIT_RING_FEATURES, //
 };
 pub use device::{
     Device,

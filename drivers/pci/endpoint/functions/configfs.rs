@@ -39,6 +39,7 @@ pub(crate) const ATTRIBUTES: &[Entry<VhostFunction>] = &[
     Entry::new::<MaxWindows>(),
     Entry::new::<PollUs>(),
     Entry::new::<ScanMs>(),
+    Entry::new::<InOrder>(),
     Entry::new::<Epoch>(),
     Entry::new::<DoorbellKind>(),
 ];
@@ -178,6 +179,8 @@ numbers! {
     PollUs = c"poll_us", poll_us, POLL_US;
     /// `scan_ms`: period of the scan of all queues.
     ScanMs = c"scan_ms", scan_ms, SCAN_MS;
+    /// `in_order`: whether the order of buffers is offered.
+    InOrder = c"in_order", in_order, SWITCH;
 }
 
 /// `epoch`: the session, read-only.

@@ -98,6 +98,8 @@ impl Limits {
     pub(crate) const POLL_US: Self = Self::range(0, 10_000);
     /// 0: none; above a second the scan would be of no use to anybody.
     pub(crate) const SCAN_MS: Self = Self::range(0, 1_000);
+    /// 0: no, 1: yes.
+    pub(crate) const SWITCH: Self = Self::range(0, 1);
 
     const fn range(min: u32, max: u32) -> Self {
         Self {
@@ -172,6 +174,8 @@ pub(crate) struct Settings {
     pub(crate) poll_us: u32,
     /// Period of the scan of all queues with polled doorbells; 0: none.
     pub(crate) scan_ms: u32,
+    /// Whether the RC may rely on buffers being used in order.
+    pub(crate) in_order: u32,
 }
 
 impl Settings {
@@ -189,6 +193,8 @@ impl Settings {
         // Several round trips of a request and its completion.
         poll_us: 200,
         scan_ms: 0,
+        // Saves reads and writes across the link, and costs nothing.
+        in_order: 1,
     };
 
     /// # Errors
@@ -248,6 +254,7 @@ mod tests {
             max_windows,
             poll_us,
             scan_ms,
+            in_order,
             ..
         } = Settings::DEFAULT;
         let all = [
@@ -257,6 +264,7 @@ mod tests {
             (Limits::MAX_WINDOWS, max_windows),
             (Limits::POLL_US, poll_us),
             (Limits::SCAN_MS, scan_ms),
+            (Limits::SWITCH, in_order),
         ];
         for (limits, value) in all {
             assert_eq!(limits.check(value), Ok(value));

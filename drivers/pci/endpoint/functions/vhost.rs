@@ -46,9 +46,13 @@ use vhost_bus::{
     ConfigOps,
     Device,
     Virtqueue,
-    VqSpec, //
+    VqSpec,
+    SPLIT_RING_FEATURES, //
 };
-use virtio::status::Status;
+use virtio::{
+    features::IN_ORDER,
+    status::Status, //
+};
 
 /// The largest device config of the protocol.
 const MAX_CONFIG_SIZE: usize = 4096;
@@ -64,6 +68,8 @@ pub(crate) struct Transport {
     /// The most queues; once the layout is made, those in it.
     max_queues: Atomic<u32>,
     queue_size: u16,
+    /// Whether backends' order is offered (`IN_ORDER`).
+    in_order: bool,
     /// Counts the comings and goings of backends; odd while there is one.
     backends: Atomic<u32>,
     status: Atomic<u32>,
@@ -128,6 +134,7 @@ impl Transport {
             windows,
             max_queues: Atomic::new(settings.num_queues),
             queue_size: settings.queue_size.try_into()?,
+            in_order: settings.in_order != 0,
             backends: Atomic::new(0),
             status: Atomic::new(0),
             features: Atomic::new(0),
@@ -281,6 +288,13 @@ impl ConfigOps for Transport {
     /// The features are those of a session, which asks the bus for them when it starts.
     fn set_features(&self, _device_features: u64) -> Result {
         Ok(())
+    }
+
+    fn transport_features(&self) -> u64 {
+        match self.in_order {
+            true => SPLIT_RING_FEATURES,
+            false => SPLIT_RING_FEATURES & !IN_ORDER,
+        }
     }
 
     fn get_features(&self) -> u64 {
