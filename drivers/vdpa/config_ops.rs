@@ -37,6 +37,7 @@ use transport::{
     ConfigData,
     DeviceStatus,
     Generations,
+    QueueState,
     Reply,
     CONFIG_DATA_SIZE, //
 };
@@ -47,9 +48,9 @@ use vdpa::{
     NotificationArea,
     Provisioned,
     VendorStats,
-    VqAddress,
-    VqState, //
+    VqAddress, //
 };
+use virtio::ring::Position;
 
 /// Alignment of the rings that the driver side allocates: any will do for modern virtio, a page
 /// keeps a ring in as few outbound windows as possible.
@@ -223,16 +224,14 @@ impl ConfigOps for EpfDevice {
         self.signals.queue(vq).is_some_and(QueueSignal::is_ready)
     }
 
-    fn set_vq_state(&self, vq: u16, state: VqState) -> Result {
-        self.set_avail_index(vq, state.avail_index)
+    fn set_vq_state(&self, vq: u16, position: Position) -> Result {
+        self.set_position(vq, position)
     }
 
-    fn get_vq_state(&self, vq: u16) -> Result<VqState> {
+    fn get_vq_state(&self, vq: u16) -> Result<Position> {
         self.link.queue(vq)?;
         match self.link.command(&Command::GetQueueState(vq.into()))? {
-            Reply::QueueState(state) => Ok(VqState {
-                avail_index: state.available,
-            }),
+            Reply::QueueState(QueueState { available, used }) => Ok(Position { available, used }),
             _ => Err(errno::protocol()),
         }
     }
@@ -285,7 +284,7 @@ impl ConfigOps for EpfDevice {
     }
 
     fn get_device_features(&self) -> u64 {
-        let features = self.link.identity().device_features();
+        let features = self.link.device_features();
         self.provisioned.offered(features)
     }
 

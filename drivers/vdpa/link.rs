@@ -57,6 +57,14 @@ use transport::{
     RootComplexPort,
     TransportFeatures, //
 };
+use virtio::features::{
+    NOTIFICATION_DATA,
+    RING_PACKED, //
+};
+
+/// Features that the driver side does without. A packed ring does not tell what a lost endpoint left
+/// (`takeover`), and what a kick writes is the endpoint's choice (D2).
+const NOT_PASSED_ON: u64 = RING_PACKED | NOTIFICATION_DATA;
 
 /// Size of a page.
 // CAST: Pages have at most 64 KiB.
@@ -118,6 +126,11 @@ impl Link {
     /// What the endpoint is. Context: any.
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// What the driver side may use of the device. Context: any.
+    pub(crate) fn device_features(&self) -> u64 {
+        self.identity.device_features() & !NOT_PASSED_ON
     }
 
     /// The device, for messages. Context: any.

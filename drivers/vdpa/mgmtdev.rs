@@ -75,7 +75,7 @@ impl EpfManagement {
             attributes: Attributes::of(DeviceId::new(identity.device_id())),
             features: possible_features(
                 DeviceId::new(identity.device_id()),
-                identity.device_features(),
+                link.device_features(),
             ),
             max_vqs: identity.num_queues().into(),
         };
@@ -99,7 +99,8 @@ impl EpfManagement {
         let published = Published {
             device: DeviceId::new(identity.device_id()),
             queues: identity.num_queues(),
-            features: identity.device_features(),
+            features: self.link.device_features(),
+            on_request: 0,
             net: self.net_config(request)?,
         };
         let request = Request {

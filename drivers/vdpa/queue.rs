@@ -7,6 +7,7 @@ use transport::{
     QueueState, //
 };
 use vdpa::VqAddress;
+use virtio::ring::Position;
 
 /// The set-up of a queue, kept until the queue is started.
 #[derive(Clone, Copy, Default)]
@@ -15,8 +16,8 @@ pub(crate) struct QueueSetup {
     pub(crate) address: VqAddress,
     /// Number of descriptors; not checked.
     pub(crate) size: u32,
-    /// The next available index.
-    pub(crate) avail_index: u16,
+    /// Where it goes on.
+    pub(crate) position: Position,
     /// It was started while the device was suspended, and the endpoint is told at the resume.
     pub(crate) is_deferred: bool,
     /// A driver of the kernel set it up, with DMA addresses.
@@ -40,9 +41,12 @@ impl QueueSetup {
 
     /// The arguments of `QUEUE_SET_STATE`.
     pub(crate) fn state(&self) -> QueueState {
-        QueueState {
-            available: self.avail_index,
-            used: 0,
-        }
+        state(self.position)
     }
+}
+
+/// A position as the arguments of `QUEUE_SET_STATE`.
+pub(crate) fn state(position: Position) -> QueueState {
+    let Position { available, used } = position;
+    QueueState { available, used }
 }

@@ -21,6 +21,7 @@ use kernel::{
     io::PhysAddr,
     prelude::*, //
 };
+use virtio::ring::Position;
 
 /// The addresses of the three areas of a virtqueue, as the device shall use them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,13 +32,6 @@ pub struct VqAddress {
     pub driver_area: u64,
     /// The device area: the used ring.
     pub device_area: u64,
-}
-
-/// Where a split virtqueue stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct VqState {
-    /// The index of the next available ring entry that the device will take.
-    pub avail_index: u16,
 }
 
 /// A place in physical memory where a write is an available buffer notification, for user space.
@@ -129,14 +123,14 @@ pub trait ConfigOps: Send + Sync + Sized + 'static {
     /// # Errors
     ///
     /// Any; the set-up of the queue fails.
-    fn set_vq_state(&self, vq: u16, state: VqState) -> Result;
+    fn set_vq_state(&self, vq: u16, position: Position) -> Result;
 
     /// Returns where a queue stands. Called when the device is suspended or the queue is stopped.
     ///
     /// # Errors
     ///
     /// Any; passed to user space.
-    fn get_vq_state(&self, vq: u16) -> Result<VqState>;
+    fn get_vq_state(&self, vq: u16) -> Result<Position>;
 
     /// Says what the driver counts of a queue. Under `cf_lock`, after FEATURES_OK.
     ///

@@ -7,8 +7,7 @@
 //! [`Registration`]. `virtio_vdpa` or `vhost_vdpa` then binds to the device and uses it through
 //! the operations.
 //!
-//! Not supported: packed virtqueues' state, more than one virtqueue group or address space,
-//! virtual addresses (`use_va`), `set_map` and queue affinity.
+//! Not supported: virtual addresses (`use_va`), `set_map` and queue affinity.
 //!
 //! C header: [`include/linux/vdpa.h`](srctree/include/linux/vdpa.h)
 
@@ -23,6 +22,7 @@ mod map;
 mod mgmtdev;
 mod pinned;
 mod provision;
+mod state;
 mod stats;
 mod vtable;
 
@@ -36,8 +36,7 @@ pub use self::{
         DmaRange,
         NotificationArea,
         Permission,
-        VqAddress,
-        VqState, //
+        VqAddress, //
     },
     device::{
         Device,

@@ -14,8 +14,7 @@ use crate::{
     config_ops::{
         ConfigOps,
         Permission,
-        VqAddress,
-        VqState, //
+        VqAddress, //
     },
     device::Device,
     map::{
@@ -24,6 +23,7 @@ use crate::{
         KernelMap, //
     },
     pinned::Memory,
+    state,
     stats::VendorStats, //
 };
 use core::{
@@ -105,15 +105,15 @@ operations! {
         this.get_vq_ready(vq)
     }
     fn set_vq_state(this[vq], state: *const bindings::vdpa_vq_state) -> c_int {
-        // SAFETY: The state is the caller's; every bit pattern is a split state.
-        let avail_index = unsafe { (*state).__bindgen_anon_1.split.as_ref().avail_index };
-        errno(this.set_vq_state(vq, VqState { avail_index }))
+        // SAFETY: The state is the caller's, for the time of the call.
+        let position = state::load(unsafe { &*state }, this.get_driver_features());
+        errno(this.set_vq_state(vq, position))
     }
     fn get_vq_state(this[vq], state: *mut bindings::vdpa_vq_state) -> c_int {
         from_result(|| {
-            let VqState { avail_index } = this.get_vq_state(vq)?;
-            // SAFETY: The state is the caller's, to be written.
-            unsafe { (*state).__bindgen_anon_1.split.as_mut().avail_index = avail_index };
+            let position = this.get_vq_state(vq)?;
+            // SAFETY: The state is the caller's, to be written, for the time of the call.
+            state::store(unsafe { &mut *state }, this.get_driver_features(), position);
             Ok(0)
         })
     }

@@ -49,6 +49,8 @@ pub struct Published {
     pub queues: u16,
     /// The features that it offers.
     pub features: u64,
+    /// Those of them that are left out unless they are asked for.
+    pub on_request: u64,
     /// The config of a network device; not looked at otherwise.
     pub net: net::Config,
 }
@@ -214,7 +216,7 @@ impl Provision {
             return Err(Refusal::NotNetwork);
         }
         let provision = Self {
-            allowed: request.features.unwrap_or(u64::MAX),
+            allowed: request.features.unwrap_or(!published.on_request),
             mac: request.mac,
             mtu: request.mtu,
             pairs,

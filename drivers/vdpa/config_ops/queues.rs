@@ -5,13 +5,14 @@
 //! Locks: those of `config_ops`. Context: process; sleeps.
 
 use super::EpfDevice;
-use crate::queue::QueueSetup;
+use crate::queue::{
+    self,
+    QueueSetup, //
+};
 use kernel::prelude::*;
 use pci_host::errno;
-use transport::{
-    Command,
-    QueueState, //
-};
+use transport::Command;
+use virtio::ring::Position;
 
 impl EpfDevice {
     /// Sets the queue up on the endpoint and starts it.
@@ -82,18 +83,13 @@ impl EpfDevice {
     }
 
     /// Sets where a queue goes on: at its next start, or at the resume if the device is suspended.
-    pub(super) fn set_avail_index(&self, vq: u16, avail_index: u16) -> Result {
-        self.set_up(vq, |setup| setup.avail_index = avail_index)?;
+    pub(super) fn set_position(&self, vq: u16, position: Position) -> Result {
+        self.set_up(vq, |setup| setup.position = position)?;
         if !self.is_suspended_on_endpoint(vq)? {
             return Ok(());
         }
-        let state = QueueState {
-            available: avail_index,
-            used: 0,
-        };
-        self.link
-            .command(&Command::SetQueueState(vq.into(), state))
-            .map(drop)
+        let command = Command::SetQueueState(vq.into(), queue::state(position));
+        self.link.command(&command).map(drop)
     }
 
     /// Whether the queue is started, and stands still.

@@ -35,7 +35,7 @@ impl EpfDevice {
         let settles = DeviceStatus::FEATURES_OK;
         if new.contains(settles) && !before.contains(settles) {
             // The rest is met here.
-            let features = features & self.link.identity().device_features();
+            let features = features & self.link.device_features();
             self.link.command(&Command::SetFeatures(features))?;
         }
         let Reply::Status(accepted) = self.link.command(&Command::SetStatus(status))? else {

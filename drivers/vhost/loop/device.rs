@@ -32,9 +32,13 @@ use vhost_bus::{
     ConfigOps,
     Device,
     Virtqueue,
-    VqSpec, //
+    VqSpec,
+    SPLIT_RING_FEATURES, //
 };
-use virtio::status::Status;
+use virtio::{
+    features::RING_PACKED,
+    status::Status, //
+};
 
 /// The largest number of descriptors of a queue; more do not help without latency to hide.
 const MAX_QUEUE_SIZE: u16 = 1024;
@@ -206,6 +210,10 @@ impl ConfigOps for Loop {
     /// The driver side asks the bus for the features: nothing to publish.
     fn set_features(&self, _device_features: u64) -> Result {
         Ok(())
+    }
+
+    fn transport_features(&self) -> u64 {
+        SPLIT_RING_FEATURES | RING_PACKED
     }
 
     fn get_features(&self) -> u64 {

@@ -33,6 +33,7 @@ use vhost_bus::{
     Registration, //
 };
 use virtio::{
+    features::RING_PACKED,
     ids::DeviceId,
     net,
     provision::{
@@ -99,6 +100,7 @@ fn published(transport: &Loop, device: &Device) -> Result<Published> {
         device: device.id(),
         queues: transport.queues().len().try_into()?,
         features: device.device_features(),
+        on_request: RING_PACKED,
         net: net::Config::from_bytes(&config),
     })
 }

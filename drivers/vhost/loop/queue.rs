@@ -59,8 +59,8 @@ pub(crate) struct Setup {
     pub(crate) space: u32,
     /// In descriptors.
     pub(crate) size: u32,
-    /// Where to start.
-    pub(crate) position: Position,
+    /// Where to start; at first where a queue begins that was never used.
+    pub(crate) position: Option<Position>,
 }
 
 /// A virtqueue between its driver side and a backend.
@@ -121,7 +121,7 @@ impl Queue {
     ///
     /// `EINVAL`: a suspended queue cannot go on there.
     pub(crate) fn set_position(&self, position: Position) -> Result {
-        self.set_up(|setup| setup.position = position);
+        self.set_up(|setup| setup.position = Some(position));
         match self.ring() {
             Some(ring) => ring.set_position(position),
             None => Ok(()),
@@ -151,14 +151,17 @@ impl Queue {
         let ring = self.ring().ok_or(ENODEV)?;
         let setup = *self.setup.lock();
         let config = QueueConfig::new(setup.size.try_into()?, features).ok_or(EINVAL)?;
-        let config = config.start_at(setup.position);
+        let config = match setup.position {
+            Some(position) => config.start_at(position),
+            None => config,
+        };
         ring.activate(config, LoopMemory::new(map, setup.space, setup.address))
     }
 
     /// Stops the queue; when this returns, its memory is not touched and nothing is signalled.
     pub(crate) fn stop(&self) {
         let position = self.ring().and_then(|ring| ring.deactivate());
-        if let Some(position) = position {
+        if position.is_some() {
             self.setup.lock().position = position;
         }
     }
@@ -175,11 +178,12 @@ impl Queue {
         self.ring().is_some_and(|ring| ring.position().is_some())
     }
 
-    /// Returns where the next chain to take is.
-    pub(crate) fn position(&self) -> Position {
+    /// Returns where the next chain to take is; with these features, if it was never started.
+    pub(crate) fn position(&self, features: u64) -> Position {
         self.ring()
             .and_then(|ring| ring.position())
-            .unwrap_or_else(|| self.setup.lock().position)
+            .or_else(|| self.setup.lock().position)
+            .unwrap_or_else(|| Position::first(features))
     }
 
     /// Returns the number of its group; 0: there is no backend.

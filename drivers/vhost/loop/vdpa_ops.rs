@@ -24,8 +24,7 @@ use vdpa::{
     ConfigOps,
     Provisioned,
     VendorStats,
-    VqAddress,
-    VqState, //
+    VqAddress, //
 };
 use vhost_bus::{
     ConfigOps as _,
@@ -146,14 +145,12 @@ impl ConfigOps for LoopOps {
         self.queue(vq).is_ok_and(Queue::is_started)
     }
 
-    fn set_vq_state(&self, vq: u16, state: VqState) -> Result {
-        let position = Position::split(state.avail_index);
+    fn set_vq_state(&self, vq: u16, position: Position) -> Result {
         self.queue(vq)?.set_position(position)
     }
 
-    fn get_vq_state(&self, vq: u16) -> Result<VqState> {
-        let avail_index = self.queue(vq)?.position().available;
-        Ok(VqState { avail_index })
+    fn get_vq_state(&self, vq: u16) -> Result<Position> {
+        Ok(self.queue(vq)?.position(self.get_driver_features()))
     }
 
     fn get_vendor_vq_stats(&self, vq: u16, stats: &mut VendorStats) -> Result {

@@ -8,8 +8,6 @@
 //! ```text
 //! vdpa dev add name disk0 mgmtdev faux/vhost_loop_blk
 //! ```
-//!
-//! Not supported: packed rings.
 
 mod device;
 mod memory;

@@ -43,11 +43,14 @@ impl Position {
     }
 
     /// Returns where a queue begins that was never used.
-    pub const fn first(layout: Layout) -> Self {
-        match layout {
-            Layout::Split(_) => Self::split(0),
+    ///
+    /// Of the features, [`features::RING_PACKED`] counts.
+    pub const fn first(negotiated: u64) -> Self {
+        if negotiated & features::RING_PACKED != 0 {
             // Offset 0, wrap counter 1.
-            Layout::Packed(_) => Self::packed(1 << 15),
+            Self::packed(1 << 15)
+        } else {
+            Self::split(0)
         }
     }
 }
@@ -100,7 +103,7 @@ impl QueueConfig {
             Some(layout) => Some(Self {
                 layout,
                 rules: Rules::new(negotiated),
-                start: Position::first(layout),
+                start: Position::first(negotiated),
             }),
             None => None,
         }

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use virtio::{
-    features::{ACCESS_PLATFORM, EVENT_IDX},
+    features::{ACCESS_PLATFORM, EVENT_IDX, RING_PACKED},
     ids::DeviceId,
     net::{self, control::control_queue, features},
     provision::{
@@ -20,6 +20,7 @@ fn nic(features: u64) -> Published {
         device: DeviceId::NET,
         queues: 9,
         features: features | REQUIRED,
+        on_request: 0,
         net: net::Config {
             mac: [2, 0, 0, 0, 0, 1],
             mtu: 9000,
@@ -71,6 +72,22 @@ fn nothing_chosen_changes_nothing() {
         provision.lay_over(0, &mut config);
         assert_eq!(config, [0x5a; 64]);
     }
+}
+
+#[test]
+fn features_on_request_are_left_out_unless_asked_for() {
+    let published = Published {
+        on_request: RING_PACKED,
+        ..nic(EVENT_IDX | RING_PACKED)
+    };
+    let offered = |request| {
+        let provision = Provision::new(&published, &request).unwrap();
+        provision.offered(published.features)
+    };
+    assert_eq!(offered(Request::default()), REQUIRED | EVENT_IDX);
+    let asked = REQUIRED | RING_PACKED;
+    assert_eq!(offered(with_features(asked)), asked);
+    assert_eq!(offered(with_features(REQUIRED)), REQUIRED);
 }
 
 #[test]
