@@ -93,6 +93,14 @@ impl VdpaDevice {
         Ok(value["config"][&self.name].take())
     }
 
+    /// The features that its driver negotiated.
+    pub fn features(&self, guest: &mut Guest) -> Result<u64> {
+        let bits = guest.sh(&format!("cat {VIRTIO_DEVICES}/{}/features", self.virtio))?;
+        // The lowest one comes first.
+        let bits: String = bits.chars().rev().collect();
+        u64::from_str_radix(&bits, 2).with_context(|| format!("features are {bits}"))
+    }
+
     /// Gives a network device another address.
     pub fn set_mac(&self, guest: &mut Guest, mac: &str) -> Result<()> {
         guest

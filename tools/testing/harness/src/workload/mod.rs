@@ -7,6 +7,7 @@ pub mod disk;
 pub mod network;
 pub mod provision;
 pub mod reception;
+pub mod rings;
 pub mod steering;
 pub mod suspension;
 

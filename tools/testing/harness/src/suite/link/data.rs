@@ -9,7 +9,7 @@ use crate::commands::vdpa::{RcDevice, VdpaDevice};
 use crate::link::Link;
 use crate::runner::{Case, Record};
 use crate::workload::disk::{self, Pattern};
-use crate::workload::{network, provision, reception, steering};
+use crate::workload::{network, provision, reception, rings, steering};
 
 /// Name of the vDPA devices that are made here.
 const NAME: &str = "chosen0";
@@ -55,6 +55,11 @@ pub fn cases() -> Vec<Case<Link>> {
             name: "disk_has_no_network_attributes",
             about: "'vdpa dev add' refuses address, MTU and queue pairs for a disk",
             run: disk_has_no_network_attributes,
+        },
+        Case {
+            name: "order_is_offered_or_not",
+            about: "disk and network carry data by split rings in order, and by others if the user says so",
+            run: order_is_offered_or_not,
         },
         Case {
             name: "doorbells_of_each_kind_work",
@@ -178,6 +183,29 @@ fn disk_has_no_network_attributes(link: &mut Link, _: &mut Record) -> Result<()>
     provision::expect_refusals_for_disk(&mut link.rc, NAME, &management)?;
     served.vdpa = VdpaDevice::add(&mut link.rc, NAME, &management)?;
     served.stop(link)
+}
+
+fn order_is_offered_or_not(link: &mut Link, record: &mut Record) -> Result<()> {
+    let [unordered, ordered, ..] = &rings::FORMS;
+    for (form, in_order) in [(unordered, "0"), (ordered, "1")] {
+        let attributes = [("in_order", in_order)];
+        let served = Served::start_with(link, DISK, &attributes)?;
+        form.expect(&mut link.rc, &served.vdpa)?;
+        let path = served.vdpa.disk(&mut link.rc)?;
+        let figures = disk::verify(&mut link.rc, &path, Pattern::Random, 16)?;
+        record.note(format!("{}: {figures}", form.name));
+        served.stop(link)?;
+        let served = Served::start_with(link, NIC, &attributes)?;
+        form.expect(&mut link.rc, &served.vdpa)?;
+        let [rc, ep] = served.nodes(link)?;
+        let [rc_to_ep, ep_to_rc] = network::exchange(link, &rc, &ep)?;
+        record.note(format!(
+            "{}: RC to EP {rc_to_ep}; EP to RC {ep_to_rc}",
+            form.name
+        ));
+        served.stop(link)?;
+    }
+    Ok(())
 }
 
 fn doorbells_of_each_kind_work(link: &mut Link, _: &mut Record) -> Result<()> {

@@ -10,7 +10,7 @@ use crate::guest::Guest;
 use crate::runner::{Case, Record};
 use crate::workload::disk::{self, Pattern};
 use crate::workload::network::{self, Node};
-use crate::workload::{provision, reception, steering};
+use crate::workload::{provision, reception, rings, steering};
 
 pub fn cases() -> Vec<Case<Machine>> {
     vec![
@@ -23,6 +23,16 @@ pub fn cases() -> Vec<Case<Machine>> {
             name: "disk_keeps_data",
             about: "what is written is read back, and a file system survives being filled",
             run: disk_keeps_data,
+        },
+        Case {
+            name: "disk_has_rings_of_each_form",
+            about: "what is written is read back by split and packed rings, in order and not",
+            run: disk_has_rings_of_each_form,
+        },
+        Case {
+            name: "network_has_rings_of_each_form",
+            about: "data passes both ways by split and packed rings, in order and not",
+            run: network_has_rings_of_each_form,
         },
         Case {
             name: "disk_gives_space_back",
@@ -95,6 +105,38 @@ fn disk_keeps_data(machine: &mut Machine, record: &mut Record) -> Result<()> {
         }
         disk::fill_file_system(guest, path).map(drop)
     })
+}
+
+fn disk_has_rings_of_each_form(machine: &mut Machine, record: &mut Record) -> Result<()> {
+    let guest = &mut machine.guest;
+    for form in &rings::FORMS {
+        DISK.create(guest)?;
+        let device = form.add(guest, DISK.name, BLK_MGMTDEV)?;
+        let path = device.disk(guest)?;
+        let figures = disk::verify(guest, &path, Pattern::Random, 32)?;
+        record.note(format!("{}: {figures}", form.name));
+        device.delete(guest)?;
+        DISK.remove(guest)?;
+    }
+    Ok(())
+}
+
+fn network_has_rings_of_each_form(machine: &mut Machine, record: &mut Record) -> Result<()> {
+    let guest = &mut machine.guest;
+    for form in &rings::FORMS {
+        WIDE_NIC.create(guest)?;
+        let vdpa = form.add(guest, WIDE_NIC.name, NET_MGMTDEV)?;
+        let [driver, backend] = nodes(guest, &vdpa, &WIDE_NIC)?;
+        let [to_backend, to_driver] = network::exchange(guest, &driver, &backend)?;
+        record.note(format!(
+            "{}: to backend {to_backend}; to driver {to_driver}",
+            form.name
+        ));
+        // By the control queue.
+        steering::use_pairs(guest, &driver, WIDE_NIC.queue_pairs)?;
+        take_away(guest, vdpa, &WIDE_NIC)?;
+    }
+    Ok(())
 }
 
 fn disk_gives_space_back(machine: &mut Machine, _: &mut Record) -> Result<()> {

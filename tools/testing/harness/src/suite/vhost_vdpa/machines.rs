@@ -41,7 +41,26 @@ pub trait Offers: Bench + Ends {
 
 /// Process and backend on the stock Debian kernel, joined by vhost_loop.
 pub struct OneKernel {
-    guest: Guest,
+    /// The machine.
+    pub guest: Guest,
+}
+
+impl OneKernel {
+    /// Offers a device with attributes, e.g. "mtu 1400".
+    pub fn offer_with(
+        &mut self,
+        instance: Instance,
+        attributes: &str,
+    ) -> Result<((VhostVdpa, Instance), String)> {
+        instance.create_alone(&mut self.guest)?;
+        let mgmtdev = match instance {
+            Instance::Disk(_) => "faux/vhost_loop_blk",
+            Instance::Nic(_) => "faux/vhost_loop_net",
+        };
+        let device = VhostVdpa::add_with(&mut self.guest, instance.name(), mgmtdev, attributes)?;
+        let node = device.node.clone();
+        Ok(((device, instance), node))
+    }
 }
 
 impl Bench for OneKernel {
@@ -71,14 +90,7 @@ impl Offers for OneKernel {
     type Offered = (VhostVdpa, Instance);
 
     fn offer_instance(&mut self, instance: Instance) -> Result<(Self::Offered, String)> {
-        instance.create_alone(&mut self.guest)?;
-        let mgmtdev = match instance {
-            Instance::Disk(_) => "faux/vhost_loop_blk",
-            Instance::Nic(_) => "faux/vhost_loop_net",
-        };
-        let device = VhostVdpa::add(&mut self.guest, instance.name(), mgmtdev)?;
-        let node = device.node.clone();
-        Ok(((device, instance), node))
+        self.offer_with(instance, "")
     }
 
     fn withdraw(&mut self, (device, instance): Self::Offered) -> Result<()> {

@@ -8,6 +8,7 @@ mod groups;
 mod interrupts;
 mod machines;
 mod misuse;
+mod packed;
 mod suspension;
 mod translation;
 
@@ -18,6 +19,7 @@ use machines::{LinkOf, LinkWithIommu, LinkWithoutIommu, Offers, OneKernel, Trans
 pub fn loop_suite() -> impl AnySuite {
     let mut cases = cases_of_a_disk::<OneKernel>();
     cases.push(groups::case_of_a_network());
+    cases.push(packed::case());
     Suite {
         name: "vhost_vdpa_loop",
         about: "processes drive devices of vhost_loop",
