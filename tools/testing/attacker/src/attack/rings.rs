@@ -6,6 +6,7 @@
 
 use anyhow::Result;
 use virtio::blk::{features, request, RequestHeader};
+use virtio::features::IN_ORDER;
 
 use super::{Attack, Device};
 use crate::block::{self, Buffers};
@@ -96,6 +97,12 @@ pub fn attacks() -> Vec<Attack> {
             about: "tables are empty, ragged, nested, continued, loop, lead out or wrap around",
             device: Device::Disk,
             run: indirect_tables_are_broken,
+        },
+        Attack {
+            name: "order_is_not_kept",
+            about: "chains are made available in another order than their driver promised",
+            device: Device::Disk,
+            run: order_is_not_kept,
         },
         Attack {
             name: "rings_change_while_served",
@@ -231,6 +238,17 @@ fn indirect_tables_are_broken(target: &Target) -> Result<()> {
     Ok(())
 }
 
+/// The device looks for the second chain behind the first, where there is none.
+fn order_is_not_kept(target: &Target) -> Result<()> {
+    let mut driver = target.driver()?;
+    driver.bring_up(features::MQ | IN_ORDER)?;
+    break_queue(&mut driver, |ring| {
+        ring.table(&[desc(NEXT, 1), desc(WRITE, 0)])?;
+        ring.offer(0)?;
+        ring.offer(0)
+    })
+}
+
 /// How often a ring is changed while the other queue works.
 const CHANGES: u32 = 20_000;
 
@@ -275,8 +293,9 @@ fn rings_change_while_served(target: &Target) -> Result<()> {
 fn random_rings(target: &Target) -> Result<()> {
     let mut random = fastrand::Rng::with_seed(4);
     let mut driver = target.driver()?;
-    driver.bring_up(features::MQ | virtio::features::INDIRECT_DESC)?;
-    for _ in 0..20 {
+    let wanted = features::MQ | virtio::features::INDIRECT_DESC;
+    driver.bring_up(wanted)?;
+    for turn in 0..20 {
         let ring = driver.ring(BAD)?;
         for place in [ring.descriptors, ring.driver] {
             let mut bytes = vec![0; place.len];
@@ -289,7 +308,8 @@ fn random_rings(target: &Target) -> Result<()> {
         driver.kick(BAD)?;
         driver.expect_needs_reset()?;
         driver.reset()?;
-        driver.bring_up(features::MQ | virtio::features::INDIRECT_DESC)?;
+        let order = if turn % 2 == 0 { IN_ORDER } else { 0 };
+        driver.bring_up(wanted | order)?;
     }
     block::expect_queue_works(&mut driver, GOOD)
 }
