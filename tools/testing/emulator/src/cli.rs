@@ -128,6 +128,9 @@ pub struct Run {
     /// Number of doorbells instead of the profile's.
     #[arg(long, value_name = "COUNT")]
     pub doorbells: Option<u16>,
+    /// No DMA engine, whatever the profile has.
+    #[arg(long)]
+    pub no_dma: bool,
     /// File that gets one line per transaction.
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,

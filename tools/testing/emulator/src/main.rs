@@ -16,7 +16,7 @@ use epc_emulator::control::{self, Request};
 use epc_emulator::emulator::{Emulator, Endpoints};
 use epc_emulator::fabric::Settings;
 use epc_emulator::faults::{Progress, Rule};
-use epc_emulator::profile::{self, DoorbellCount, Profile};
+use epc_emulator::profile::{self, Dma, DoorbellCount, Profile};
 use epc_emulator::trace::{perfetto, Trace};
 use epc_emulator::traffic::Report;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -91,6 +91,9 @@ fn board(run: &Run) -> Result<Profile, Box<dyn Error>> {
     }
     if let Some(count) = run.doorbells {
         profile.doorbells = DoorbellCount::try_from(count)?;
+    }
+    if run.no_dma {
+        profile.dma = Dma::default();
     }
     Ok(profile)
 }
