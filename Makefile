@@ -29,6 +29,9 @@ demo: vms ## Boot an EP and an RC, run disk and network I/O between them
 test: vms ## Run every test; KTAP files under build/test
 	$(ENTER) tools/testing/run test
 
+bench: vms ## Measure ours and mainline's peers side by side, for Documentation/bench; QUICK=1 takes ten minutes
+	$(ENTER) tools/testing/run bench --publish $(if $(QUICK),--quick)
+
 test-debug: vms-debug ## Run the machine tests on kernels with KASAN, lockdep and kmemleak
 	$(ENTER) tools/testing/run test --debug
 
@@ -85,5 +88,5 @@ help: ## This list
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z_-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: modules modules_install udev_install demo test test-debug test-emulator fuzz model-check vms vms-debug setup modules-rc \
+.PHONY: modules modules_install udev_install demo test bench test-debug test-emulator fuzz model-check vms vms-debug setup modules-rc \
 	modules-ep clippy fmt fmt-check docs clean clean-cache help

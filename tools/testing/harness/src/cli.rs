@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{ensure, Result};
 use clap::{Parser, Subcommand};
 
+use crate::bench;
 use crate::demo;
 use crate::interrupt;
 use crate::kernels::Kernels;
@@ -45,6 +46,8 @@ enum Action {
         #[arg(long)]
         list: bool,
     },
+    /// Measure ours and its peers side by side: results, tables and plots in build/bench
+    Bench(bench::Options),
     /// Boot machines and run the commands that are typed, each line after the side: "ep ls"
     Shell {
         /// The machines: ep, rc, or link for both with the emulator between
@@ -65,6 +68,10 @@ pub fn run() -> Result<ExitCode> {
         Action::Demo => {
             let _lock = layout.lock()?;
             demo::run(&layout)
+        }
+        Action::Bench(options) => {
+            let _lock = layout.lock()?;
+            bench::run(&layout, &options).map(|()| ExitCode::SUCCESS)
         }
         Action::Test {
             suites,

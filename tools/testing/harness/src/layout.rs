@@ -140,6 +140,11 @@ impl Layout {
         made(self.build.join("demo"))
     }
 
+    /// A directory for what is measured; made when missing.
+    pub fn bench(&self) -> Result<PathBuf> {
+        made(self.build.join("bench"))
+    }
+
     fn image(&self, side: Side) -> PathBuf {
         self.cache.join(format!("{}-image", self.machine(side)))
     }

@@ -50,6 +50,24 @@ pub enum Bars {
     Trapped,
 }
 
+/// What is to be known of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speed {
+    /// How fast it is: memory is mapped.
+    Fast,
+    /// What crosses it: the emulator sees each access, 50 us each.
+    Counted,
+}
+
+/// What the endpoint has besides its processors to move data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dma {
+    /// An engine with channels for both directions.
+    Engine,
+    /// Nothing.
+    None,
+}
+
 impl Link {
     /// Starts a link without the limits of a board.
     pub fn boot(layout: &Layout, rc: Model, bars: Bars) -> Result<Self> {
@@ -76,13 +94,18 @@ impl Link {
 
     /// Starts a link on which the emulator sees each access, 50 us each.
     pub fn boot_counted(layout: &Layout, rc: Model) -> Result<Self> {
-        let options = [
-            "--window-size",
-            WINDOW_SIZE,
-            "--window",
-            "trapped",
-            "--trap-bars",
-        ];
+        Self::boot_measured(layout, rc, Speed::Counted, Dma::Engine)
+    }
+
+    /// Starts a link to be measured.
+    pub fn boot_measured(layout: &Layout, rc: Model, speed: Speed, dma: Dma) -> Result<Self> {
+        let mut options = vec!["--window-size", WINDOW_SIZE];
+        if speed == Speed::Counted {
+            options.extend(["--window", "trapped", "--trap-bars"]);
+        }
+        if dma == Dma::None {
+            options.push("--no-dma");
+        }
         Self::boot_with(layout, rc, &options)
     }
 

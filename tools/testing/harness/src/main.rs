@@ -7,9 +7,11 @@
 //! is in `commands` and `workload`.
 //! Limits: it runs inside the build sysroot, with what `make vms` built.
 
+mod bench;
 mod census;
 mod cli;
 mod commands;
+mod crossings;
 mod demo;
 mod guest;
 mod interrupt;

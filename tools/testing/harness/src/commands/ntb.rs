@@ -143,17 +143,23 @@ impl Client {
         parameters: impl Fn(End) -> String,
         run: impl FnOnce(&mut Link) -> Result<()>,
     ) -> Result<()> {
+        self.load(link, parameters)?;
+        run(link)?;
+        let modules: Vec<_> = self.user.into_iter().chain([self.module]).collect();
+        for end in [End::Rc, End::Ep] {
+            modules::unload(end.guest(link), &modules)?;
+        }
+        Ok(())
+    }
+
+    /// Loads it on both sides, with parameters of the module.
+    pub fn load(&self, link: &mut Link, parameters: impl Fn(End) -> String) -> Result<()> {
         for end in [End::Ep, End::Rc] {
             let load = format!("modprobe {} {}", self.module, parameters(end));
             end.guest(link).sh_within(HANDSHAKE_BOUND, &load)?;
             if let Some(user) = self.user {
                 modules::load(end.guest(link), &[user])?;
             }
-        }
-        run(link)?;
-        let modules: Vec<_> = self.user.into_iter().chain([self.module]).collect();
-        for end in [End::Rc, End::Ep] {
-            modules::unload(end.guest(link), &modules)?;
         }
         Ok(())
     }

@@ -100,6 +100,11 @@ impl<D: RcDevice> ServedTo<D> {
         for (attribute, value) in attributes {
             function.set(&mut link.ep, attribute, value)?;
         }
+        Self::bind(link, instance, function)
+    }
+
+    /// Brings a device up whose instance and function are made.
+    pub fn bind(link: &mut Link, instance: Instance, function: VhostFunction) -> Result<Self> {
         function.bind(&mut link.ep)?;
         let address = endpoint::start(link)?;
         let vdpa = D::add(&mut link.rc, VDPA_NAME, &format!("pci/{address}"))?;

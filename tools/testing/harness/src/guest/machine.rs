@@ -98,7 +98,7 @@ impl Model {
                 ..Self::Rc.hardware()
             },
             Self::RcWithMsi => Hardware {
-                kernel_parameters: "console=ttyS0 intel_iommu=off",
+                kernel_parameters: "console=ttyS0 no_timer_check intel_iommu=off",
                 ..Self::RcWithIommu.hardware()
             },
             Self::RcWithIommu => Hardware {

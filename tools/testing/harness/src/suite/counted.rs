@@ -4,14 +4,12 @@
 //! The bounds are those of the data path as it is (Documentation/performance.rst has the figures). A
 //! change that crosses the link less lowers them.
 
-use std::fmt;
-
 use anyhow::{ensure, Result};
-use epc_emulator::traffic::{Initiator, Kind, Report};
 
 use crate::commands::backend::{Disk, Nic};
 use crate::commands::served::{Instance, Served};
 use crate::commands::{modules, vdpa};
+use crate::crossings::Crossings;
 use crate::guest::{Guest, Model};
 use crate::layout::Layout;
 use crate::link::Link;
@@ -78,79 +76,33 @@ pub fn suite() -> impl AnySuite {
     }
 }
 
-/// What one transfer costs on average.
-struct Cost {
-    /// Loads across the link by the EP, for which it waits.
-    ep_reads: Each,
-    /// Stores across the link by the EP.
-    ep_writes: Each,
-    doorbells: Each,
-    interrupts: Each,
-}
-
-/// Accesses of one kind for each transfer.
-struct Each {
-    all: f64,
-    /// Of 1, 2, 4, 8 and more bytes.
-    sizes: [f64; 5],
-}
-
-impl Each {
-    fn of(report: &Report, initiator: Initiator, kind: Kind) -> Self {
-        let lines = report.counts.iter();
-        let chosen = lines.filter(|line| line.initiator == initiator && line.kind == kind);
-        let mut sizes = [0.0; 5];
-        for line in chosen {
-            for (sum, count) in sizes.iter_mut().zip(line.count.sizes) {
-                *sum += count as f64 / f64::from(TRANSFERS);
-            }
-        }
-        Self {
-            all: sizes.iter().sum(),
-            sizes,
-        }
+/// Notes the figures, and compares what is left without the payload with what it may be.
+fn check(
+    found: &Crossings,
+    what: &str,
+    payload: Payload,
+    most: &Most,
+    record: &mut Record,
+) -> Result<()> {
+    let reads = found.ep_reads.all - payload.reads;
+    let writes = found.ep_writes.all - payload.writes;
+    record.note(format!(
+        "{what}: EP reads {}, writes {}; besides the payload {reads:.1} and {writes:.1}; \
+         {:.2} doorbells, {:.2} interrupts",
+        found.ep_reads, found.ep_writes, found.doorbells, found.interrupts
+    ));
+    for (name, found, bound) in [
+        ("reads by the EP besides the payload", reads, most.reads),
+        ("writes by the EP besides the payload", writes, most.writes),
+        ("doorbells", found.doorbells, most.signals),
+        ("interrupts", found.interrupts, most.signals),
+    ] {
+        ensure!(
+            found <= bound,
+            "{what}: expected at most {bound} {name} each, counted {found:.2}"
+        );
     }
-}
-
-impl fmt::Display for Each {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sizes = self.sizes.map(|count| format!("{count:.1}")).join(" ");
-        write!(f, "{:.1} ({sizes})", self.all)
-    }
-}
-
-impl Cost {
-    fn of_each(report: &Report) -> Self {
-        Self {
-            ep_reads: Each::of(report, Initiator::Ep, Kind::Read),
-            ep_writes: Each::of(report, Initiator::Ep, Kind::Write),
-            doorbells: Each::of(report, Initiator::Rc, Kind::Doorbell),
-            interrupts: Each::of(report, Initiator::Ep, Kind::Message),
-        }
-    }
-
-    /// Notes the figures, and compares what is left without the payload with what it may be.
-    fn check(&self, what: &str, payload: Payload, most: &Most, record: &mut Record) -> Result<()> {
-        let reads = self.ep_reads.all - payload.reads;
-        let writes = self.ep_writes.all - payload.writes;
-        record.note(format!(
-            "{what}: EP reads {}, writes {}; besides the payload {reads:.1} and {writes:.1}; \
-             {:.2} doorbells, {:.2} interrupts",
-            self.ep_reads, self.ep_writes, self.doorbells.all, self.interrupts.all
-        ));
-        for (name, found, bound) in [
-            ("reads by the EP besides the payload", reads, most.reads),
-            ("writes by the EP besides the payload", writes, most.writes),
-            ("doorbells", self.doorbells.all, most.signals),
-            ("interrupts", self.interrupts.all, most.signals),
-        ] {
-            ensure!(
-                found <= bound,
-                "{what}: expected at most {bound} {name} each, counted {found:.2}"
-            );
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// Accesses of 8 bytes that carry the payload itself.
@@ -242,7 +194,8 @@ fn block_costs(bench: &mut Counted, record: &mut Record) -> Result<()> {
     ] {
         link.take_traffic()?;
         disk::transfer(&mut link.rc, &path, mode, depth, TRANSFERS)?;
-        Cost::of_each(&link.take_traffic()?).check(what, payload, &most, record)?;
+        let found = Crossings::of_each(&link.take_traffic()?, TRANSFERS);
+        check(&found, what, payload, &most, record)?;
     }
     served.stop(link)
 }
@@ -253,21 +206,13 @@ fn frame_costs(bench: &mut Counted, record: &mut Record) -> Result<()> {
     let [rc, ep] = served.nodes(link)?;
     network::introduce(link, &rc, &ep)?;
     link.take_traffic()?;
-    network::send_frames((&mut link.rc, &rc), (&mut link.ep, &ep), TRANSFERS)?;
-    let cost = Cost::of_each(&link.take_traffic()?);
-    cost.check(
-        "frame to the EP",
-        Payload::read(FRAME_WORDS),
-        &FRAME,
-        record,
-    )?;
-    network::send_frames((&mut link.ep, &ep), (&mut link.rc, &rc), TRANSFERS)?;
-    let cost = Cost::of_each(&link.take_traffic()?);
-    cost.check(
-        "frame to the RC",
-        Payload::written(FRAME_WORDS),
-        &FRAME,
-        record,
-    )?;
+    network::send_frames((&mut link.rc, &rc), (&mut link.ep, &ep), TRANSFERS, 1)?;
+    let found = Crossings::of_each(&link.take_traffic()?, TRANSFERS);
+    let payload = Payload::read(FRAME_WORDS);
+    check(&found, "frame to the EP", payload, &FRAME, record)?;
+    network::send_frames((&mut link.ep, &ep), (&mut link.rc, &rc), TRANSFERS, 1)?;
+    let found = Crossings::of_each(&link.take_traffic()?, TRANSFERS);
+    let payload = Payload::written(FRAME_WORDS);
+    check(&found, "frame to the RC", payload, &FRAME, record)?;
     served.stop(link)
 }

@@ -82,6 +82,7 @@ struct FioDirection {
     io_bytes: u64,
     bw_bytes: u64,
     iops: f64,
+    total_ios: u64,
 }
 
 const MIB: u64 = 1 << 20;
@@ -127,11 +128,7 @@ pub(super) fn verification(target: &str, pattern: Pattern, mib: u32) -> String {
 impl Figures {
     /// Takes them from what fio printed, if it verified all of it.
     pub(super) fn of_verification(text: &str, pattern: Pattern, mib: u32) -> Result<Self> {
-        let json = text.find('{').map_or("", |start| &text[start..]);
-        let output: FioOutput = serde_json::from_str(json)
-            .with_context(|| format!("fio printed no figures: {text}"))?;
-        let job = output.jobs.first().context("fio ran no job")?;
-        ensure!(job.error == 0, "fio ended with error {}", job.error);
+        let job = only_job(text)?;
         let expected = u64::from(mib) * MIB;
         ensure!(
             job.write.io_bytes == expected && job.read.io_bytes == expected,
@@ -152,14 +149,80 @@ impl Figures {
 
 /// Reads or writes so many blocks of 4 KiB, in batches of `depth`, each by a request of its own.
 pub fn transfer(guest: &mut Guest, disk: &str, mode: &str, depth: u32, blocks: u32) -> Result<()> {
-    let queue = disk.replace("/dev", "/sys/block");
+    // What belongs to a disk of several paths has a queue of its own, in which requests may merge.
     let command = format!(
-        "echo 2 >{queue}/queue/nomerges && fio --name=transfer --filename={disk} --rw={mode} --bs=4k \
+        "for queue in /sys/block/*/queue; do echo 2 >$queue/nomerges || exit; done; fio --name=transfer --filename={disk} --rw={mode} --bs=4k \
          --size={}k --ioengine=libaio --direct=1 --iodepth={depth} --iodepth_batch_submit={depth} \
          --iodepth_batch_complete_min={depth}",
         4 * blocks
     );
     guest.sh_within(FIO_BOUND, &command).map(drop)
+}
+
+/// A load that is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// What fio calls it: `randread`, `write` and so on.
+    pub mode: &'static str,
+    /// KiB of each request.
+    pub kib: u32,
+    /// Requests at a time of each job.
+    pub depth: u32,
+    /// Processes that make requests.
+    pub jobs: u32,
+}
+
+/// What a load achieved.
+#[derive(Clone, Copy, Debug)]
+pub struct Achieved {
+    /// Requests.
+    pub operations: u64,
+    /// The same, in a second.
+    pub per_second: f64,
+}
+
+/// Puts a load on the first `mib` of a disk, for some seconds.
+pub fn measure(
+    guest: &mut Guest,
+    disk: &str,
+    mib: u32,
+    load: &Load,
+    seconds: u32,
+) -> Result<Achieved> {
+    let Load {
+        mode,
+        kib,
+        depth,
+        jobs,
+    } = load;
+    let text = guest.sh_within(
+        FIO_BOUND,
+        &format!(
+            "fio --name=measure --filename={disk} --rw={mode} --bs={kib}k --size={mib}m --iodepth={depth} \
+             --numjobs={jobs} --group_reporting --ioengine=libaio --direct=1 --time_based --runtime={seconds} \
+             --output-format=json"
+        ),
+    )?;
+    let job = only_job(&text)?;
+    let done = match job.read.total_ios {
+        0 => job.write,
+        _ => job.read,
+    };
+    ensure!(done.total_ios > 0, "fio did nothing: {text}");
+    Ok(Achieved {
+        operations: done.total_ios,
+        per_second: done.iops,
+    })
+}
+
+/// The figures of the only job, or of all of them together, if it ended well.
+fn only_job(text: &str) -> Result<FioJob> {
+    let json = text.find('{').map_or("", |start| &text[start..]);
+    let output: FioOutput =
+        serde_json::from_str(json).with_context(|| format!("fio printed no figures: {text}"))?;
+    let job = output.jobs.into_iter().next().context("fio ran no job")?;
+    ensure!(job.error == 0, "fio ended with error {}", job.error);
+    Ok(job)
 }
 
 /// Makes an ext4 file system on a disk, fills it, checks it, and compares what it holds. Returns

@@ -24,6 +24,9 @@ const SERVER: &str = "/run/iperf3.pid";
 /// How many echo requests are sent, 10 ms apart.
 const PINGS: u32 = 50;
 
+/// Seconds between two frames that are sent alone: more than one takes where each access is trapped.
+const FRAME_INTERVAL: &str = "0.05";
+
 /// Bytes of an echo request that fills a frame of 1514 bytes.
 const ECHO_OF_FRAME: u32 = 1472;
 
@@ -106,7 +109,7 @@ impl Node {
 
     /// Answers one transfer; a server of more than one does not listen for a moment between two.
     /// Returns once it listens, in state 0A at port 5201.
-    fn serve(&self, guest: &mut Guest) -> Result<()> {
+    pub(super) fn serve(&self, guest: &mut Guest) -> Result<()> {
         self.run(
             guest,
             &format!(
@@ -118,7 +121,7 @@ impl Node {
     }
 
     /// Waits until the server of a transfer that is over has ended.
-    fn stop_serving(&self, guest: &mut Guest) -> Result<()> {
+    pub(super) fn stop_serving(&self, guest: &mut Guest) -> Result<()> {
         guest.wait_until(TRANSFER_BOUND, &format!("[ ! -e {SERVER} ]"))
     }
 }
@@ -199,19 +202,34 @@ pub fn acquaint(ends: &mut impl Ends, driver: &Node, backend: &Node) -> Result<(
     backend.learn(ends.backend(), driver, &from)
 }
 
-/// Sends so many frames of 1514 bytes, and waits until all have arrived, and nothing else has.
-pub fn send_frames(from: (&mut Guest, &Node), to: (&mut Guest, &Node), count: u32) -> Result<()> {
+/// Sends so many frames of 1514 bytes, `batch` of them at a time, and waits until all have arrived, and nothing
+/// else has.
+pub fn send_frames(
+    from: (&mut Guest, &Node),
+    to: (&mut Guest, &Node),
+    count: u32,
+    batch: u32,
+) -> Result<()> {
     let received = format!("/sys/class/net/{}/statistics/rx_packets", to.1.device);
     let before: u32 = to.0.sh(&format!("cat {received}"))?.parse()?;
+    let (rounds, at_once) = match batch {
+        1 => (1, String::new()),
+        _ => (count / batch, format!("-l {batch}")),
+    };
     // Nothing is answered, of which ping tells by status 1.
     let ping = format!(
-        "ping -n -q -c {count} -i 0.01 -W 1 -s {} {}",
-        ECHO_OF_FRAME, to.1.address
+        "ping -n -q -c {} -i {FRAME_INTERVAL} {at_once} -W 1 -s {ECHO_OF_FRAME} {}",
+        count / rounds,
+        to.1.address
     );
-    from.1
-        .run(from.0, &format!("sh -c '{ping}; [ $? -eq 1 ]'"))?;
-    let all = before + count;
-    to.0.wait_until(TRANSFER_BOUND, &format!("[ $(cat {received}) -eq {all} ]"))
+    for round in 1..=rounds {
+        from.1
+            .run(from.0, &format!("sh -c '{ping}; [ $? -eq 1 ]'"))?;
+        let arrived = before + round * (count / rounds);
+        let condition = format!("[ $(cat {received}) -eq {arrived} ]");
+        to.0.wait_until(TRANSFER_BOUND, &condition)?;
+    }
+    Ok(())
 }
 
 /// Round trips of echo requests, all of which came back.
@@ -239,20 +257,23 @@ fn ping(guest: &mut Guest, from: &Node, to: &Node) -> Result<RoundTrips> {
         text.contains(" 0% packet loss"),
         "echo requests got lost: {text}"
     );
-    // rtt min/avg/max/mdev = 0.1/0.2/0.3/0.0 ms
-    let mean_ms = text
-        .split_once("mdev = ")
-        .and_then(|(_, times)| times.split('/').nth(1)?.parse().ok())
-        .with_context(|| format!("no round trip times in '{text}'"))?;
     Ok(RoundTrips {
         count: PINGS,
-        mean_ms,
+        mean_ms: mean_ms(&text)?,
     })
 }
 
+/// The mean of what ping measured.
+pub(super) fn mean_ms(text: &str) -> Result<f64> {
+    // rtt min/avg/max/mdev = 0.1/0.2/0.3/0.0 ms
+    text.split_once("mdev = ")
+        .and_then(|(_, times)| times.split('/').nth(1)?.parse().ok())
+        .with_context(|| format!("no round trip times in '{text}'"))
+}
+
 /// Which end of a transfer sends.
-#[derive(Clone, Copy)]
-enum Direction {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
     /// The one that asked for the transfer.
     Away,
     /// The one that serves.
@@ -269,9 +290,11 @@ struct IperfEnd {
     sum_received: IperfSum,
 }
 
+/// What arrived of a transfer.
 #[derive(Deserialize)]
-struct IperfSum {
-    bits_per_second: f64,
+pub(super) struct IperfSum {
+    pub(super) seconds: f64,
+    pub(super) bits_per_second: f64,
 }
 
 /// Sends TCP streams, and returns what arrived, in Mbit/s.
@@ -282,24 +305,33 @@ fn transfer(
     direction: Direction,
     streams: u32,
 ) -> Result<f64> {
-    let reverse = match direction {
-        Direction::Away => "",
-        Direction::Back => " -R",
-    };
     let limit = match streams {
         1 => String::new(),
         _ => format!(" -b {SHARE}"),
     };
-    let text = from.run(
-        guest,
-        &format!(
-            "iperf3 -c {} -t {TRANSFER_SECONDS} -P {streams}{limit} -J{reverse}",
-            to.address
-        ),
-    )?;
-    let output: IperfOutput = serde_json::from_str(&text)
-        .with_context(|| format!("iperf3 printed no figures: {text}"))?;
-    let rate = output.end.sum_received.bits_per_second / 1e6;
-    ensure!(rate > 0.0, "nothing arrived: {text}");
-    Ok(rate)
+    let options = format!("-t {TRANSFER_SECONDS} -P {streams}{limit}");
+    Ok(iperf(guest, from, to, direction, &options)?.bits_per_second / 1e6)
+}
+
+/// Sends as `options` of iperf3 have it to, or from, a node that serves.
+pub(super) fn iperf(
+    guest: &mut Guest,
+    from: &Node,
+    to: &Node,
+    direction: Direction,
+    options: &str,
+) -> Result<IperfSum> {
+    let reverse = match direction {
+        Direction::Away => "",
+        Direction::Back => " -R",
+    };
+    let command = format!("iperf3 -c {} {options} -J{reverse}", to.address);
+    let text = from.run(guest, &command)?;
+    // It warns of datagrams that fill a frame.
+    let json = text.find('{').map_or("", |start| &text[start..]);
+    let output: IperfOutput =
+        serde_json::from_str(json).with_context(|| format!("iperf3 printed no figures: {text}"))?;
+    let received = output.end.sum_received;
+    ensure!(received.bits_per_second > 0.0, "nothing arrived: {text}");
+    Ok(received)
 }
