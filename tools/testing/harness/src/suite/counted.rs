@@ -150,9 +150,10 @@ const BLOCK_IN_BATCH: Most = Most {
     signals: 0.2,
 };
 
-/// Frames one at a time: a descriptor, the rings, and what is not whole words of header and frame.
+/// Frames one at a time: a descriptor, the rings, looking once more before the EP sleeps, and what is not whole words of
+/// header and frame.
 const FRAME: Most = Most {
-    reads: 10.0,
+    reads: 11.0,
     writes: 6.0,
     signals: 1.1,
 };
