@@ -8,6 +8,8 @@ use anyhow::{anyhow, Result};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::peers::PEERS;
+use super::prediction::Prediction;
 use super::results::Results;
 
 /// Pixels: of the whole width, of the names of groups, of one bar, and of what is above and below them.
@@ -19,6 +21,9 @@ const FRAME: u32 = 90;
 /// Height of letters, and pixels between a name and its bars.
 const LETTERS: u32 = 13;
 const GAP: i32 = 6;
+
+/// The board that is drawn; where there is DMA, it is polled.
+const BOARD: &str = "rk3588";
 
 /// A value of a peer in a group.
 struct Bar {
@@ -57,7 +62,8 @@ pub fn draw(results: &Results, directory: &Path) -> Result<()> {
 
 fn predicted(results: &Results) -> Chart {
     let bars = results.counted.iter().filter_map(|counted| {
-        let prediction = counted.predictions.first()?;
+        let of_board = |prediction: &&Prediction| prediction.board.starts_with(BOARD);
+        let prediction = counted.predictions.iter().rfind(of_board)?;
         Some(Bar {
             group: counted.what.clone(),
             peer: counted.peer,
@@ -67,7 +73,7 @@ fn predicted(results: &Results) -> Chart {
     });
     Chart {
         name: "predicted",
-        axis: "microseconds of the slower side for each transfer, predicted for rk3588",
+        axis: "microseconds of the slower side for each transfer, predicted for rk3588, DMA polled",
         bars: bars.collect(),
     }
 }
@@ -92,7 +98,6 @@ fn timed(results: &Results) -> Chart {
 impl Chart {
     fn draw(&self, path: &Path) -> Result<(), DrawingAreaErrorKind<std::io::Error>> {
         let groups = distinct(self.bars.iter().map(|bar| bar.group.as_str()));
-        let peers = distinct(self.bars.iter().map(|bar| bar.peer));
         // Each group has its bars, and a gap of one.
         let rows = self.bars.len() + groups.len();
         let height = FRAME + BAR * u32::try_from(rows).unwrap_or(u32::MAX);
@@ -100,7 +105,7 @@ impl Chart {
         let root = SVGBackend::new(path, (WIDTH, height)).into_drawing_area();
         root.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(&root)
-            .margin(10)
+            .margin(20)
             .x_label_area_size(40)
             .y_label_area_size(NAMES)
             .build_cartesian_2d((low..high).log_scale(), rows as f64..0.0)?;
@@ -119,18 +124,19 @@ impl Chart {
         chart.draw_series(names.into_iter().map(|(name, middle)| {
             EmptyElement::at((low, middle)) + Text::new(name, (-GAP, 0), style.clone())
         }))?;
-        for (index, peer) in peers.iter().enumerate() {
+        // A peer has the same colour in each chart.
+        for (index, peer) in PEERS.iter().map(|peer| peer.name).enumerate() {
             let colour = Palette99::pick(index).mix(0.8);
-            let of_peer = bars.iter().filter(|(bar, _)| bar.peer == *peer);
+            let mut of_peer = bars.iter().filter(|(bar, _)| bar.peer == peer).peekable();
+            if of_peer.peek().is_none() {
+                continue;
+            }
             let drawn = of_peer.map(|(bar, top)| {
                 Rectangle::new([(low, *top), (bar.value, top + 0.9)], colour.filled())
             });
-            chart
-                .draw_series(drawn)?
-                .label(*peer)
-                .legend(move |(x, y)| {
-                    Rectangle::new([(x, y - 5), (x + 12, y + 5)], colour.filled())
-                });
+            chart.draw_series(drawn)?.label(peer).legend(move |(x, y)| {
+                Rectangle::new([(x, y - 5), (x + 12, y + 5)], colour.filled())
+            });
         }
         chart.draw_series(bars.iter().filter_map(|(bar, top)| {
             let (least, most) = bar.spread?;
@@ -149,17 +155,14 @@ impl Chart {
         root.present()
     }
 
-    /// Powers of ten around all values.
+    /// All values, from a power of ten on, with a fifth of the axis left for the legend.
     fn range(&self) -> (f64, f64) {
         let values = self.bars.iter().map(|bar| bar.value);
         let (least, most) = values.fold((f64::MAX, 0.0), |(least, most), value| {
             (value.min(least), value.max(most))
         });
-        let decade = |value: f64| 10f64.powf(value);
-        (
-            decade((least * 0.8).log10().floor()),
-            decade(most.log10().ceil()),
-        )
+        let low = 10f64.powf((least * 0.8).log10().floor());
+        (low, most * (most / low).powf(0.25))
     }
 
     /// Puts the bars of each group below each other.
