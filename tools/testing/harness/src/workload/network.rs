@@ -27,6 +27,9 @@ const PINGS: u32 = 50;
 /// Seconds between two frames that are sent alone: more than one takes where each access is trapped.
 const FRAME_INTERVAL: &str = "0.05";
 
+/// Bytes that ping may have on their way when it sends a batch. By itself it has room for one frame.
+const BATCH_BUFFER: u32 = 1 << 18;
+
 /// Bytes of an echo request that fills a frame of 1514 bytes.
 const ECHO_OF_FRAME: u32 = 1472;
 
@@ -214,7 +217,7 @@ pub fn send_frames(
     let before: u32 = to.0.sh(&format!("cat {received}"))?.parse()?;
     let (rounds, at_once) = match batch {
         1 => (1, String::new()),
-        _ => (count / batch, format!("-l {batch}")),
+        _ => (count / batch, format!("-l {batch} -S {BATCH_BUFFER}")),
     };
     // Nothing is answered, of which ping tells by status 1.
     let ping = format!(
