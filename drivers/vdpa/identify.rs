@@ -23,7 +23,6 @@ use kernel::{
     }, //
 };
 use transport::{
-    time,
     BarSizes,
     Doorbell,
     Identity,
@@ -62,35 +61,34 @@ pub(crate) fn find_registers(pdev: &pci::Device<Bound>, sizes: &BarSizes) -> Res
     Err(ENODEV)
 }
 
-/// Reads the identity as soon as the endpoint is ready (I2 to I5).
+/// Reads the identity as soon as the endpoint is ready, within `bound_ms` (I2 to I5).
 pub(crate) fn wait_ready(
     dev: &Device,
     registers: &Bar,
     sizes: &BarSizes,
-    since: Instant<Monotonic>,
+    bound_ms: u64,
 ) -> Result<Identity> {
-    // Bounded by `READY`.
+    let since = Instant::<Monotonic>::now();
+    // Bounded by `bound_ms`.
     loop {
         match Identity::read(registers, registers.number(), sizes) {
             Ok(identity) => return Ok(identity),
-            Err(IdentityError::NotReady)
-                if (since.elapsed().as_millis() as u64) < time::READY_MS =>
-            {
+            Err(IdentityError::NotReady) if (since.elapsed().as_millis() as u64) < bound_ms => {
                 fsleep(Delta::from_millis(READY_POLL_MS));
             }
-            Err(error) => return Err(refuse(dev, error)),
+            Err(error) => return Err(refuse(dev, error, bound_ms)),
         }
     }
 }
 
 /// Says why the endpoint is not used.
-fn refuse(dev: &Device, error: IdentityError) -> Error {
+fn refuse(dev: &Device, error: IdentityError, bound_ms: u64) -> Error {
     match error {
         IdentityError::NotReady => {
             dev_err!(
                 dev,
                 "Endpoint not ready within {} ms; start it, then bind the driver again\n",
-                time::READY_MS
+                bound_ms
             );
             ETIMEDOUT
         }

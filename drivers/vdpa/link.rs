@@ -105,7 +105,7 @@ impl Link {
         let started = Instant::now();
         let sizes = hw::bar_sizes(pdev);
         let registers = identify::find_registers(pdev, &sizes)?;
-        let identity = identify::wait_ready(pdev.as_ref(), &registers, &sizes, started)?;
+        let identity = identify::wait_ready(pdev.as_ref(), &registers, &sizes, time::READY_MS)?;
         let bars = Bars::new(pdev, registers, identity.layout().doorbells().bar)?;
         let doorbells = identify::doorbells(&identity, &bars)?;
         let port = RootComplexPort::new(identity.clone(), bars.registers(), now_ms(started));

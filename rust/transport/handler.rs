@@ -8,6 +8,7 @@ use crate::command::{
     Range, //
 };
 use crate::interrupts::Interrupts;
+use crate::liveness::Pulse;
 use crate::queue::{
     QueueIndex,
     QueueSetup,
@@ -21,6 +22,17 @@ use crate::DeviceStatus;
 /// in the EP's command thread; may sleep, within the bound of the command. A method that fails
 /// must have changed nothing.
 pub trait CommandHandler {
+    /// A command begins, and `pulse` is to beat until it is over, by another thread (H1).
+    ///
+    /// A device that offers [`STEADY_BEAT`](crate::TransportFeatures::STEADY_BEAT) implements this and
+    /// [`command_ends`](Self::command_ends).
+    fn command_begins(&mut self, _pulse: Pulse) {}
+
+    /// The command is over. When it returns, the pulse that it gives back does not beat any more.
+    fn command_ends(&mut self) -> Option<Pulse> {
+        None
+    }
+
     /// Does Q1 to Q3: when it returns, nothing touches RC memory or raises an interrupt, and
     /// nothing is mapped. Publishes the device config (Q4). Also called at the end of a session,
     /// and for a device that is reset.

@@ -3,7 +3,8 @@
 //! The RC's end: commands (R1 to R7) and the health of the EP (H1, H2).
 //!
 //! No waiting here: the caller issues a command, then calls [`RootComplexPort::step`] until it is
-//! over, sleeping in between as it likes. Each command is over within its bound.
+//! over, sleeping in between as it likes, and [`RootComplexPort::watch`] once per beat. Each command is
+//! over within its bound, or when the EP falls silent.
 //!
 //! Context: one user at a time (`&mut self`). Kicks and config reads do not need the port.
 
@@ -29,6 +30,7 @@ use crate::registers::{
     Offset,
     Registers, //
 };
+use crate::words::TransportFeatures;
 use crate::DeviceStatus;
 
 /// Why a command is not issued.
@@ -38,6 +40,8 @@ pub enum IssueError {
     Busy,
     /// A command timed out; only `RESET` may follow (R7).
     OutOfStep,
+    /// The EP shows no heartbeat; try again once it does (R7).
+    Silent,
     /// The session is over; go back to [`Identity::read`].
     Lost,
 }
@@ -73,6 +77,8 @@ pub enum Step {
     Done(Result<Reply, AnswerError>),
     /// Not answered within its bound; the outcome is unknown (R7).
     TimedOut,
+    /// The EP fell silent, or is so; the outcome is unknown (R7).
+    Silent,
     /// The link is dead.
     LinkDead,
     /// The EP is in another session; the outcome is unknown.
@@ -101,6 +107,8 @@ enum State {
         deadline_ms: u64,
     },
     OutOfStep,
+    /// Out of step, and the EP shows no heartbeat.
+    Silent,
     Lost(SessionLost),
 }
 
@@ -160,6 +168,7 @@ impl RootComplexPort {
             State::OutOfStep if opcode == Opcode::Reset => {}
             State::OutOfStep => return Err(IssueError::OutOfStep),
             State::Waiting { .. } => return Err(IssueError::Busy),
+            State::Silent => return Err(IssueError::Silent),
             State::Lost(_) => return Err(IssueError::Lost),
         }
         self.sequence = self.sequence.wrapping_add(1);
@@ -186,6 +195,7 @@ impl RootComplexPort {
     pub fn step(&mut self, regs: &impl Registers, now_ms: u64) -> Step {
         let (word, opcode, deadline_ms) = match self.state {
             State::Idle | State::OutOfStep => return Step::Idle,
+            State::Silent => return Step::Silent,
             State::Lost(lost) => return lost.into(),
             State::Waiting {
                 word,
@@ -225,7 +235,8 @@ impl RootComplexPort {
     /// Shows that the RC is alive, and looks whether the EP is (H1, H2); `silent_ms` is how long it may show no
     /// heartbeat, [`EP_SILENT_MS`](crate::time::EP_SILENT_MS) or more.
     ///
-    /// To be called at least every [`BEAT_MS`](crate::time::BEAT_MS) while the device is used.
+    /// To be called at least every [`BEAT_MS`](crate::time::BEAT_MS) while the device is used, also while a
+    /// command is outstanding. An EP that falls silent ends the command, and is out of step once it beats again.
     pub fn watch(&mut self, regs: &impl Registers, silent_ms: u64, now_ms: u64) -> Health {
         if let State::Lost(lost) = self.state {
             return lost.into();
@@ -238,14 +249,24 @@ impl RootComplexPort {
         }
         self.heartbeat = self.heartbeat.wrapping_add(1).max(1);
         regs.write32(self.place(offset::command::RC_HEARTBEAT), self.heartbeat);
-        if matches!(self.state, State::Waiting { .. }) {
-            // The EP's command loop may be in the command, which has a bound of its own.
+        if self.may_pause() {
             self.ep = Watch::new(beat, now_ms);
         }
         if self.ep.silence_ms(beat, now_ms) >= silent_ms {
+            self.state = State::Silent;
             return Health::Silent;
         }
+        if self.state == State::Silent {
+            self.state = State::OutOfStep;
+        }
         Health::Alive
+    }
+
+    /// Whether the EP may show no heartbeat, as it is in a command, which has a bound of its own.
+    fn may_pause(&self) -> bool {
+        let features = self.identity.transport_features();
+        let is_steady = features.contains(TransportFeatures::STEADY_BEAT);
+        !is_steady && matches!(self.state, State::Waiting { .. })
     }
 
     /// The device status as the EP sees it, with `DEVICE_NEEDS_RESET`; `None` if the session is

@@ -26,7 +26,11 @@ use crate::frame::{
 };
 use crate::handler::CommandHandler;
 use crate::layout::Layout;
-use crate::liveness::Watch;
+use crate::liveness::{
+    Heartbeat,
+    Pulse,
+    Watch, //
+};
 use crate::offset;
 use crate::registers::{
     Offset,
@@ -51,8 +55,7 @@ pub(crate) struct Session {
     published_status: DeviceStatus,
     /// The caller knows that the device gave up.
     is_failure_told: bool,
-    heartbeat: u32,
-    next_beat_ms: u64,
+    heart: Heartbeat,
     rc: Watch,
 }
 
@@ -74,8 +77,7 @@ impl Session {
             sequence: 0,
             published_status: DeviceStatus::RESET,
             is_failure_told: false,
-            heartbeat: 0,
-            next_beat_ms: now_ms,
+            heart: Heartbeat::new(now_ms),
             rc: Watch::new(0, now_ms),
         }
     }
@@ -100,7 +102,7 @@ impl Session {
         handler: &mut impl CommandHandler,
         now_ms: u64,
     ) -> Progress {
-        let answered = self.serve(regs, handler);
+        let answered = self.serve(regs, handler, now_ms);
         self.publish_status(regs, handler);
         self.beat(regs, now_ms);
         Progress {
@@ -115,12 +117,13 @@ impl Session {
         &mut self,
         regs: &impl Registers,
         handler: &mut impl CommandHandler,
+        now_ms: u64,
     ) -> Option<(CommandWord, Result<(), CommandError>)> {
         let copied = self.copy_command(regs)?;
         // E4
         let status = self.layout().command_word(offset::command::CMD_STATUS);
         regs.write32(status, command::STATUS_NONE);
-        let executed = self.execute(&copied, handler);
+        let executed = self.execute_alive(&copied, handler, now_ms);
         if let Ok(outcome) = &executed {
             self.publish(regs, outcome, handler);
         }
@@ -160,6 +163,26 @@ impl Session {
         let data = self.layout().command_word(offset::command::DATA);
         copy_words(regs, data, frame.data.iter_mut().take(used));
         frame
+    }
+
+    /// Checks and executes, with a heartbeat meanwhile (H1).
+    fn execute_alive(
+        &mut self,
+        copied: &Copied,
+        handler: &mut impl CommandHandler,
+        now_ms: u64,
+    ) -> Executed {
+        let bound_ms = copied
+            .frame
+            .as_ref()
+            .map_or(0, |frame| frame.opcode.bound_ms());
+        let pulse = Pulse::new(self.heart, now_ms.saturating_add(bound_ms));
+        handler.command_begins(pulse);
+        let executed = self.execute(copied, handler);
+        if let Some(pulse) = handler.command_ends() {
+            self.heart = pulse.heart;
+        }
+        executed
     }
 
     /// Checks (E5) and executes (E6).
@@ -247,16 +270,14 @@ impl Session {
         has_given_up && !was_told
     }
 
-    /// Shows that the command loop runs (H1), at twice the rate that is promised.
+    /// Shows that the command loop runs (H1).
     fn beat(&mut self, regs: &impl Registers, now_ms: u64) {
-        if now_ms >= self.next_beat_ms {
+        if self.heart.is_due(now_ms) {
             // The first beat follows the start of the session, which has just written all words.
-            if self.heartbeat != 0 {
+            if !self.heart.is_first() {
                 self.restore(regs);
             }
-            self.heartbeat = self.heartbeat.wrapping_add(1);
-            regs.write32(offset::HEARTBEAT, self.heartbeat);
-            self.next_beat_ms = now_ms.saturating_add(time::BEAT_MS / 2);
+            self.heart.beat(regs, now_ms);
         }
     }
 

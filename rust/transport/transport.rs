@@ -97,6 +97,7 @@ pub use identity::{Identity, IdentityError};
 pub use interrupts::{InterruptMode, Interrupts, NO_VECTOR};
 pub use layout::{BarSizes, DoorbellKind, Doorbells, Layout, LayoutError, Msix, Region};
 pub use layout::{MAX_QUEUES, NUM_BARS};
+pub use liveness::Pulse;
 pub use plan::{LayoutRequest, Placement};
 pub use queue::{QueueIndex, QueueRequest, QueueSetup, QueueSize, QueueState};
 pub use registers::{Offset, Registers};

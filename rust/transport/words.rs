@@ -16,7 +16,7 @@ pub struct Version {
 
 impl Version {
     /// The version that this crate implements.
-    pub const CURRENT: Self = Self { major: 1, minor: 1 };
+    pub const CURRENT: Self = Self { major: 1, minor: 2 };
 
     /// The version as it is written.
     pub const fn word(self) -> u32 {
@@ -65,9 +65,12 @@ impl TransportFeatures {
     /// `GROUP_SET_SPACE`, and the words of the identity and the queue table that tell of groups.
     pub const GROUPS: Self = Self(1 << 2);
 
+    /// The heartbeat goes on while a command executes.
+    pub const STEADY_BEAT: Self = Self(1 << 4);
+
     /// Features as they were read; unknown bits are dropped.
     pub const fn from_word(word: u32) -> Self {
-        Self(word & (Self::SUSPEND.0 | Self::MAP.0 | Self::GROUPS.0))
+        Self(word & (Self::SUSPEND.0 | Self::MAP.0 | Self::GROUPS.0 | Self::STEADY_BEAT.0))
     }
 
     /// The features as they are written.

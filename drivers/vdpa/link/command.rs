@@ -14,8 +14,7 @@ use kernel::{
     sync::MutexGuard,
     time::{
         delay::fsleep,
-        Delta,
-        Instant, //
+        Delta, //
     }, //
 };
 use pci_host::errno;
@@ -26,6 +25,7 @@ use transport::{
     CommandError,
     Doorbell,
     DoorbellKind,
+    Health,
     Identity,
     IssueError,
     QueueIndex,
@@ -39,7 +39,7 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// `ETIMEDOUT`: no answer within the bound; `EIO`: the link is dead; `ENOTCONN`: the endpoint
+    /// `ETIMEDOUT`: no answer within the bound, or the endpoint shows no heartbeat and is lost; `EIO`: the link is dead; `ENOTCONN`: the endpoint
     /// restarted, or a command before this one timed out, and a reset is needed; `EPROTO`: the
     /// answer makes no sense; else what the endpoint refuses, see "Command status" in
     /// `Documentation/transport.rst`.
@@ -58,7 +58,9 @@ impl Link {
             .map_err(|error| match error {
                 IssueError::Busy => EBUSY,
                 IssueError::OutOfStep | IssueError::Lost => errno::not_connected(),
+                IssueError::Silent => self.failed(command, "needs a heartbeat", ETIMEDOUT),
             })?;
+        let mut beat_ms = self.now_ms() + time::BEAT_MS;
         let mut sleep_us = time::ANSWER_SLEEP_MIN_US as i64;
         // Bounded: the port reports a time-out once the bound of the opcode has passed.
         loop {
@@ -66,6 +68,10 @@ impl Link {
                 Step::Pending => {}
                 Step::Done(answer) => return answer.map_err(|error| self.refused(command, error)),
                 Step::TimedOut => return Err(self.failed(command, "was not answered", ETIMEDOUT)),
+                Step::Silent => {
+                    self.lose(port, Loss::Silent);
+                    return Err(self.failed(command, "met a silent endpoint", ETIMEDOUT));
+                }
                 Step::LinkDead => return Err(self.failed(command, "met a dead link", EIO)),
                 Step::Restarted => {
                     return Err(self.failed(
@@ -75,6 +81,11 @@ impl Link {
                     ))
                 }
                 Step::Idle => return Err(errno::protocol()),
+            }
+            // The monitor cannot, as the port is locked; the next step tells what is found.
+            if self.now_ms() >= beat_ms {
+                port.watch(regs, self.silent_ms, self.now_ms());
+                beat_ms += time::BEAT_MS;
             }
             fsleep(Delta::from_micros(sleep_us));
             sleep_us = (sleep_us * 2).min(time::ANSWER_SLEEP_MAX_US as i64);
@@ -111,6 +122,11 @@ impl Link {
         let mut port = self.port.lock();
         // Who resets the device waits for no request.
         self.expect_no_end();
+        // One that is silent has beaten since, if it is back.
+        let health = port.watch(self.bars.registers(), self.silent_ms, self.now_ms());
+        if health == Health::Silent {
+            self.lose(&mut port, Loss::Silent);
+        }
         let reset = self.reset_port(&mut port);
         match reset {
             Ok(()) => self.find(&mut port),
@@ -133,7 +149,8 @@ impl Link {
     /// Takes over the endpoint's new session (I1 to I6).
     fn reconnect(&self, port: &mut MutexGuard<'_, RootComplexPort>) -> Result {
         let regs = self.bars.registers();
-        let identity = identify::wait_ready(self.dev(), regs, &self.sizes, Instant::now())?;
+        // It may be between two sessions for as long as it may be silent.
+        let identity = identify::wait_ready(self.dev(), regs, &self.sizes, self.silent_ms)?;
         if !self.is_same_device(&identity) {
             dev_err!(
                 self.dev(),

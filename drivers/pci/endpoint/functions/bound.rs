@@ -84,8 +84,8 @@ impl Bound {
             layout: shown.layout,
         };
         let busy = Delta::from_micros(settings.poll_us.into());
-        let control = Control::new(parts, vectors, shown.take_values(), busy)?;
         let queue = Arc::new(Workqueue::new(c"pci_epf_vhost")?, GFP_KERNEL)?;
+        let control = Control::new(parts, vectors, shown.take_values(), busy, &queue)?;
         Ok(Self {
             worker: Worker::new(c"pci_epf_vhost::Control", &queue, control.clone())?,
             control,

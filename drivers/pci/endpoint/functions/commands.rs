@@ -8,6 +8,7 @@
 
 use crate::{
     bar::RegisterBar,
+    pulse::Pacemaker,
     queue::RcMemory,
     vhost::Transport, //
 };
@@ -25,6 +26,7 @@ use transport::{
     Layout,
     Mapping,
     PolledSlot,
+    Pulse,
     QueueIndex,
     QueueSetup,
     QueueState,
@@ -83,6 +85,7 @@ pub(crate) struct Parts {
 pub(crate) struct Commands {
     parts: Parts,
     vectors: Vectors,
+    pacemaker: Pacemaker,
     /// By index; `None`: not set up.
     queues: KVec<Option<Queue>>,
     /// A queue that could not be mapped was logged. Once is enough, as the RC can try at any rate.
@@ -90,11 +93,12 @@ pub(crate) struct Commands {
 }
 
 impl Commands {
-    pub(crate) fn new(parts: Parts, vectors: Vectors) -> Result<Self> {
+    pub(crate) fn new(parts: Parts, vectors: Vectors, pacemaker: Pacemaker) -> Result<Self> {
         let num_queues = parts.layout.num_queues();
         Ok(Self {
             parts,
             vectors,
+            pacemaker,
             queues: KVec::from_elem(None, num_queues.into(), GFP_KERNEL)?,
             is_failure_logged: false,
         })
@@ -206,6 +210,14 @@ fn state(position: Position) -> QueueState {
 }
 
 impl CommandHandler for Commands {
+    fn command_begins(&mut self, pulse: Pulse) {
+        self.pacemaker.begin(pulse);
+    }
+
+    fn command_ends(&mut self) -> Option<Pulse> {
+        self.pacemaker.end()
+    }
+
     /// The bus stops the backend (Q1), then has the transport cancel and unmap (Q2, Q3).
     fn reset(&mut self) {
         self.parts.device.reset();

@@ -18,15 +18,18 @@
 //! backend's requests. It is taken below `epf->lock` and above the locks of the bus.
 
 use crate::{
+    clock::Clock,
     commands::{
         Commands,
         Parts,
         Vectors, //
     },
-    pace::Pace, //
+    pace::Pace,
+    pulse::Pacemaker, //
 };
 use concurrency::{
     random_u32,
+    Queue as Workqueue,
     Run, //
 };
 use kernel::{
@@ -42,8 +45,7 @@ use kernel::{
     },
     time::{
         Delta,
-        Instant,
-        Monotonic, //
+        Instant, //
     },
 };
 use transport::{
@@ -61,7 +63,8 @@ use transport::{
 /// What `Commands` implements.
 const FEATURES: TransportFeatures = TransportFeatures::SUSPEND
     .with(TransportFeatures::MAP)
-    .with(TransportFeatures::GROUPS);
+    .with(TransportFeatures::GROUPS)
+    .with(TransportFeatures::STEADY_BEAT);
 
 /// What serves the RC; runs on a [`Worker`](concurrency::Worker).
 #[pin_data]
@@ -70,7 +73,7 @@ pub(crate) struct Control {
     /// The value that kicks each queue; empty for polled doorbells.
     doorbells: KVec<u32>,
     scan_ms: u64,
-    made: Instant<Monotonic>,
+    clock: Clock,
     /// The epoch of the session; 0: there is none.
     epoch: Atomic<u32>,
     #[pin]
@@ -93,7 +96,8 @@ struct Session {
 impl Control {
     /// Makes it, and writes what the RC has to find before the register BAR becomes visible.
     ///
-    /// `doorbells` are the values that kick the queues, `busy` is how long to go on without a pause.
+    /// `doorbells` are the values that kick the queues, `busy` is how long to go on without a pause, and
+    /// the heartbeat of commands is on `queue`.
     // Not inlined: a session passes through the stack, which the caller needs for a backend's probe.
     #[inline(never)]
     pub(crate) fn new(
@@ -101,11 +105,14 @@ impl Control {
         vectors: Vectors,
         doorbells: KVec<u32>,
         busy: Delta,
+        queue: &Arc<Workqueue>,
     ) -> Result<Arc<Self>> {
+        let clock = Clock::new();
+        let pacemaker = Pacemaker::new(queue, &parts.bar, clock)?;
         EndpointPort::announce(&parts.bar);
         let session = Session {
             port: EndpointPort::new(parts.layout),
-            commands: Commands::new(parts.clone(), vectors)?,
+            commands: Commands::new(parts.clone(), vectors, pacemaker)?,
             pace: Pace::new(busy, Instant::now()),
             is_started: false,
             backend: None,
@@ -116,7 +123,7 @@ impl Control {
             scan_ms: parts.layout.doorbells().scan_ms.into(),
             parts,
             doorbells,
-            made: Instant::now(),
+            clock,
             epoch: Atomic::new(0),
             session <- new_mutex!(session, "pci_epf_vhost::Control::session"),
         });
@@ -140,10 +147,6 @@ impl Control {
     /// Returns the epoch of the session; 0: there is none. Context: any.
     pub(crate) fn epoch(&self) -> u32 {
         self.epoch.load(Relaxed)
-    }
-
-    fn now_ms(&self) -> u64 {
-        self.made.elapsed().as_millis().try_into().unwrap_or(0)
     }
 
     /// Begins or ends the session, as it has to be; returns whether there is one.
@@ -180,7 +183,7 @@ impl Control {
         let Some(epoch) = new_epoch(session.last_epoch) else {
             return;
         };
-        let now_ms = self.now_ms();
+        let now_ms = self.clock.now_ms();
         match session
             .port
             .start(&self.parts.bar, &description, epoch, now_ms)
@@ -240,7 +243,7 @@ impl Control {
 
     /// Looks once at all there is to look at; returns whether there was something to do.
     fn look(&self, session: &mut Session) -> bool {
-        let now_ms = self.now_ms();
+        let now_ms = self.clock.now_ms();
         let is_kicked = session.commands.look_at_slots();
         if self.scan_ms != 0 && now_ms >= session.next_scan_ms {
             session.next_scan_ms = now_ms.saturating_add(self.scan_ms);

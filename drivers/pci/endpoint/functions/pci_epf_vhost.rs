@@ -12,7 +12,8 @@
 //!                   `-- bound               what there is in between:
 //!                         |-- bar, doorbell       what the RC sees
 //!                         |-- control, pace       the worker that serves it
-//!                         |     `-- commands      what the RC wants
+//!                         |     |-- commands      what the RC wants
+//!                         |     `-- pulse         that it is in a command, not dead
 //!                         `-- vhost               what the backend wants
 //!                               |-- queue, area              rings in RC memory
 //!                               |-- buffers, window          buffers in RC memory
@@ -26,7 +27,7 @@
 //! Lock order, outermost first:
 //!
 //! 1. `epf->lock` of the framework, held in all callbacks of `function`, hence in `bound`;
-//! 2. the session (`control`), held by the worker while it executes a command;
+//! 2. the session (`control`), held by the worker while it executes a command, then the pulse (`pulse`);
 //! 3. the vhost bus: state lock of the device, ring lock of a queue;
 //! 4. the window cache, then what a user remembers of it (`window`, `buffers`), then the address space
 //!    (`translation`); the device config (`vhost`); the interrupts (`interrupt`);
@@ -39,6 +40,7 @@ mod area;
 mod bar;
 mod bound;
 mod buffers;
+mod clock;
 mod commands;
 mod configfs;
 mod control;
@@ -46,6 +48,7 @@ mod doorbell;
 mod function;
 mod interrupt;
 mod pace;
+mod pulse;
 mod queue;
 mod settings;
 mod translation;

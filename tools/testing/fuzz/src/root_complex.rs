@@ -10,9 +10,8 @@ mod port;
 
 use transport::{
     feature, offset, read_config, time, Command, ConfigReadError, Description, EndpointPort, Epoch,
-    GroupCounts, Health, Identity, IdentityError, Layout, LayoutRequest, Offset, Placement,
-    QueueDescription, QueueSize, RootComplexPort, Step, TransportFeatures, Version, MAGIC,
-    NUM_BARS,
+    GroupCounts, Identity, IdentityError, Layout, LayoutRequest, Offset, Placement,
+    QueueDescription, QueueSize, RootComplexPort, TransportFeatures, Version, MAGIC, NUM_BARS,
 };
 
 use crate::{
@@ -204,9 +203,11 @@ impl<'a> Session<'a> {
         identity: Identity,
     ) -> Self {
         let epoch = identity.epoch().get();
+        let features = identity.transport_features();
+        let is_steady = features.contains(TransportFeatures::STEADY_BEAT);
         // The EP may still write between the accesses.
         let port = RootComplexPort::new(identity, bar, 0);
-        let expected = bar.take_log(|log| Expected::new(log, epoch));
+        let expected = bar.take_log(|log| Expected::new(log, epoch, is_steady));
         bar.calm();
         check_doorbells(port.identity(), bar, bars);
         bar.take_log(|_| ());
@@ -314,14 +315,11 @@ impl<'a> Session<'a> {
     }
 
     fn watch(&mut self) {
-        let lost = match self.port.watch(self.bar, time::EP_SILENT_MS, self.now_ms) {
-            Health::Alive | Health::Silent => None,
-            Health::LinkDead => Some(Step::LinkDead),
-            Health::Restarted => Some(Step::Restarted),
-        };
+        let now_ms = self.now_ms;
+        let health = self.port.watch(self.bar, time::EP_SILENT_MS, now_ms);
         self.take_log(|log, expected| {
             let place = expected.place(offset::command::RC_HEARTBEAT);
-            expected.watch(lost, log);
+            expected.watch(log, now_ms, health);
             let beats = |access: &Access| match *access {
                 Access::Write(at, value) => at == place && value != 0,
                 _ => true,

@@ -123,6 +123,18 @@ const fn lives(name: &'static str, ticks: u64, commands: u8, dies: bool) -> Conf
         ticks,
         commands,
         dies,
+        hangs: false,
+        fault: None,
+    })
+}
+
+const fn hangs(name: &'static str, ticks: u64) -> Configuration {
+    Configuration::Lives(LifeBounds {
+        name,
+        ticks,
+        commands: 1,
+        dies: false,
+        hangs: true,
         fault: None,
     })
 }
@@ -187,6 +199,7 @@ pub const SMALL: &[Configuration] = &[
     ),
     lives("lives", 140, 0, true),
     lives("lives, a command", 14, 1, true),
+    hangs("lives, a command hangs", 24),
 ];
 
 /// On demand.
@@ -263,6 +276,7 @@ pub const LARGE: &[Configuration] = &[
         1,
     ),
     lives("lives, a command", 44, 1, true),
+    hangs("lives, a command hangs", 56),
 ];
 
 /// Where a fault is looked for: the smallest bounds in which it matters.
@@ -290,6 +304,8 @@ pub fn of_fault(fault: Fault) -> Configuration {
             small(NEGOTIATION, 0, NONE, 0)
         }
         F::EpBeatsNot => lives("fault", 10, 0, false),
+        F::EpPauses => lives("fault", 10, 1, false),
+        F::EpBeatsForEver => hangs("fault", 24),
         F::RcBeatsNot => lives("fault", 124, 0, true),
         F::CounterRestarted => kicks("fault", Source::Polled, false, 3, 0, 1),
         F::EnabledWithoutLook => kicks("fault", Source::Polled, false, 2, 1, 0),

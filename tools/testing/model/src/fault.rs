@@ -46,6 +46,8 @@ pub enum Fault {
     RearmedWithoutBarrier,
     RfcSlotCleared,
     EpBeatsNot,
+    EpPauses,
+    EpBeatsForEver,
     RcBeatsNot,
 }
 

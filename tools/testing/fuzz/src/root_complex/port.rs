@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What the RC's end must make of what it reads: a second opinion on I6 and R1 to R7.
+//! What the RC's end must make of what it reads: a second opinion on I6, R1 to R7 and H2.
 
 use transport::{
-    offset, AnswerError, Command, CommandError, CommandWord, DeviceStatus, IssueError, Offset,
-    Opcode, QueueState, Reply, Step,
+    offset, time, AnswerError, Command, CommandError, CommandWord, DeviceStatus, Health,
+    IssueError, Offset, Opcode, QueueState, Reply, Step,
 };
 
 use crate::bar::Access;
@@ -18,6 +18,7 @@ enum State {
         deadline_ms: u64,
     },
     OutOfStep,
+    Silent,
     Lost(Step),
 }
 
@@ -27,11 +28,15 @@ pub struct Expected {
     sequence: u32,
     epoch: u32,
     command: u32,
+    /// The heartbeat that was seen last, and since when.
+    beat: (u32, u64),
+    /// The heartbeat goes on while a command executes.
+    is_steady: bool,
 }
 
 impl Expected {
-    /// A port that made these accesses to take over session `epoch` (I6).
-    pub fn new(log: &[Access], epoch: u32) -> Self {
+    /// A port that made these accesses at time 0 to take over session `epoch` (I6).
+    pub fn new(log: &[Access], epoch: u32, is_steady: bool) -> Self {
         let [Access::Read(command, cmd), beats @ .., Access::ReadBarrier, Access::Read(at, _)] =
             log
         else {
@@ -50,6 +55,8 @@ impl Expected {
             sequence: cmd >> 8,
             epoch,
             command: *command,
+            beat: (read(log, offset::HEARTBEAT.bytes()), 0),
+            is_steady,
         };
         if let Some(lost) = port.session(log) {
             port.state = State::Lost(lost);
@@ -84,6 +91,7 @@ impl Expected {
             State::OutOfStep if opcode == Opcode::Reset => Ok(()),
             State::OutOfStep => Err(IssueError::OutOfStep),
             State::Waiting { .. } => Err(IssueError::Busy),
+            State::Silent => Err(IssueError::Silent),
             State::Lost(_) => Err(IssueError::Lost),
         };
         assert_eq!(result, expected);
@@ -123,6 +131,7 @@ impl Expected {
             assert!(log.is_empty());
             let expected = match self.state {
                 State::Lost(lost) => lost,
+                State::Silent => Step::Silent,
                 _ => Step::Idle,
             };
             assert_eq!(step, expected);
@@ -140,16 +149,35 @@ impl Expected {
         self.advance(log, opcode, step);
     }
 
-    /// Checks what was made of a look at the session.
-    pub fn watch(&mut self, lost: Option<Step>, log: &[Access]) {
-        let expected = match self.state {
+    /// Checks what was made of a look at the session and the heartbeat (H2).
+    pub fn watch(&mut self, log: &[Access], now_ms: u64, health: Health) {
+        let lost = match self.state {
             State::Lost(lost) => Some(lost),
             _ => self.session(log),
         };
-        assert_eq!(lost, expected);
-        if let Some(lost) = lost {
-            self.state = State::Lost(lost);
+        let expected = match lost {
+            Some(Step::LinkDead) => Health::LinkDead,
+            Some(_) => Health::Restarted,
+            None if self.is_silent(log, now_ms) => Health::Silent,
+            None => Health::Alive,
+        };
+        assert_eq!(health, expected);
+        self.state = match (lost, expected, self.state) {
+            (Some(lost), ..) => State::Lost(lost),
+            (_, Health::Silent, _) => State::Silent,
+            (.., State::Silent) => State::OutOfStep,
+            (.., state) => state,
+        };
+    }
+
+    /// Whether the heartbeat has not changed for `EP_SILENT`.
+    fn is_silent(&mut self, log: &[Access], now_ms: u64) -> bool {
+        let beat = read(log, offset::HEARTBEAT.bytes());
+        let may_pause = !self.is_steady && matches!(self.state, State::Waiting { .. });
+        if may_pause || beat != self.beat.0 {
+            self.beat = (beat, now_ms);
         }
+        now_ms - self.beat.1 >= time::EP_SILENT_MS
     }
 
     /// How the session ended, according to the epochs that were read.
@@ -196,7 +224,7 @@ impl Expected {
             Step::Done(_) => self.state = State::Idle,
             Step::TimedOut => self.state = State::OutOfStep,
             Step::LinkDead | Step::Restarted => self.state = State::Lost(step),
-            Step::Pending | Step::Idle => {}
+            Step::Pending | Step::Idle | Step::Silent => {}
         }
     }
 }

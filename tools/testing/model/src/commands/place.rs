@@ -57,6 +57,16 @@ pub fn layout() -> Layout {
 
 /// Starts a session; the vendor tells sessions apart.
 pub fn start(port: &mut EndpointPort, regs: &impl Registers, epoch: u8) {
+    start_with(port, regs, epoch, TransportFeatures::NONE);
+}
+
+/// Starts a session with these features.
+pub fn start_with(
+    port: &mut EndpointPort,
+    regs: &impl Registers,
+    epoch: u8,
+    transport_features: TransportFeatures,
+) {
     let queue = QueueDescription {
         size_max: QueueSize::new(2).expect("a power of two"),
         doorbell: 0,
@@ -66,7 +76,7 @@ pub fn start(port: &mut EndpointPort, regs: &impl Registers, epoch: u8) {
         device_id: 1,
         vendor_id: epoch.into(),
         device_features: FEATURES,
-        transport_features: TransportFeatures::NONE,
+        transport_features,
         groups: GroupCounts::ONE,
         queues: &[queue; NUM_QUEUES as usize],
     };

@@ -240,7 +240,7 @@ impl Commands {
             }
             Outcome::Looked(Step::Pending) => {}
             Outcome::Looked(Step::Done(answer)) => self.take(state, answer, tag),
-            Outcome::Looked(Step::TimedOut) => {
+            Outcome::Looked(Step::TimedOut | Step::Silent) => {
                 state.rc.outstanding = None;
                 state.rc.at = 0;
             }

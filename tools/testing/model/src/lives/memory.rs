@@ -5,8 +5,8 @@
 use std::cell::RefCell;
 
 use transport::{
-    offset, CommandError, CommandHandler, DeviceStatus, Interrupts, Offset, QueueIndex, QueueSetup,
-    QueueState, Registers,
+    offset, CommandError, CommandHandler, DeviceStatus, Interrupts, Offset, Pulse, QueueIndex,
+    QueueSetup, QueueState, Registers,
 };
 
 use crate::commands::place;
@@ -58,9 +58,22 @@ impl Registers for Words {
 }
 
 /// The device.
-pub struct Willing;
+#[derive(Default)]
+pub struct Willing {
+    /// What beats for the EP while it is in a command.
+    pub pulse: Option<Pulse>,
+}
 
 impl CommandHandler for Willing {
+    /// In the model a command began earlier than the step in which it ends.
+    fn command_begins(&mut self, pulse: Pulse) {
+        self.pulse.get_or_insert(pulse);
+    }
+
+    fn command_ends(&mut self) -> Option<Pulse> {
+        self.pulse
+    }
+
     fn reset(&mut self) {}
 
     fn accepts_features(&mut self, _: u64) -> bool {

@@ -6,14 +6,18 @@ use std::sync::Arc;
 
 use stateright::{Model, Property as Checked};
 use transport::{
+    offset,
     time,
     Command,
     EndpointPort,
     Health,
     Identity,
     Opcode,
+    Pulse,
+    Registers,
     RootComplexPort,
-    Step, //
+    Step,
+    TransportFeatures, //
 };
 
 use super::memory::{Willing, Words};
@@ -38,6 +42,8 @@ pub struct LifeBounds {
     pub commands: u8,
     /// Whether an end may die.
     pub dies: bool,
+    /// Whether the EP may never come back from a command.
+    pub hangs: bool,
     pub fault: Option<Fault>,
 }
 
@@ -48,9 +54,13 @@ pub struct State {
     pub memory: Memory,
     pub ep: Arc<EndpointPort>,
     pub rc: Arc<RootComplexPort>,
-    /// When an end died.
+    /// When an end died; an EP that hangs is dead from the bound of the command on.
     pub ep_died: Option<u64>,
     pub rc_died: Option<u64>,
+    /// The EP does not come back from the command.
+    pub hangs: bool,
+    /// What beats for the EP while it is in a command.
+    pub pulse: Option<Pulse>,
     /// The EP has done what it owes until the next tick.
     pub has_polled: bool,
     /// When the RC looked after the EP last.
@@ -59,8 +69,6 @@ pub struct State {
     pub busy_until: Option<u64>,
     /// The RC waits for the answer that it has to get by then.
     pub waits_until: Option<u64>,
-    /// Since when the RC judges the heartbeat.
-    pub judges_since: u64,
     pub commands: u8,
     /// One end has said that the other one is dead.
     pub is_told: bool,
@@ -75,12 +83,15 @@ pub enum Action {
     Poll,
     /// The EP begins a command that takes its time.
     Begin,
+    /// It beats in that command.
+    Pulse,
     /// The RC looks after the EP, and beats.
     Watch,
     /// The RC looks for the answer.
     Look,
     Issue(Slow),
     EpDies,
+    EpHangs,
     RcDies,
 }
 
@@ -107,12 +118,12 @@ impl Lives {
     fn first(&self) -> State {
         let words = Words::new(&Memory::default(), None);
         let mut ep = EndpointPort::new(place::layout());
-        place::start(&mut ep, &words, 1);
+        place::start_with(&mut ep, &words, 1, TransportFeatures::STEADY_BEAT);
         let identity = Identity::read(&words, 0, &place::BARS).expect("a legal identity");
         let mut rc = RootComplexPort::new(identity, &words, 0);
         for command in [Command::Reset, Command::SetStatus(1)] {
             rc.issue(&words, &command, 0).expect("in step");
-            ep.poll(&words, &mut Willing, 0);
+            ep.poll(&words, &mut Willing::default(), 0);
             assert!(matches!(rc.step(&words, 0), Step::Done(Ok(_))));
         }
         rc.watch(&words, time::EP_SILENT_MS, 0);
@@ -123,11 +134,12 @@ impl Lives {
             rc: Arc::new(rc),
             ep_died: None,
             rc_died: None,
+            hangs: false,
+            pulse: None,
             has_polled: false,
             watched: 0,
             busy_until: None,
             waits_until: None,
-            judges_since: 0,
             commands: self.bounds.commands,
             is_told: false,
             violated: None,
@@ -138,7 +150,8 @@ impl Lives {
         let ep_lives = state.ep_died.is_none();
         let rc_lives = state.rc_died.is_none();
         // An end that is not owed anything more waits for the clock.
-        let is_paid = !ep_lives || state.has_polled || state.busy_until.is_some();
+        let ep_beats = ep_lives || state.hangs;
+        let is_paid = !ep_beats || state.has_polled;
         let is_in_time = |until: Option<u64>| until.is_none_or(|until| state.now < until);
         let is_watched = !rc_lives || state.now < state.watched + time::BEAT_MS;
         if is_paid
@@ -157,6 +170,9 @@ impl Lives {
                 actions.push(Action::Begin);
             }
         }
+        if ep_beats && state.pulse.is_some() && !state.has_polled {
+            actions.push(Action::Pulse);
+        }
         if rc_lives {
             if !is_watched {
                 actions.push(Action::Watch);
@@ -172,12 +188,49 @@ impl Lives {
             actions.push(Action::EpDies);
             actions.push(Action::RcDies);
         }
+        if self.bounds.hangs && ep_lives && state.pulse.is_some() {
+            actions.push(Action::EpHangs);
+        }
+    }
+
+    /// Begins a command: a run of the step in which it will end, of which nothing but the pulse counts.
+    fn begin(&self, state: &mut State) {
+        // It answers in time for the RC to look once more.
+        state.busy_until = state.waits_until.map(|until| until - TICK_MS);
+        let words = Words::new(&state.memory, None);
+        let mut device = Willing::default();
+        EndpointPort::clone(&state.ep).poll(&words, &mut device, state.now);
+        state.pulse = device.pulse;
+    }
+
+    fn pulse(&self, state: &mut State, words: &Words) {
+        state.has_polled = true;
+        match (self.bounds.fault, &mut state.pulse) {
+            (Some(Fault::EpPauses), _) => {}
+            (Some(Fault::EpBeatsForEver), _) => {
+                let beat = words.read32(offset::HEARTBEAT);
+                words.write32(offset::HEARTBEAT, beat + 1);
+            }
+            (_, Some(pulse)) => pulse.beat(words, state.now),
+            (_, None) => {}
+        }
+    }
+
+    /// From the bound of the command on, nothing shows that the EP lives.
+    fn hang(&self, state: &mut State) {
+        let mut times = (state.now..).step_by(TICK_MS as usize);
+        state.hangs = true;
+        state.busy_until = None;
+        state.ep_died = times.find(|now| state.pulse.is_none_or(|pulse| pulse.is_over(*now)));
     }
 
     fn poll(&self, state: &mut State, words: &Words) {
         state.has_polled = true;
         state.busy_until = None;
-        let progress = Arc::make_mut(&mut state.ep).poll(words, &mut Willing, state.now);
+        let mut device = Willing {
+            pulse: state.pulse.take(),
+        };
+        let progress = Arc::make_mut(&mut state.ep).poll(words, &mut device, state.now);
         let silence = state.rc_died.map(|died| state.now - died);
         self.judge(state, progress.is_rc_silent, silence, time::RC_SILENT_MS);
     }
@@ -185,13 +238,7 @@ impl Lives {
     fn watch(&self, state: &mut State, words: &Words) {
         let health = Arc::make_mut(&mut state.rc).watch(words, time::EP_SILENT_MS, state.now);
         state.watched = state.now;
-        if state.waits_until.is_some() {
-            // It judges no heartbeat while a command is outstanding.
-            state.judges_since = state.now;
-        }
-        let silence = state
-            .ep_died
-            .map(|died| state.now - died.max(state.judges_since));
+        let silence = state.ep_died.and_then(|died| state.now.checked_sub(died));
         self.judge(state, health == Health::Silent, silence, time::EP_SILENT_MS);
     }
 
@@ -228,7 +275,6 @@ impl Lives {
             }
             _ => {
                 state.waits_until = None;
-                state.judges_since = state.now;
             }
         }
     }
@@ -257,12 +303,13 @@ impl Model for Lives {
                 next.has_polled = false;
             }
             Action::Poll => self.poll(&mut next, &words),
-            // It answers in time for the RC to look once more.
-            Action::Begin => next.busy_until = next.waits_until.map(|until| until - TICK_MS),
+            Action::Begin => self.begin(&mut next),
+            Action::Pulse => self.pulse(&mut next, &words),
             Action::Watch => self.watch(&mut next, &words),
             Action::Look => self.look(&mut next, &words),
             Action::Issue(slow) => self.issue(&mut next, &words, slow),
             Action::EpDies => next.ep_died = Some(next.now),
+            Action::EpHangs => self.hang(&mut next),
             Action::RcDies => next.rc_died = Some(next.now),
         }
         next.memory = words.into_memory();

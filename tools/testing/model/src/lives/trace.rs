@@ -16,10 +16,12 @@ impl Told for Lives {
             Action::Tick => "clock goes on",
             Action::Poll => "EP    looks for a command, and beats",
             Action::Begin => "EP    begins a command",
+            Action::Pulse => "EP    beats in the command",
             Action::Watch => "RC    looks after the EP, and beats",
             Action::Look => "RC    looks for the answer",
             Action::Issue(_) => "RC    issues a command",
             Action::EpDies => "EP    dies",
+            Action::EpHangs => "EP    does not come back from the command",
             Action::RcDies => "RC    dies",
         };
         let told = if after.is_told {

@@ -28,7 +28,7 @@ fn refused_with(word: Offset, value: u32, error: IdentityError) {
 fn a_legal_identity_is_accepted() {
     let rig = Rig::started();
     let identity = rig.identify().expect("a legal identity");
-    assert_eq!(identity.version(), Version { major: 1, minor: 1 });
+    assert_eq!(identity.version(), Version { major: 1, minor: 2 });
     assert_eq!(identity.epoch().get(), EPOCH);
     assert_eq!(identity.device_features(), FEATURES);
     assert_eq!((identity.device_id(), identity.vendor_id()), (1, 0x1af4));
@@ -49,10 +49,10 @@ fn offsets_are_those_of_the_document() {
     let rig = Rig::started();
     for (offset, value) in [
         (0x00, 0x5646_5045),
-        (0x04, 0x0001_0001),
+        (0x04, 0x0001_0002),
         (0x08, 1),
         (0x0c, EPOCH),
-        (0x1c, 7),
+        (0x1c, 0x17),
         (0x20, FEATURES as u32),
         (0x24, (FEATURES >> 32) as u32),
         (0x28, 1),
@@ -115,7 +115,7 @@ fn another_major_version_is_refused_and_a_newer_minor_one_accepted() {
 
 #[test]
 fn unknown_transport_features_are_ignored() {
-    let identity = identify_with(offset::TRANSPORT_FEATURES, 0xffff_fff1).expect("legal");
+    let identity = identify_with(offset::TRANSPORT_FEATURES, 0xffff_ffe1).expect("legal");
     assert_eq!(identity.transport_features(), TransportFeatures::SUSPEND);
 }
 

@@ -47,6 +47,14 @@ const ATTACKS: &[Attack] = &[
         ),
     },
     Attack {
+        name: "does_not_come_back_while_the_device_is_deleted",
+        lies: &[shows(offset::EPOCH, 0x1234_5678), shows(offset::READY, 0)],
+        course: Course::During(
+            |attacked| attacked.rc("vdpa dev del vdpa0").map(drop),
+            "Endpoint not ready within",
+        ),
+    },
+    Attack {
         name: "comes_back_as_another_device",
         lies: &[
             shows(offset::EPOCH, 0x1234_5678),

@@ -49,7 +49,7 @@ const ATTACKS: &[Attack] = &[
     Attack {
         name: "newer_minor",
         lies: &[version(OURS.major, OURS.minor + 1)],
-        course: Course::Harmless("protocol 1.2,"),
+        course: Course::Harmless("protocol 1.3,"),
     },
     Attack {
         name: "newer_minor_with_all_that_it_may_have",
@@ -76,6 +76,6 @@ const ATTACKS: &[Attack] = &[
             shows(entry(1, offset::queue::SIZE_MAX), 64),
             shows(entry(1, offset::queue::GROUP), u32::MAX),
         ],
-        course: Course::Harmless("protocol 1.2,"),
+        course: Course::Harmless("protocol 1.3,"),
     },
 ];

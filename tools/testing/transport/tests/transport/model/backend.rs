@@ -3,7 +3,7 @@
 //! A device that remembers what it was told.
 
 use transport::{
-    CommandError, CommandHandler, DeviceStatus, Interrupts, Mapping, QueueIndex, QueueSetup,
+    CommandError, CommandHandler, DeviceStatus, Interrupts, Mapping, Pulse, QueueIndex, QueueSetup,
     QueueState, Range,
 };
 
@@ -39,6 +39,10 @@ pub struct Backend {
     /// A reset does not mend it.
     pub is_broken: bool,
     pub state: QueueState,
+    /// What the last command began with.
+    pub begun: Option<Pulse>,
+    /// What the next command ends with.
+    pub ended: Option<Pulse>,
 }
 
 impl Backend {
@@ -54,6 +58,14 @@ impl Backend {
 }
 
 impl CommandHandler for Backend {
+    fn command_begins(&mut self, pulse: Pulse) {
+        self.begun = Some(pulse);
+    }
+
+    fn command_ends(&mut self) -> Option<Pulse> {
+        self.ended.take()
+    }
+
     fn reset(&mut self) {
         self.calls.push(Call::Reset);
         self.needs_reset = self.is_broken;

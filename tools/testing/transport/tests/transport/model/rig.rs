@@ -67,7 +67,8 @@ impl Rig {
             now_ms: 1_000,
             transport_features: TransportFeatures::SUSPEND
                 .with(TransportFeatures::MAP)
-                .with(TransportFeatures::GROUPS),
+                .with(TransportFeatures::GROUPS)
+                .with(TransportFeatures::STEADY_BEAT),
         }
     }
 
