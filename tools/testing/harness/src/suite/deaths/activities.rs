@@ -18,8 +18,9 @@ use crate::workload::network::Node;
 /// For a command of the harness to end at all.
 const WAIT_BOUND: Duration = Duration::from_secs(30);
 
-/// For what ends with a reset, which has `QUIESCE`, 10 s, for an endpoint that does not answer.
-const RESET_BOUND: Duration = Duration::from_secs(14);
+/// For what waits for the endpoint to end: 2 s (Documentation/transport.rst, "Time bounds"), and what the harness
+/// needs to see it, on machines that are emulated.
+const END_BOUND: Duration = Duration::from_secs(3);
 
 static DISK: Disk = Disk {
     name: "disk0",
@@ -35,9 +36,8 @@ static NIC: Nic = Nic {
 pub trait Activity: 'static {
     /// What the EP serves.
     const INSTANCE: Instance;
-    /// For what is outstanding to end: 2 s where only the heartbeat tells, and what the harness needs to see it, on
-    /// machines that are emulated.
-    const END_BOUND: Duration = Duration::from_secs(6);
+    /// For what is outstanding to end.
+    const END_BOUND: Duration = END_BOUND;
     /// What drives it on the RC.
     type Device: RcDevice;
 
@@ -114,8 +114,8 @@ const MORE_ROUNDS: &str = "/run/rounds.wanted";
 
 impl Activity for Commands {
     const INSTANCE: Instance = Instance::Nic(&NIC);
-    /// Whole rounds are waited for, and a device without a link is deleted meanwhile, with a reset.
-    const END_BOUND: Duration = RESET_BOUND;
+    /// Whole rounds are waited for: six programs are started in each.
+    const END_BOUND: Duration = Duration::from_secs(5);
     type Device = VdpaDevice;
 
     fn begin(link: &mut Link, served: &Served) -> Result<()> {
@@ -136,9 +136,10 @@ impl Activity for Commands {
         rounds(link, 3)
     }
 
-    /// Commands that come later fail at once: there are rounds without an endpoint.
+    /// Commands that come later fail at once: behind the round that is under way there is one without an
+    /// endpoint.
     fn wait_for_end(link: &mut Link, _: &Served) -> Result<()> {
-        rounds(link, 3)?;
+        rounds(link, 2)?;
         link.rc.sh(&format!("rm {MORE_ROUNDS}"))?;
         link.rc
             .wait_until(WAIT_BOUND, &format!("[ ! -e {ROUNDS} ]"))
@@ -191,15 +192,13 @@ pub struct Process;
 
 impl Activity for Process {
     const INSTANCE: Instance = Instance::Disk(&DISK);
-    /// The device is reset when the file is closed.
-    const END_BOUND: Duration = RESET_BOUND;
     type Device = VhostVdpa;
 
     fn begin(link: &mut Link, served: &ServedTo<VhostVdpa>) -> Result<()> {
         blkio::start_load(link, &served.vdpa.node, &DISK.file())
     }
 
-    /// It is told of the loss by the device status alone, and has to be ended.
+    /// It is told of the loss by the device status alone, and has to be ended; then the device is reset.
     fn wait_for_end(link: &mut Link, _: &ServedTo<VhostVdpa>) -> Result<()> {
         blkio::kill_load(&mut link.rc)
     }
@@ -216,7 +215,7 @@ pub struct Adding;
 impl Activity for Adding {
     const INSTANCE: Instance = Instance::Disk(&DISK);
     /// Of the two commands that are under way each resets the device.
-    const END_BOUND: Duration = RESET_BOUND.saturating_mul(2);
+    const END_BOUND: Duration = END_BOUND.saturating_mul(2);
     type Device = ComesAndGoes;
 
     fn begin(link: &mut Link, served: &ServedTo<ComesAndGoes>) -> Result<()> {

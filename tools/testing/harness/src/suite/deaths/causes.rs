@@ -96,21 +96,6 @@ impl Cause for Reset {
     }
 }
 
-/// The function is taken from its controller, while the link stays up.
-pub struct NoFunction;
-
-impl Cause for NoFunction {
-    const LEFT: Left = Left::Function;
-
-    fn happen<D>(link: &mut Link, served: &ServedTo<D>) -> Result<()> {
-        served.function.unbind(&mut link.ep)
-    }
-
-    fn mend(link: &mut Link) -> Result<()> {
-        endpoint::begin_stop(link)
-    }
-}
-
 /// A user of the RC takes bus mastering away.
 pub struct CutOff;
 

@@ -17,7 +17,7 @@ use crate::link::{Bars, Link};
 use crate::runner::{AnySuite, Bench, Case, Record, Suite};
 
 use activities::{Activity, Adding, Blocks, Commands, Frames, Process};
-use causes::{Cause, CutOff, FailedBus, Frozen, Left, NoFunction, NoLink, NoPower, Reset};
+use causes::{Cause, CutOff, FailedBus, Frozen, Left, NoLink, NoPower, Reset};
 
 struct Machines {
     link: Link,
@@ -87,7 +87,6 @@ pub fn all_suite() -> impl AnySuite {
             Blocks:
                 "blocks_without_power" NoPower,
                 "blocks_without_link" NoLink,
-                "blocks_without_function" NoFunction,
                 "blocks_while_frozen" Frozen,
                 "blocks_on_a_failed_bus" FailedBus,
                 "blocks_through_a_reset" Reset,
@@ -95,7 +94,6 @@ pub fn all_suite() -> impl AnySuite {
             Frames:
                 "frames_without_power" NoPower,
                 "frames_without_link" NoLink,
-                "frames_without_function" NoFunction,
                 "frames_while_frozen" Frozen,
                 "frames_on_a_failed_bus" FailedBus,
                 "frames_through_a_reset" Reset,
@@ -103,7 +101,6 @@ pub fn all_suite() -> impl AnySuite {
             Commands:
                 "commands_without_power" NoPower,
                 "commands_without_link" NoLink,
-                "commands_without_function" NoFunction,
                 "commands_while_frozen" Frozen,
                 "commands_on_a_failed_bus" FailedBus,
                 "commands_through_a_reset" Reset,
@@ -111,7 +108,6 @@ pub fn all_suite() -> impl AnySuite {
             Process:
                 "process_without_power" NoPower,
                 "process_without_link" NoLink,
-                "process_without_function" NoFunction,
                 "process_while_frozen" Frozen,
                 "process_on_a_failed_bus" FailedBus,
                 "process_through_a_reset" Reset,
@@ -119,7 +115,6 @@ pub fn all_suite() -> impl AnySuite {
             Adding:
                 "adding_without_power" NoPower,
                 "adding_without_link" NoLink,
-                "adding_without_function" NoFunction,
                 "adding_while_frozen" Frozen,
                 "adding_on_a_failed_bus" FailedBus,
                 "adding_through_a_reset" Reset,
