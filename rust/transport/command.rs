@@ -45,6 +45,8 @@ pub enum Opcode {
     SetQueueState = 0x13,
     /// Asks where a queue is.
     GetQueueState = 0x14,
+    /// Has a queue taken from its push area.
+    PushQueue = 0x15,
     /// Adds a mapping to an address space.
     Map = 0x20,
     /// Removes mappings from an address space.
@@ -55,7 +57,7 @@ pub enum Opcode {
 
 impl Opcode {
     /// All opcodes of this version.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::SetStatus,
         Self::SetFeatures,
         Self::Reset,
@@ -68,6 +70,7 @@ impl Opcode {
         Self::DisableQueue,
         Self::SetQueueState,
         Self::GetQueueState,
+        Self::PushQueue,
         Self::Map,
         Self::Unmap,
         Self::SetGroupSpace,
@@ -82,7 +85,11 @@ impl Opcode {
     pub const fn argument_words(self) -> usize {
         match self {
             Self::Reset | Self::Suspend | Self::Resume => 0,
-            Self::SetStatus | Self::EnableQueue | Self::DisableQueue | Self::GetQueueState => 1,
+            Self::SetStatus
+            | Self::EnableQueue
+            | Self::DisableQueue
+            | Self::GetQueueState
+            | Self::PushQueue => 1,
             Self::SetFeatures | Self::WriteConfig | Self::SetGroupSpace => 2,
             Self::SetInterrupts | Self::SetQueueState => 3,
             Self::Unmap => 5,
@@ -97,6 +104,7 @@ impl Opcode {
             Self::Suspend | Self::Resume => TransportFeatures::SUSPEND,
             Self::Map | Self::Unmap => TransportFeatures::MAP,
             Self::SetGroupSpace => TransportFeatures::GROUPS,
+            Self::PushQueue => TransportFeatures::PUSH,
             _ => TransportFeatures::NONE,
         }
     }
@@ -338,6 +346,8 @@ pub enum Command {
     SetQueueState(u32, QueueState),
     /// `QUEUE_GET_STATE`, with the queue index.
     GetQueueState(u32),
+    /// `QUEUE_PUSH`, with the queue index.
+    PushQueue(u32),
     /// `MAP`.
     Map(Mapping),
     /// `UNMAP`.
@@ -367,6 +377,7 @@ impl Command {
             Self::DisableQueue(_) => Opcode::DisableQueue,
             Self::SetQueueState(..) => Opcode::SetQueueState,
             Self::GetQueueState(_) => Opcode::GetQueueState,
+            Self::PushQueue(_) => Opcode::PushQueue,
             Self::Map(_) => Opcode::Map,
             Self::Unmap(_) => Opcode::Unmap,
             Self::SetGroupSpace { .. } => Opcode::SetGroupSpace,

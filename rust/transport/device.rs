@@ -29,6 +29,8 @@ use crate::{
     DeviceStatus, //
 };
 
+use virtio::ring::PushArea;
+
 /// What the driver side can set.
 const SETTABLE: DeviceStatus = DeviceStatus::ACKNOWLEDGE
     .with(DeviceStatus::DRIVER)
@@ -54,6 +56,8 @@ pub(crate) struct Offer {
     pub(crate) queue_size_max: [QueueSize; MAX_QUEUES],
     /// All groups are in address space 0.
     pub(crate) groups: Groups,
+    /// Length of each push area; 0: there are none.
+    pub(crate) push_len: u32,
 }
 
 /// Results of a command that was executed.
@@ -151,6 +155,7 @@ impl Device {
             Command::DisableQueue(queue) => self.disable_queue(queue, handler),
             Command::SetQueueState(queue, state) => self.set_queue_state(queue, state, handler),
             Command::GetQueueState(queue) => self.queue_state(queue, handler),
+            Command::PushQueue(queue) => self.push_queue(queue, handler),
             Command::Map(ref mapping) => self.map(mapping, handler),
             Command::Unmap(ref range) => self.unmap(range, handler),
             Command::SetGroupSpace { group, space } => self.set_group_space(group, space),
@@ -307,6 +312,21 @@ impl Device {
         let queue = self.queue(queue)?;
         require(self.phase(queue) != Phase::Unset, CommandError::BadState)?;
         handler.queue_state(queue).map(Outcome::State)
+    }
+
+    fn push_queue(&mut self, queue: u32, handler: &mut impl CommandHandler) -> Executed {
+        let queue = self.queue(queue)?;
+        let Phase::SetUp(size) = self.phase(queue) else {
+            return Err(CommandError::BadState);
+        };
+        require(
+            self.driver_features & feature::NOT_PUSHED == 0,
+            CommandError::BadState,
+        )?;
+        let area = PushArea::new(size.get(), self.offer.push_len);
+        require(area.is_some(), CommandError::BadArgument)?;
+        handler.push_queue(queue)?;
+        Ok(Outcome::Done)
     }
 
     fn map(&mut self, mapping: &Mapping, handler: &mut impl CommandHandler) -> Executed {

@@ -78,6 +78,8 @@ pub enum StartError {
     QueueCount,
     /// Too many groups or address spaces, or none, or a queue in a group that does not exist.
     Groups,
+    /// [`PUSH`](TransportFeatures::PUSH) is offered and the layout has no push areas, or the other way round.
+    PushAreas,
     /// A session is running.
     Running,
 }
@@ -230,6 +232,12 @@ impl EndpointPort {
         if !has_groups && description.groups != GroupCounts::ONE {
             return Err(StartError::Groups);
         }
+        let has_push = description
+            .transport_features
+            .contains(TransportFeatures::PUSH);
+        if has_push != self.layout.push.is_some() {
+            return Err(StartError::PushAreas);
+        }
         let of_queues = description.queues.iter().map(|queue| queue.group);
         let groups = Groups::new(description.groups, of_queues).ok_or(StartError::Groups)?;
         let mut queue_size_max = [QueueSize::MIN; MAX_QUEUES];
@@ -243,6 +251,7 @@ impl EndpointPort {
             num_queues: self.layout.num_queues,
             queue_size_max,
             groups,
+            push_len: self.layout.push.map_or(0, |push| push.stride),
         })
     }
 

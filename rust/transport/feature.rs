@@ -4,6 +4,7 @@
 
 pub use virtio::features::{
     ACCESS_PLATFORM,
+    EVENT_IDX,
     ORDER_PLATFORM,
     RING_PACKED,
     VERSION_1, //
@@ -13,3 +14,6 @@ pub use virtio::features::{
 pub const OFFERED: u64 = VERSION_1 | ACCESS_PLATFORM | ORDER_PLATFORM;
 /// `FEATURES_OK` is refused without them.
 pub const REQUIRED: u64 = VERSION_1 | ACCESS_PLATFORM;
+/// Queues of a device that negotiated one of these are not pushed: a wish for kicks is in RC memory, and
+/// so is what the device side writes to a packed ring.
+pub const NOT_PUSHED: u64 = EVENT_IDX | RING_PACKED;

@@ -93,9 +93,10 @@ impl Command {
             } => Frame::new(opcode, &[mode, vectors, config_vector]),
             Self::WriteConfig { offset, data } => encode_config(offset, &data),
             Self::SetupQueue(request) => encode_setup(&request),
-            Self::EnableQueue(queue) | Self::DisableQueue(queue) | Self::GetQueueState(queue) => {
-                Frame::new(opcode, &[queue])
-            }
+            Self::EnableQueue(queue)
+            | Self::DisableQueue(queue)
+            | Self::GetQueueState(queue)
+            | Self::PushQueue(queue) => Frame::new(opcode, &[queue]),
             Self::SetQueueState(queue, state) => {
                 Frame::new(opcode, &[queue, state.available.into(), state.used.into()])
             }
@@ -137,6 +138,7 @@ impl Command {
             Opcode::DisableQueue => Self::DisableQueue(a),
             Opcode::SetQueueState => Self::SetQueueState(a, decode_state(b, c)?),
             Opcode::GetQueueState => Self::GetQueueState(a),
+            Opcode::PushQueue => Self::PushQueue(a),
             Opcode::Map => Self::Map(decode_map(&frame.arguments)?),
             Opcode::Unmap => Self::Unmap(decode_range(&frame.arguments)?),
             Opcode::SetGroupSpace => Self::SetGroupSpace { group: a, space: b },

@@ -75,6 +75,16 @@ pub trait CommandHandler {
     /// `NoResources` if the queue could not be enabled.
     fn setup_queue(&mut self, setup: &QueueSetup) -> Result<(), CommandError>;
 
+    /// Takes the driver side's half of a queue, which is set up and not enabled, from `area` of the BAR
+    /// of push areas at its next enable.
+    ///
+    /// # Errors
+    ///
+    /// `NotSupported` unless the EP offers [`PUSH`](crate::TransportFeatures::PUSH).
+    fn push_queue(&mut self, _queue: QueueIndex) -> Result<(), CommandError> {
+        Err(CommandError::NotSupported)
+    }
+
     /// Maps a queue, whose addresses are those of address space `space`, and looks at its available index
     /// once, as if kicked (D5).
     ///

@@ -19,6 +19,7 @@ use crate::layout::{
     IDENTITY_SIZE, //
 };
 use crate::offset;
+use crate::push::PushAreas;
 use crate::queue::{
     QueueIndex,
     QueueSize, //
@@ -135,7 +136,7 @@ impl Identity {
             vendor_id: regs.read32(offset::VENDOR_ID),
             queue_size_max: QueueSize::new(size_max).ok_or(IdentityError::QueueSize(size_max))?,
             groups: read_groups(regs, transport_features)?,
-            layout: Layout::read(regs, register_bar)?,
+            layout: Layout::read(regs, register_bar, transport_features)?,
         })
     }
 
@@ -330,10 +331,22 @@ impl Layout {
         regs.write32(offset::DOORBELL_SCAN_MS, self.doorbells.scan_ms);
         regs.write32(offset::MSIX_BAR, msix.bar.into());
         write_region(regs, offset::MSIX_REGION, msix.region);
+        let push = self.push.unwrap_or(PushAreas {
+            bar: 0,
+            region: Region::default(),
+            stride: 0,
+        });
+        regs.write32(offset::PUSH_BAR, push.bar.into());
+        write_region(regs, offset::PUSH_REGION, push.region);
+        regs.write32(offset::PUSH_STRIDE, push.stride);
     }
 
     /// Reads the same words; only that they have a form is checked.
-    fn read(regs: &impl Registers, register_bar: u8) -> Result<Self, IdentityError> {
+    fn read(
+        regs: &impl Registers,
+        register_bar: u8,
+        features: TransportFeatures,
+    ) -> Result<Self, IdentityError> {
         let kind = regs.read32(offset::DOORBELL_KIND);
         let msix = Msix {
             bar: read_bar(regs, offset::MSIX_BAR),
@@ -356,8 +369,19 @@ impl Layout {
                 scan_ms: regs.read32(offset::DOORBELL_SCAN_MS),
             },
             msix: (msix.region.size != 0).then_some(msix),
+            push: read_push(regs, features),
         })
     }
+}
+
+/// Reserved words without the feature.
+fn read_push(regs: &impl Registers, features: TransportFeatures) -> Option<PushAreas> {
+    let has_areas = features.contains(TransportFeatures::PUSH);
+    has_areas.then(|| PushAreas {
+        bar: read_bar(regs, offset::PUSH_BAR),
+        region: read_region(regs, offset::PUSH_REGION),
+        stride: regs.read32(offset::PUSH_STRIDE),
+    })
 }
 
 /// A BAR number; one that does not exist becomes 255, which no check lets through.

@@ -4,6 +4,7 @@
 //!
 //! Section "Where things are" of `Documentation/transport.rst`. Offsets of words are `offset.rs`.
 
+use crate::push::PushAreas;
 use crate::queue::QueueIndex;
 use crate::registers::Offset;
 
@@ -137,6 +138,8 @@ pub enum LayoutError {
     ConfigSize,
     /// A doorbell slot is not a word inside the region, or a polled slot is shared.
     Doorbells,
+    /// Push areas are not aligned, or not all in their region.
+    PushAreas,
     /// A region does not begin at a multiple of 4.
     Misaligned,
     /// A region reaches beyond its BAR, or the BAR does not exist.
@@ -164,6 +167,7 @@ pub struct Layout {
     pub(crate) config: Region,
     pub(crate) doorbells: Doorbells,
     pub(crate) msix: Option<Msix>,
+    pub(crate) push: Option<PushAreas>,
 }
 
 impl Layout {
@@ -206,6 +210,11 @@ impl Layout {
         self.msix
     }
 
+    /// The push areas.
+    pub fn push(&self) -> Option<PushAreas> {
+        self.push
+    }
+
     /// Place of the slot of `queue`, if slots are polled words of the register BAR.
     pub fn polled_slot(&self, queue: QueueIndex) -> Option<Offset> {
         let is_here =
@@ -229,7 +238,7 @@ impl Layout {
     }
 
     /// All regions with their BARs; those that do not exist have size 0.
-    fn regions(&self) -> [(u8, Region); 6] {
+    fn regions(&self) -> [(u8, Region); 7] {
         let identity = Region {
             offset: 0,
             size: IDENTITY_SIZE,
@@ -238,6 +247,11 @@ impl Layout {
             bar: self.register_bar,
             region: Region::default(),
         });
+        let push = self.push.unwrap_or(PushAreas {
+            bar: self.register_bar,
+            region: Region::default(),
+            stride: 0,
+        });
         [
             (self.register_bar, identity),
             (self.register_bar, self.command),
@@ -245,6 +259,7 @@ impl Layout {
             (self.register_bar, words_of(self.config)),
             (self.doorbells.bar, self.doorbells.region),
             (msix.bar, msix.region),
+            (push.bar, push.region),
         ]
     }
 
@@ -268,6 +283,10 @@ impl Layout {
         }
         if !self.doorbells.is_legal(self.num_queues) {
             return Err(LayoutError::Doorbells);
+        }
+        let is_legal = |push: PushAreas| push.is_legal(self.num_queues);
+        if !self.push.is_none_or(is_legal) {
+            return Err(LayoutError::PushAreas);
         }
         self.check_regions(bars)
     }

@@ -64,8 +64,14 @@ offsets! {
     MSIX_BAR = 0x74;
     /// Identity: offset and size of the MSI-X table and pending bits, two words.
     MSIX_REGION = 0x78;
+    /// Identity: BAR of the push areas.
+    PUSH_BAR = 0x80;
+    /// Identity: offset and size of the push areas, two words.
+    PUSH_REGION = 0x84;
+    /// Identity: bytes from push area to push area.
+    PUSH_STRIDE = 0x8c;
     /// Identity: reserved words up to its end.
-    RESERVED = 0x80;
+    RESERVED = 0x90;
 }
 
 /// Offsets from the start of the command block.

@@ -17,6 +17,10 @@ use crate::layout::{
     NUM_BARS,
     QUEUE_STRIDE, //
 };
+use crate::push::{
+    PushAreas,
+    PUSH_ALIGN, //
+};
 
 /// Where the EP wants its doorbells.
 #[derive(Clone, Copy, Debug)]
@@ -45,13 +49,15 @@ pub struct LayoutRequest {
     pub config_size: u32,
     /// Number of MSI-X vectors with a table in the register BAR; 0: none.
     pub msix_vectors: u16,
+    /// Length of the push area of each queue, in the register BAR; 0: none.
+    pub push_len: u32,
     /// The doorbells.
     pub doorbells: Placement,
 }
 
 impl Layout {
     /// Places what the EP needs: identity, command block, queue table, device config, MSI-X table,
-    /// doorbells.
+    /// push areas, doorbells.
     ///
     /// # Errors
     ///
@@ -68,6 +74,7 @@ impl Layout {
             bar: request.register_bar,
             region: cursor.take(Msix::size(request.msix_vectors), 8),
         });
+        let push = place_push_areas(request, &mut cursor)?;
         let layout = Self {
             register_bar: request.register_bar,
             num_queues: request.num_queues,
@@ -77,6 +84,7 @@ impl Layout {
             config,
             doorbells: place_doorbells(request, &mut cursor)?,
             msix,
+            push,
         };
         // INVARIANT: Checked here; the BARs get the size that the regions need.
         layout.check(&[u64::MAX; NUM_BARS]).map(|()| layout)
@@ -94,6 +102,23 @@ impl Cursor {
         self.0 = offset.saturating_add(size);
         Region { offset, size }
     }
+}
+
+fn place_push_areas(
+    request: &LayoutRequest,
+    cursor: &mut Cursor,
+) -> Result<Option<PushAreas>, LayoutError> {
+    if request.push_len == 0 {
+        return Ok(None);
+    }
+    let stride = request.push_len.checked_next_multiple_of(PUSH_ALIGN);
+    let stride = stride.ok_or(LayoutError::PushAreas)?;
+    let size = stride.checked_mul(u32::from(request.num_queues));
+    Ok(Some(PushAreas {
+        bar: request.register_bar,
+        region: cursor.take(size.ok_or(LayoutError::PushAreas)?, PUSH_ALIGN),
+        stride,
+    }))
 }
 
 fn place_doorbells(request: &LayoutRequest, cursor: &mut Cursor) -> Result<Doorbells, LayoutError> {

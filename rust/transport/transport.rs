@@ -77,6 +77,7 @@ mod layout;
 mod liveness;
 pub mod offset;
 mod plan;
+mod push;
 mod queue;
 mod registers;
 mod rootcomplex;
@@ -99,6 +100,7 @@ pub use layout::{BarSizes, DoorbellKind, Doorbells, Layout, LayoutError, Msix, R
 pub use layout::{MAX_QUEUES, NUM_BARS};
 pub use liveness::Pulse;
 pub use plan::{LayoutRequest, Placement};
+pub use push::PushAreas;
 pub use queue::{QueueIndex, QueueRequest, QueueSetup, QueueSize, QueueState};
 pub use registers::{Offset, Registers};
 pub use rootcomplex::{AnswerError, Health, IssueError, Reply, RootComplexPort, Step};

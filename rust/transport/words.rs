@@ -65,12 +65,21 @@ impl TransportFeatures {
     /// `GROUP_SET_SPACE`, and the words of the identity and the queue table that tell of groups.
     pub const GROUPS: Self = Self(1 << 2);
 
+    /// `QUEUE_PUSH`, and the words of the identity that tell where push areas are.
+    pub const PUSH: Self = Self(1 << 3);
     /// The heartbeat goes on while a command executes.
     pub const STEADY_BEAT: Self = Self(1 << 4);
 
+    /// All features of this version.
+    const ALL: Self = Self::SUSPEND
+        .with(Self::MAP)
+        .with(Self::GROUPS)
+        .with(Self::PUSH)
+        .with(Self::STEADY_BEAT);
+
     /// Features as they were read; unknown bits are dropped.
     pub const fn from_word(word: u32) -> Self {
-        Self(word & (Self::SUSPEND.0 | Self::MAP.0 | Self::GROUPS.0 | Self::STEADY_BEAT.0))
+        Self(word & Self::ALL.0)
     }
 
     /// The features as they are written.

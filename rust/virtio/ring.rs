@@ -43,6 +43,6 @@ pub use self::{
     memory::{Area, RingMemory},
     packed::{PackedQueue, PackedSize},
     queue::Queue,
-    split::{SplitQueue, SplitSize},
+    split::{Mirror, PushArea, PushMemory, SplitQueue, SplitSize},
     used::Used,
 };

@@ -61,6 +61,8 @@ pub(super) struct Rules {
     pub(super) indirect: bool,
     pub(super) event_idx: bool,
     pub(super) in_order: bool,
+    /// The driver side pushes the queue: see [`QueueConfig::pushed`].
+    pub(super) pushed: bool,
 }
 
 impl Rules {
@@ -69,6 +71,7 @@ impl Rules {
             indirect: negotiated & features::INDIRECT_DESC != 0,
             event_idx: negotiated & features::EVENT_IDX != 0,
             in_order: negotiated & features::IN_ORDER != 0,
+            pushed: false,
         }
     }
 }
@@ -119,6 +122,16 @@ impl QueueConfig {
     /// All chains before it must have been used.
     pub const fn start_at(mut self, position: Position) -> Self {
         self.start = position;
+        self
+    }
+
+    /// Takes the driver side's half of the queue from a push area ([`Mirror`](super::Mirror)), not from
+    /// the driver side's memory; of a split queue without [`features::EVENT_IDX`].
+    ///
+    /// Only a kick brings there what became available, so kicks are always wanted. What the driver side wants of
+    /// signals is not there, so there is one for each push.
+    pub const fn pushed(mut self) -> Self {
+        self.rules.pushed = true;
         self
     }
 

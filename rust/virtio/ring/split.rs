@@ -4,6 +4,7 @@
 mod available;
 mod descriptor;
 mod notification;
+mod push;
 mod queue;
 mod size;
 mod takeover;
@@ -11,6 +12,7 @@ mod used;
 mod walk;
 
 pub use self::{
+    push::{Mirror, PushArea, PushMemory},
     queue::SplitQueue,
     size::SplitSize, //
 };

@@ -34,6 +34,21 @@ impl Descriptor {
         }
     }
 
+    /// Returns the bytes of a table that are this descriptor.
+    pub(super) fn to_bytes(self) -> [u8; DESCRIPTOR] {
+        let [a0, a1, a2, a3, a4, a5, a6, a7] = self.addr.to_le_bytes();
+        let [l0, l1, l2, l3] = self.len.to_le_bytes();
+        let ([f0, f1], [n0, n1]) = (self.flags.to_le_bytes(), self.next.to_le_bytes());
+        [
+            a0, a1, a2, a3, a4, a5, a6, a7, l0, l1, l2, l3, f0, f1, n0, n1,
+        ]
+    }
+
+    /// Returns the descriptor of a copy of the same at another address.
+    pub(super) fn moved_to(self, addr: u64) -> Self {
+        Self { addr, ..self }
+    }
+
     /// Returns the index of the descriptor that continues the chain.
     #[inline]
     pub(super) fn next(self) -> Option<u16> {

@@ -26,6 +26,10 @@ impl<M: RingMemory> SplitQueue<M> {
     /// As there.
     pub fn enable_notification(&mut self) -> Result<bool, RingError<M::Error>> {
         self.guard(|queue| {
+            if queue.rules.pushed {
+                queue.load_available_index()?;
+                return Ok(queue.pending() != 0);
+            }
             if queue.rules.event_idx {
                 let event = queue.size.avail_event();
                 let next = queue.next_available;
@@ -51,7 +55,7 @@ impl<M: RingMemory> SplitQueue<M> {
     /// As there.
     pub fn disable_notification(&mut self) -> Result<(), RingError<M::Error>> {
         self.guard(|queue| {
-            if !queue.rules.event_idx {
+            if !queue.rules.event_idx && !queue.rules.pushed {
                 queue.memory.store_u16(Area::Device, FLAGS, NO_KICK)?;
             }
             Ok(())
@@ -61,6 +65,9 @@ impl<M: RingMemory> SplitQueue<M> {
     /// Returns whether the driver side wants a signal, now that the used index went from `old` to
     /// `new`.
     pub(super) fn wants_signal(&self, old: u16, new: u16) -> Result<bool, M::Error> {
+        if self.rules.pushed {
+            return Ok(true);
+        }
         // ORDERING: the used index before reading the wish. Pairs with the driver side's barrier
         // between its wish and its last look at the used index.
         self.memory.full_barrier();

@@ -10,7 +10,7 @@ use crate::tape::Tape;
 
 /// A command; most of its arguments are in range.
 pub fn any(tape: &Tape<'_>) -> Command {
-    match tape.below(15) {
+    match tape.below(16) {
         0 => Command::SetStatus(status(tape)),
         1 => Command::SetFeatures(features(tape)),
         2 => Command::Reset,
@@ -24,6 +24,7 @@ pub fn any(tape: &Tape<'_>) -> Command {
         10 => Command::SetQueueState(queue(tape), state(tape)),
         11 => Command::GetQueueState(queue(tape)),
         12 => Command::Map(mapping(tape)),
+        14 => Command::PushQueue(queue(tape)),
         13 => Command::SetGroupSpace {
             group: queue(tape),
             space: queue(tape),

@@ -62,6 +62,7 @@ fn request(tape: &Tape<'_>) -> LayoutRequest {
         num_queues: if tape.once_in(32) { 64 } else { 3 },
         config_size: tape.pick(&[60, 0, 1, 24, 72, 131]),
         msix_vectors: tape.pick(&[4, 0, 65]),
+        push_len: tape.pick(&[0, 1, 0x1400]),
         doorbells,
     }
 }
@@ -100,7 +101,11 @@ struct Rig<'a> {
 
 impl<'a> Rig<'a> {
     fn new(layout: Layout, bar: &'a Bar<'a>, tape: &'a Tape<'a>) -> Self {
-        let transport_features = TransportFeatures::from_word(tape.below(8));
+        let push = match layout.push() {
+            Some(_) => TransportFeatures::PUSH,
+            None => TransportFeatures::NONE,
+        };
+        let transport_features = TransportFeatures::from_word(tape.below(8)).with(push);
         let groups = match transport_features.contains(TransportFeatures::GROUPS) {
             true => GroupCounts {
                 groups: tape.pick(&[2, 1, 8]),
@@ -113,6 +118,7 @@ impl<'a> Rig<'a> {
             transport_features,
             groups,
             config_size: layout.config_size(),
+            push_len: layout.push().map_or(0, |push| push.stride),
             sizes: (0..layout.num_queues()).map(|n| 256 >> (n % 3)).collect(),
         };
         Self {

@@ -51,6 +51,7 @@ pub fn run(bytes: &[u8]) {
             spaces: 3,
         },
         config_size: layout.config_size(),
+        push_len: layout.push().map_or(0, |push| push.stride),
         sizes: vec![64; layout.num_queues().into()],
     };
     let mut ep = EndpointPort::new(layout);
@@ -80,6 +81,7 @@ fn request(tape: &Tape<'_>) -> LayoutRequest {
         num_queues: if tape.once_in(32) { 64 } else { 3 },
         config_size: tape.pick(&[60, 0, 1, 24, 131]),
         msix_vectors: tape.pick(&[0, 4]),
+        push_len: 0x1400,
         doorbells: Placement::Here {
             page_size: 16,
             stride: 4,

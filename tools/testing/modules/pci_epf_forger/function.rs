@@ -112,6 +112,7 @@ impl Bound {
             num_queues: kind.num_queues(),
             config_size: kind.config()?.len().try_into()?,
             msix_vectors: VECTORS,
+            push_len: 0,
             doorbells: Placement::Here {
                 // CAST: Pages have at most 64 KiB.
                 page_size: PAGE_SIZE as u32,

@@ -15,6 +15,8 @@ pub struct Offer {
     pub transport_features: TransportFeatures,
     pub groups: GroupCounts,
     pub config_size: u32,
+    /// Length of each push area; 0: none.
+    pub push_len: u32,
     /// Largest size of each queue.
     pub sizes: Vec<u16>,
 }
@@ -208,6 +210,17 @@ impl CommandHandler for Device<'_> {
         self.call()?;
         self.state.phases[queue] = Phase::SetUp(size);
         Ok(())
+    }
+
+    fn push_queue(&mut self, queue: QueueIndex) -> Result<(), CommandError> {
+        self.expect_feature(TransportFeatures::PUSH);
+        let Phase::SetUp(size) = *self.phase(queue) else {
+            panic!("pushed a queue that is not set up, or enabled");
+        };
+        assert_eq!(self.state.features & (feature::EVENT_IDX | feature::RING_PACKED), 0);
+        let rings = (16 + 2) * u32::from(size) + 6;
+        assert!(rings <= self.offer.push_len);
+        self.call()
     }
 
     fn enable_queue(&mut self, queue: QueueIndex, space: u16) -> Result<(), CommandError> {

@@ -17,6 +17,7 @@ pub fn is_legal(word: impl Fn(Offset) -> u32, bars: &BarSizes) -> bool {
         && queues.contains(&size);
     is_device
         && has_legal_groups(&word)
+        && has_legal_push_areas(&word, size)
         && has_legal_sizes(&word, size)
         && has_legal_places(&word, bars)
 }
@@ -26,6 +27,19 @@ fn has_legal_groups(word: &impl Fn(Offset) -> u32) -> bool {
     let has_groups = word(offset::TRANSPORT_FEATURES) & 4 != 0;
     let counts = [offset::NUM_GROUPS, offset::NUM_SPACES];
     !has_groups || counts.iter().all(|at| (1..=8).contains(&word(*at)))
+}
+
+/// With `PUSH`.
+fn has_push(word: &impl Fn(Offset) -> u32) -> bool {
+    word(offset::TRANSPORT_FEATURES) & 8 != 0
+}
+
+fn has_legal_push_areas(word: &impl Fn(Offset) -> u32, queues: u128) -> bool {
+    let stride = word(offset::PUSH_STRIDE);
+    let is_legal = stride != 0
+        && (stride | word(offset::PUSH_REGION)) % 64 == 0
+        && u128::from(stride) * queues <= u128::from(word(offset::PUSH_REGION.word(1)));
+    !has_push(word) || is_legal
 }
 
 fn has_legal_sizes(word: &impl Fn(Offset) -> u32, queues: u128) -> bool {
@@ -57,6 +71,9 @@ fn has_legal_places(word: &impl Fn(Offset) -> u32, bars: &BarSizes) -> bool {
         exact(word(offset::DOORBELL_BAR), offset::DOORBELL_REGION),
         exact(word(offset::MSIX_BAR), offset::MSIX_REGION),
     ];
+    if has_push(word) {
+        places.push(exact(word(offset::PUSH_BAR), offset::PUSH_REGION));
+    }
     places.retain(|(.., size)| *size != 0);
     places.sort_unstable();
     let is_inside = |(bar, start, size): &(u32, u64, u64)| {

@@ -70,6 +70,7 @@ pub fn endpoint() -> (Private, EndpointPort, ConfigSpace) {
         num_queues: 1,
         config_size: CONFIG_SIZE as u32,
         msix_vectors: 0,
+        push_len: 0,
         doorbells: Placement::Here {
             page_size: 4,
             stride: 4,

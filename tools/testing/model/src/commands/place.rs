@@ -46,6 +46,7 @@ pub fn layout() -> Layout {
         num_queues: NUM_QUEUES,
         config_size: 0,
         msix_vectors: 0,
+        push_len: 0,
         doorbells: Placement::Here {
             page_size: 4,
             stride: 4,

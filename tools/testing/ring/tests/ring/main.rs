@@ -20,6 +20,7 @@ mod notification;
 mod payload;
 mod properties;
 mod provision;
+mod push;
 mod restore;
 mod shapes;
 mod suppression;

@@ -2,7 +2,7 @@
 
 //! What the RC accepts as an EP, and what an EP can offer.
 
-use crate::model::{layout, Rig, BARS, EPOCH, FEATURES, NUM_QUEUES};
+use crate::model::{layout, layout_with, Rig, BARS, EPOCH, FEATURES, NUM_QUEUES};
 use transport::{
     feature, offset, Description, EndpointPort, Epoch, GroupCounts, Identity, IdentityError,
     LayoutError, Offset, QueueDescription, QueueSize, StartError, TransportFeatures, Version,
@@ -372,6 +372,14 @@ fn an_endpoint_offers_only_what_is_legal() {
         let refused = Err(StartError::Groups);
         assert_eq!(grouped(features, groups, spaces, group), refused);
     }
+    let pushed = Description {
+        transport_features: TransportFeatures::PUSH,
+        ..legal
+    };
+    assert_eq!(start(&pushed), Err(StartError::PushAreas));
+    let mut ep = EndpointPort::new(layout_with(2, 64));
+    let started = ep.start(&rig.link.ep(), &legal, epoch, 0);
+    assert_eq!(started, Err(StartError::PushAreas));
     let mut ep = EndpointPort::new(layout(2));
     assert_eq!(ep.start(&rig.link.ep(), &legal, epoch, 0), Ok(()));
     assert_eq!(

@@ -11,6 +11,7 @@ const REQUEST: LayoutRequest = LayoutRequest {
     num_queues: 4,
     config_size: 10,
     msix_vectors: 0,
+    push_len: 0,
     doorbells: Placement::Here {
         page_size: 0x10000,
         stride: 0x10000,
@@ -73,6 +74,31 @@ fn doorbells_may_be_in_another_bar() {
         ..doorbells
     };
     assert_eq!(plan(shared), Err(LayoutError::Doorbells));
+}
+
+#[test]
+fn push_areas_are_whole_lines_before_the_doorbells() {
+    for (push_len, stride) in [(1, 64), (64, 64), (65, 128), (0x1400, 0x1400)] {
+        let layout = Layout::plan(&LayoutRequest {
+            push_len,
+            ..REQUEST
+        });
+        let layout = layout.expect("a legal request");
+        let push = layout.push().expect("push areas");
+        assert_eq!((push.bar, push.stride), (2, stride));
+        assert_eq!(push.region.size, 4 * stride);
+        let offsets: Vec<_> = layout.queues().map(|queue| push.offset(queue)).collect();
+        assert_eq!(offsets[0] % 64, 0);
+        assert_eq!(offsets[3] - offsets[0], 3 * u64::from(stride));
+        assert!(offsets[3] + u64::from(stride) <= layout.doorbells().region.offset.into());
+    }
+    for push_len in [u32::MAX, u32::MAX / 4 + 1] {
+        let request = LayoutRequest {
+            push_len,
+            ..REQUEST
+        };
+        assert_eq!(Layout::plan(&request), Err(LayoutError::PushAreas));
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod device;
 mod groups;
 mod interrupts;
 mod mapping;
+mod push;
 mod queue;
 
 use crate::model::Rig;

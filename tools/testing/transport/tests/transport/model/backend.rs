@@ -17,6 +17,7 @@ pub enum Call {
     SetInterrupts(Interrupts),
     WriteConfig(usize, Vec<u8>),
     SetupQueue(QueueSetup),
+    PushQueue(u16),
     /// The queue, and its address space.
     EnableQueue(u16, u16),
     DisableQueue(u16),
@@ -98,6 +99,10 @@ impl CommandHandler for Backend {
 
     fn setup_queue(&mut self, setup: &QueueSetup) -> Result<(), CommandError> {
         self.call(Call::SetupQueue(*setup))
+    }
+
+    fn push_queue(&mut self, queue: QueueIndex) -> Result<(), CommandError> {
+        self.call(Call::PushQueue(queue.get()))
     }
 
     fn enable_queue(&mut self, queue: QueueIndex, space: u16) -> Result<(), CommandError> {

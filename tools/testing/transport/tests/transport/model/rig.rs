@@ -13,7 +13,8 @@ use super::{Backend, Link};
 
 pub const EPOCH: u32 = 0x1234_5678;
 pub const NUM_QUEUES: u16 = 3;
-pub const FEATURES: u64 = feature::OFFERED | feature::RING_PACKED | (1 << 5);
+pub const FEATURES: u64 =
+    feature::OFFERED | feature::EVENT_IDX | feature::RING_PACKED | (1 << 5);
 pub const BARS: BarSizes = [0x10000, 0, 0x1000, 0, 0, 0];
 pub const CONFIG_SIZE: u32 = 60;
 pub const GROUPS: GroupCounts = GroupCounts {
@@ -32,11 +33,17 @@ pub struct Rig {
 }
 
 pub fn layout(num_queues: u16) -> Layout {
+    layout_with(num_queues, 0)
+}
+
+/// With push areas of this length.
+pub fn layout_with(num_queues: u16, push_len: u32) -> Layout {
     Layout::plan(&LayoutRequest {
         register_bar: 0,
         num_queues,
         config_size: CONFIG_SIZE,
         msix_vectors: 4,
+        push_len,
         doorbells: Placement::Here {
             page_size: 0x1000,
             stride: 4,
@@ -70,6 +77,17 @@ impl Rig {
                 .with(TransportFeatures::GROUPS)
                 .with(TransportFeatures::STEADY_BEAT),
         }
+    }
+
+    /// Both ends, features negotiated with `features`, each queue with a push area of this length.
+    pub fn pushing(features: u64, push_len: u32) -> Self {
+        let mut rig = Self::cold(NUM_QUEUES);
+        rig.ep = EndpointPort::new(layout_with(NUM_QUEUES, push_len));
+        rig.transport_features = rig.transport_features.with(TransportFeatures::PUSH);
+        rig.start(EPOCH);
+        rig.connect();
+        rig.negotiate(features);
+        rig
     }
 
     /// An endpoint in session `EPOCH`.

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Queues that the driver side pushes to memory of the device.
+
+mod ends;
+
+mod budget;
+mod properties;
+mod room;
+mod rules;

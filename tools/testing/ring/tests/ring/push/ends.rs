@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The two ends of a pushed queue: a push area of this process between them.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
+
+use virtio::ring::{Area, Mirror, PushArea, PushMemory, Queue, RingMemory};
+
+use crate::{
+    driver::DriverSide,
+    link::{Fault, Link, Op, Traced},
+};
+
+/// The memory of the device, and how many writes of at most eight bytes came.
+#[derive(Clone)]
+pub struct Pushed {
+    bytes: Rc<RefCell<Vec<u8>>>,
+    writes: Rc<Cell<usize>>,
+}
+
+impl Pushed {
+    fn new(len: u32) -> Self {
+        Self {
+            bytes: Rc::new(RefCell::new(vec![0x5a; len as usize])),
+            writes: Rc::default(),
+        }
+    }
+
+    fn read(&self, offset: usize, to: &mut [u8]) -> Result<(), Fault> {
+        let bytes = self.bytes.borrow();
+        let from = bytes.get(offset..offset + to.len());
+        to.copy_from_slice(from.ok_or(Fault(PushArea::address(offset as u32)))?);
+        Ok(())
+    }
+
+    /// Returns how many writes came since the last call.
+    pub fn take_writes(&self) -> usize {
+        self.writes.take()
+    }
+}
+
+impl PushMemory for Pushed {
+    fn write(&self, offset: usize, from: &[u8]) {
+        let to = offset..offset + from.len();
+        self.bytes.borrow_mut()[to].copy_from_slice(from);
+        // As naturally aligned accesses.
+        let (start, end) = (offset, offset + from.len());
+        self.writes
+            .set(self.writes.get() + end.div_ceil(8) - start / 8);
+    }
+
+    fn store_u16(&self, offset: usize, value: u16) {
+        self.write(offset, &value.to_le_bytes());
+    }
+
+    fn write_barrier(&self) {}
+}
+
+/// The device side's way: half of the queue and what was pushed is near, the rest across the link.
+pub struct Device {
+    pub link: Traced<'static>,
+    pub near: Pushed,
+    area: PushArea,
+}
+
+impl RingMemory for Device {
+    type Error = Fault;
+
+    fn read(&self, area: Area, offset: usize, to: &mut [u8]) -> Result<(), Fault> {
+        match self.area.offset(area) {
+            Some(start) => self.near.read(start + offset, to),
+            None => self.link.read(area, offset, to),
+        }
+    }
+
+    fn write(&self, area: Area, offset: usize, from: &[u8]) -> Result<(), Fault> {
+        assert_eq!(area, Area::Device);
+        self.link.write(area, offset, from)
+    }
+
+    fn load_u16(&self, area: Area, offset: usize) -> Result<u16, Fault> {
+        let mut bytes = [0; 2];
+        self.read(area, offset, &mut bytes)?;
+        Ok(u16::from_le_bytes(bytes))
+    }
+
+    fn store_u16(&self, area: Area, offset: usize, value: u16) -> Result<(), Fault> {
+        assert_eq!(area, Area::Device);
+        self.link.store_u16(area, offset, value)
+    }
+
+    fn read_buffer(&self, addr: u64, to: &mut [u8]) -> Result<(), Fault> {
+        match PushArea::offset_of(addr) {
+            Some(offset) => self.near.read(offset as usize, to),
+            None => self.link.read_buffer(addr, to),
+        }
+    }
+
+    fn write_buffer(&self, addr: u64, from: &[u8]) -> Result<(), Fault> {
+        assert_eq!(PushArea::offset_of(addr), None);
+        self.link.write_buffer(addr, from)
+    }
+
+    fn read_barrier(&self) {}
+    fn write_barrier(&self) {}
+    fn full_barrier(&self) {}
+}
+
+/// A queue of both ends.
+pub struct Ends {
+    pub mirror: Mirror<Link, Pushed, Vec<u64>>,
+    pub queue: Queue<Device>,
+    pub near: Pushed,
+}
+
+impl Ends {
+    /// A queue that goes on at `start`, with so many bytes of room.
+    pub fn new(driver: &DriverSide, start: u16, features: u64, room: u32) -> Self {
+        let size = virtio::ring::SplitSize::new(driver.size).unwrap();
+        let len = PushArea::len_for(size, room).unwrap();
+        let area = PushArea::new(driver.size, len).unwrap();
+        let near = Pushed::new(len);
+        let ends = vec![0; driver.size.into()];
+        let mirror = Mirror::new(area, start, Link(driver.clone()), near.clone(), ends);
+        let device = Device {
+            link: Traced::new(driver),
+            near: near.clone(),
+            area,
+        };
+        let position = virtio::ring::Position::split(start);
+        let config = driver.config(features).start_at(position).pushed();
+        Self {
+            mirror,
+            queue: config.start(device).unwrap(),
+            near,
+        }
+    }
+
+    /// Returns the accesses of the device side across the link since the last call.
+    pub fn take_ops(&self) -> Vec<Op> {
+        self.queue.memory().link.take()
+    }
+
+    /// Returns how many reads of those were.
+    pub fn take_reads(&self) -> usize {
+        self.take_ops().into_iter().map(Op::reads).sum()
+    }
+}
