@@ -4,7 +4,7 @@
 //!
 //! Locks: `state`, a mutex, protects what the driver side said so far; nothing is taken inside it,
 //! and no command is outstanding while it is held. Contexts are those of `vdpa::ConfigOps`: process,
-//! except kicks, which take no lock.
+//! except kicks, which take no lock but that of `push`.
 
 mod queues;
 mod status;
@@ -18,6 +18,7 @@ use crate::{
     last_config::LastConfig,
     link::Link,
     process::ProcessMemory,
+    push::Pushes,
     queue::QueueSetup,
     takeover::Takeover, //
 };
@@ -63,6 +64,7 @@ pub(crate) struct EpfDevice {
     signals: Arc<Signals>,
     interrupts: Arc<Interrupts>,
     takeover: Arc<Takeover>,
+    pushes: Pushes,
     /// `None`: addresses are DMA addresses, whoever drives the device.
     process: Option<Arc<ProcessMemory>>,
     #[pin]
@@ -96,13 +98,14 @@ impl EpfDevice {
         let num_queues = usize::from(link.identity().num_queues());
         let config_size = link.identity().config_size() as usize;
         try_pin_init!(Self {
-            link,
             signals,
             interrupts,
             takeover,
             process,
             provisioned <- provisioned,
+            pushes: Pushes::new(&link)?,
             last_config <- LastConfig::new(config_size),
+            link,
             state <- new_mutex!(State::new(num_queues)?, "epf_vdpa::EpfDevice::state"),
         })
     }
@@ -126,6 +129,7 @@ impl EpfDevice {
         if let Some(signal) = self.signals.queue(vq) {
             signal.count_kick();
         }
+        self.pushes.push(vq);
         self.link.kick(vq);
     }
 
@@ -142,6 +146,7 @@ impl EpfDevice {
                 signal.set_ready(false);
             }
             self.takeover.queue_stopped(vq);
+            self.pushes.end(vq);
         }
         self.signals.config.clear();
         self.interrupts.synchronize();
@@ -285,7 +290,7 @@ impl ConfigOps for EpfDevice {
 
     fn get_device_features(&self) -> u64 {
         let features = self.link.device_features();
-        self.provisioned.offered(features)
+        self.provisioned.offered(self.pushes.possible(features))
     }
 
     fn set_driver_features(&self, features: u64) -> Result {

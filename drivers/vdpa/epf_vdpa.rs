@@ -6,13 +6,14 @@
 //! `link` speak the protocol of `Documentation/transport.rst`, `config_ops` translates the operations of a vDPA
 //! device to it, and `mgmtdev` lets the user add and delete that device. `monitor` notices when the
 //! endpoint is gone, `recovery` is told that the bus failed or is reset, and `takeover` then finishes what
-//! the endpoint left. `process` is the memory of a process, where the platform cannot translate its
+//! the endpoint left. `push` copies what queues have to memory of an endpoint that offers some. `process` is the memory of a process, where the platform cannot translate its
 //! addresses for the endpoint.
 //!
 //! Limits: one vDPA device per function; MSI-X or MSI, not INTx; split virtqueues.
 
 mod config_ops;
 mod driver;
+mod driver_memory;
 mod hw;
 mod identify;
 mod interrupt;
@@ -22,6 +23,7 @@ mod mgmtdev;
 mod monitor;
 mod orphan;
 mod process;
+mod push;
 mod queue;
 mod recovery;
 mod takeover;

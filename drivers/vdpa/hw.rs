@@ -21,7 +21,9 @@ use kernel::{
 use transport::{
     BarSizes,
     Doorbell,
+    Layout,
     Offset,
+    PushAreas,
     Registers,
     NUM_BARS, //
 };
@@ -87,6 +89,44 @@ impl Bar {
     }
 }
 
+impl Bar {
+    /// Writes bytes, in order, by accesses as long as their alignment allows; none if they are not all inside.
+    pub(crate) fn write_bytes(&self, offset: usize, from: &[u8]) {
+        // What is outside is dropped, as in `write`.
+        let _ = self.io.try_access_with(|io| write_bytes(io, offset, from));
+    }
+}
+
+/// See [`Bar::write_bytes`].
+fn write_bytes(io: &pci::Bar<'_>, offset: usize, from: &[u8]) -> Result {
+    let mut at = offset;
+    let mut rest = from;
+    // Bounded by the number of bytes.
+    while !rest.is_empty() {
+        let len = access_len(at, rest.len());
+        let (word, others) = rest.split_at_checked(len).ok_or(EINVAL)?;
+        match *word {
+            #[cfg(CONFIG_64BIT)]
+            [a, b, c, d, e, f, g, h] => {
+                io.try_write64(u64::from_le_bytes([a, b, c, d, e, f, g, h]), at)?
+            }
+            [a, b, c, d] => io.try_write32(u32::from_le_bytes([a, b, c, d]), at)?,
+            [a, b] => io.try_write16(u16::from_le_bytes([a, b]), at)?,
+            [a] => io.try_write8(a, at)?,
+            _ => return Err(EINVAL),
+        }
+        at += len;
+        rest = others;
+    }
+    Ok(())
+}
+
+/// The longest access that is aligned at `at`, for `left` bytes.
+fn access_len(at: usize, left: usize) -> usize {
+    let fits = |len: &usize| at % len == 0 && *len <= left;
+    [size_of::<usize>(), 4, 2].into_iter().find(fits).unwrap_or(1)
+}
+
 impl Registers for Bar {
     fn read32(&self, offset: Offset) -> u32 {
         self.read(offset.bytes() as usize)
@@ -105,23 +145,39 @@ impl Registers for Bar {
     }
 }
 
-/// The register BAR, and that of the doorbells where it is another one.
+/// The register BAR, and those of the doorbells and of the push areas where they are other ones.
 pub(crate) struct Bars {
     registers: Bar,
     doorbells: Option<Bar>,
+    push: Option<Bar>,
 }
 
 impl Bars {
-    /// Maps the BAR of the doorbells in addition to `registers`.
-    pub(crate) fn new(pdev: &pci::Device<Bound>, registers: Bar, doorbell_bar: u8) -> Result<Self> {
-        let doorbells = match doorbell_bar {
-            number if number == registers.number() => None,
-            number => Some(Bar::map(pdev, number)?),
-        };
+    /// Maps what `layout` needs in addition to `registers`.
+    pub(crate) fn new(
+        pdev: &pci::Device<Bound>,
+        registers: Bar,
+        layout: &Layout,
+    ) -> Result<Self> {
+        let doorbell_bar = layout.doorbells().bar;
+        let has = |number| number == registers.number();
+        let doorbells = (!has(doorbell_bar)).then(|| Bar::map(pdev, doorbell_bar));
+        let push_bar = layout.push().map(|push| push.bar);
+        let push_bar = push_bar.filter(|number| !has(*number) && *number != doorbell_bar);
         Ok(Self {
+            doorbells: doorbells.transpose()?,
+            push: push_bar.map(|number| Bar::map(pdev, number)).transpose()?,
             registers,
-            doorbells,
         })
+    }
+
+    /// The BAR of the push areas, if there are any.
+    pub(crate) fn push(&self, areas: &PushAreas) -> &Bar {
+        match &self.push {
+            Some(bar) => bar,
+            None if areas.bar == self.registers.number() => &self.registers,
+            None => self.doorbells(),
+        }
     }
 
     /// The words.

@@ -18,6 +18,7 @@ mod loss;
 use crate::{
     hw::{
         self,
+        Bar,
         Bars, //
     },
     identify, //
@@ -52,6 +53,7 @@ use transport::{
     DeviceStatus,
     Doorbell,
     Identity,
+    PushAreas,
     QueueIndex,
     Registers,
     RootComplexPort,
@@ -83,6 +85,8 @@ pub(crate) struct Link {
     /// How long the endpoint may show no heartbeat.
     silent_ms: u64,
     is_lost: Atomic<bool>,
+    /// It is to be given up.
+    has_failed: Atomic<bool>,
     /// When requests have to have ended, in milliseconds like `now_ms`; `NEVER`: nobody waits for that.
     ends_by: Atomic<u64>,
     #[pin]
@@ -106,7 +110,7 @@ impl Link {
         let sizes = hw::bar_sizes(pdev);
         let registers = identify::find_registers(pdev, &sizes)?;
         let identity = identify::wait_ready(pdev.as_ref(), &registers, &sizes, time::READY_MS)?;
-        let bars = Bars::new(pdev, registers, identity.layout().doorbells().bar)?;
+        let bars = Bars::new(pdev, registers, identity.layout())?;
         let doorbells = identify::doorbells(&identity, &bars)?;
         let port = RootComplexPort::new(identity.clone(), bars.registers(), now_ms(started));
         Ok(try_pin_init!(Self {
@@ -118,6 +122,7 @@ impl Link {
             doorbells,
             silent_ms: silent_ms.max(time::EP_SILENT_MS),
             is_lost: Atomic::new(false),
+            has_failed: Atomic::new(false),
             ends_by: Atomic::new(NEVER),
             port <- new_mutex!(port, "epf_vdpa::Link::port"),
         }))
@@ -175,6 +180,11 @@ impl Link {
         if let Some(doorbell) = self.doorbells.get(usize::from(index)) {
             self.bars.ring(doorbell);
         }
+    }
+
+    /// The BAR that these push areas are in. Context: any.
+    pub(crate) fn push_bar(&self, areas: &PushAreas) -> &Bar {
+        self.bars.push(areas)
     }
 
     /// The page of a queue's doorbell, if user space may kick by it: it is alone on the page, and the

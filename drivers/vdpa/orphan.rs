@@ -4,28 +4,25 @@
 //!
 //! Context: process, may sleep. No lock is taken; `takeover` has one around each queue.
 
-use crate::queue::QueueSetup;
-use concurrency::barrier;
+use crate::{
+    driver_memory::DriverMemory,
+    queue::QueueSetup, //
+};
 use core::mem;
 use kernel::{
     device::Device,
-    prelude::*,
-    sync::aref::ARef, //
+    prelude::*, //
 };
-use vdpa::DmaMemory;
 use virtio::{
     blk::RequestStatus,
     ids::DeviceId,
     net::control::ack,
     ring::{
-        Area,
         Batch,
         Chain,
-        Layout,
         Queue,
         QueueConfig,
         RingError,
-        RingMemory,
         Used,
         BATCH_CHAINS, //
     },
@@ -87,9 +84,6 @@ impl Orphan {
     ) -> Result<Self, RingError<Error>> {
         let size = u16::try_from(setup.size).map_err(|_| EINVAL)?;
         let config = QueueConfig::new(size, features).ok_or(EINVAL)?;
-        if setup.has_iovas {
-            return Err(EFAULT.into());
-        }
         let memory = DriverMemory::new(dma, setup, config.layout())?;
         Ok(Self {
             queue: config.take_over(memory)?,
@@ -151,73 +145,5 @@ impl Orphan {
             Some((at, value)) => chain.write(self.queue.memory(), at, &[value]).map(drop),
             None => Ok(()),
         }
-    }
-}
-
-/// Rings and buffers of the driver side, by their DMA addresses.
-struct DriverMemory {
-    dma: ARef<Device>,
-    descriptor_area: DmaMemory,
-    driver_area: DmaMemory,
-    device_area: DmaMemory,
-}
-
-impl DriverMemory {
-    fn new(dma: &Device, setup: &QueueSetup, layout: Layout) -> Result<Self> {
-        let map = |address, area: Area| DmaMemory::new(dma, address, area.len(layout));
-        Ok(Self {
-            dma: dma.into(),
-            descriptor_area: map(setup.address.descriptor_area, Area::Descriptor)?,
-            driver_area: map(setup.address.driver_area, Area::Driver)?,
-            device_area: map(setup.address.device_area, Area::Device)?,
-        })
-    }
-
-    fn area(&self, area: Area) -> &DmaMemory {
-        match area {
-            Area::Descriptor => &self.descriptor_area,
-            Area::Driver => &self.driver_area,
-            Area::Device => &self.device_area,
-        }
-    }
-}
-
-impl RingMemory for DriverMemory {
-    type Error = Error;
-
-    fn read(&self, area: Area, offset: usize, to: &mut [u8]) -> Result {
-        self.area(area).read(offset, to)
-    }
-
-    fn write(&self, area: Area, offset: usize, from: &[u8]) -> Result {
-        self.area(area).write(offset, from)
-    }
-
-    fn load_u16(&self, area: Area, offset: usize) -> Result<u16> {
-        self.area(area).load_u16(offset).map(u16::from_le)
-    }
-
-    fn store_u16(&self, area: Area, offset: usize, value: u16) -> Result {
-        self.area(area).store_u16(offset, value.to_le())
-    }
-
-    fn read_buffer(&self, addr: u64, to: &mut [u8]) -> Result {
-        DmaMemory::new(&self.dma, addr, to.len())?.read(0, to)
-    }
-
-    fn write_buffer(&self, addr: u64, from: &[u8]) -> Result {
-        DmaMemory::new(&self.dma, addr, from.len())?.write(0, from)
-    }
-
-    fn read_barrier(&self) {
-        barrier::dma_rmb();
-    }
-
-    fn write_barrier(&self) {
-        barrier::dma_wmb();
-    }
-
-    fn full_barrier(&self) {
-        barrier::mb();
     }
 }

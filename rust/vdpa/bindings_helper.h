@@ -20,6 +20,7 @@ void *vdpa_phys_to_virt(phys_addr_t first, u64 size);
 void *vdpa_alloc_pages_exact(size_t size, gfp_t gfp);
 /* Null if the DMA API has mapped no memory at this address for kernel drivers. */
 struct page *vdpa_dma_page(struct device *dev, dma_addr_t address);
+void vdpa_read_page(struct page *page, size_t offset, void *to, size_t len);
 void *vdpa_map_pages(struct device *dev, struct page **pages, size_t count);
 bool vdpa_has_iommu(struct device *dev);
 /* Keeps the pages. EOPNOTSUPP if the device would need a copy; the permission is one of VHOST_MAP_*. */

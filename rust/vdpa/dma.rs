@@ -2,10 +2,11 @@
 
 //! Memory that the driver side mapped for a device by the DMA API, as the processor reaches it.
 //!
-//! For a device that is gone: what it was going to read and write, its driver has to, in its place.
-//! Slow, as each piece is found and mapped anew; a device that works never needs it.
+//! What a device that is gone was going to read and write, its driver has to, in its place; and a driver that
+//! copies to its device reads what the device would. Each piece is found anew, which takes a walk through the
+//! tables of an IOMMU where there is one.
 //!
-//! Context: process, may sleep.
+//! Context: process, may sleep, unless stated.
 
 use crate::{
     bindings,
@@ -137,6 +138,41 @@ impl Drop for DmaMemory {
     }
 }
 
+/// Copies from `address`, which the driver side of a vDPA device of `device` mapped for it to read.
+///
+/// Context: any.
+///
+/// # Errors
+///
+/// `EFAULT`: nothing is mapped there for kernel drivers, or it is no memory; some may be copied then.
+pub fn read_dma(device: &device::Device, address: u64, to: &mut [u8]) -> Result {
+    let mut address = address;
+    let mut rest = to;
+    // Bounded by the number of bytes.
+    while !rest.is_empty() {
+        let offset = (address % PAGE_SIZE as u64) as usize;
+        let len = rest.len().min(PAGE_SIZE - offset);
+        let (piece, others) = rest.split_at_mut_checked(len).ok_or(EFAULT)?;
+        let page = find_page(device, address - offset as u64)?;
+        // SAFETY: The page exists, as was just found, and the piece ends in it. The driver side may write
+        // meanwhile; then the bytes are any.
+        unsafe { bindings::vdpa_read_page(page, offset, piece.as_mut_ptr().cast(), len) };
+        rest = others;
+        address = address.wrapping_add(len as u64);
+    }
+    Ok(())
+}
+
+/// Returns the page of memory behind a page of DMA addresses.
+fn find_page(device: &device::Device, address: u64) -> Result<*mut bindings::page> {
+    // SAFETY: The device is bound, and any address may be asked for.
+    let page = unsafe { bindings::vdpa_dma_page(as_raw(device), address) };
+    match page.is_null() {
+        true => Err(EFAULT),
+        false => Ok(page),
+    }
+}
+
 /// Returns the pages of memory behind `count` pages of DMA addresses from `first` on.
 fn find_pages(
     device: &device::Device,
@@ -148,12 +184,7 @@ fn find_pages(
         let address = first
             .checked_add((number * PAGE_SIZE) as u64)
             .ok_or(EFAULT)?;
-        // SAFETY: The device is bound, and any address may be asked for.
-        let page = unsafe { bindings::vdpa_dma_page(as_raw(device), address) };
-        if page.is_null() {
-            return Err(EFAULT);
-        }
-        pages.push(page, GFP_KERNEL)?;
+        pages.push(find_page(device, address)?, GFP_KERNEL)?;
     }
     Ok(pages)
 }

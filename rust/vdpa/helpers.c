@@ -2,6 +2,7 @@
 /* Functions for what bindgen cannot see: static inlines and macros. */
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
+#include <linux/highmem.h>
 #include <linux/iommu.h>
 #include <net/netlink.h>
 #include "bindings_helper.h"
@@ -60,6 +61,11 @@ struct page *vdpa_dma_page(struct device *dev, dma_addr_t address)
 	phys_addr_t first = dma_physical(dev, address);
 
 	return pfn_valid(PHYS_PFN(first)) ? phys_to_page(first) : NULL;
+}
+
+void vdpa_read_page(struct page *page, size_t offset, void *to, size_t len)
+{
+	memcpy_from_page(to, page, offset, len);
 }
 
 void *vdpa_map_pages(struct device *dev, struct page **pages, size_t count)

@@ -45,7 +45,10 @@ pub use self::{
         Registration,
         Unregistered, //
     },
-    dma::DmaMemory,
+    dma::{
+        read_dma,
+        DmaMemory, //
+    },
     map::KernelMap,
     mgmtdev::{
         Capabilities,

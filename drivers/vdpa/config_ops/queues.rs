@@ -49,6 +49,8 @@ impl EpfDevice {
         }
         let request = setup.request(vq, self.interrupts.queue_vector(vq));
         self.link.command(&Command::SetupQueue(request))?;
+        let tell = || self.link.command(&Command::PushQueue(vq.into())).map(drop);
+        self.pushes.begin(vq, setup, tell)?;
         self.link
             .command(&Command::SetQueueState(vq.into(), setup.state()))?;
         self.link
@@ -69,6 +71,7 @@ impl EpfDevice {
         signal.set_ready(false);
         self.interrupts.synchronize();
         self.takeover.queue_stopped(vq);
+        self.pushes.end(vq);
         stopped
     }
 

@@ -73,6 +73,11 @@ impl Link {
         self.lose(&mut self.port.lock(), Loss::Failed);
     }
 
+    /// Gives the endpoint up at the next beat. Context: any.
+    pub(crate) fn give_up_soon(&self) {
+        self.has_failed.store(true, Relaxed);
+    }
+
     /// Cuts the endpoint off for a reason that is not the driver's.
     pub(crate) fn cut_off(&self, why: Loss) {
         self.lose(&mut self.port.lock(), why);
@@ -111,6 +116,7 @@ impl Link {
                 .filter(|status| status.contains(DeviceStatus::DEVICE_NEEDS_RESET))
                 .map(|_| Loss::NeedsReset)
                 .or_else(|| self.is_overdue().then_some(Loss::Unfinished))
+                .or_else(|| self.has_failed.xchg(false, Relaxed).then_some(Loss::Failed))
                 .or_else(|| self.is_cut_off().then_some(Loss::CutOff)),
             Health::Silent => Some(Loss::Silent),
             Health::LinkDead => Some(Loss::LinkDead),

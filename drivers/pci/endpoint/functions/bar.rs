@@ -43,6 +43,8 @@ pub(crate) struct Contents {
     pub(crate) config_size: u32,
     /// 0: no MSI-X.
     pub(crate) msix_vectors: u16,
+    /// Length of the push area of each queue; 0: the RC pushes nothing.
+    pub(crate) push_len: u32,
 }
 
 impl Contents {
@@ -54,6 +56,7 @@ impl Contents {
             num_queues: self.num_queues,
             config_size: self.config_size,
             msix_vectors: self.msix_vectors,
+            push_len: self.push_len,
             doorbells: placement,
         })
     }

@@ -75,7 +75,7 @@ impl Bound {
         check_controller(&endpoint)?;
         let served = Served::new(&endpoint, settings)?;
         let vectors = vectors(&endpoint, served.transport.queues.count())?;
-        let contents = contents(&served.transport, &vectors)?;
+        let contents = contents(&served.transport, &vectors, settings)?;
         let mut shown = Shown::new(&endpoint, settings, &contents, &served.transport)?;
         let parts = Parts {
             device: served.registration.device().clone(),
@@ -301,11 +301,12 @@ fn check_controller(endpoint: &Endpoint) -> Result {
 }
 
 /// Returns what the register BAR has to have, as the backend wants it.
-fn contents(transport: &Transport, vectors: &Vectors) -> Result<Contents> {
+fn contents(transport: &Transport, vectors: &Vectors, settings: &Settings) -> Result<Contents> {
     Ok(Contents {
         num_queues: transport.queues.count().try_into()?,
         config_size: transport.config_size().try_into()?,
         msix_vectors: vectors.msix,
+        push_len: settings.push_len()?,
     })
 }
 
@@ -364,8 +365,12 @@ fn report(endpoint: &Endpoint, layout: &Layout) {
     let doorbells = layout.doorbells();
     dev_info!(
         endpoint,
-        "{} queues, registers of {:#x} bytes in BAR {}, doorbells {} in BAR {}\n",
+        "{} queues, {}, registers of {:#x} bytes in BAR {}, doorbells {} in BAR {}\n",
         layout.num_queues(),
+        match layout.push() {
+            Some(_) => "pushed",
+            None => "pulled",
+        },
         layout.register_bar_size(),
         layout.register_bar(),
         doorbell::word(doorbells.kind),

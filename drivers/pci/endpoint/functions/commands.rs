@@ -9,6 +9,7 @@
 use crate::{
     bar::RegisterBar,
     pulse::Pacemaker,
+    pushed::Pushed,
     queue::RcMemory,
     vhost::Transport, //
 };
@@ -68,6 +69,8 @@ struct Queue {
     setup: QueueSetup,
     /// Where it goes on, when it is not enabled.
     state: QueueState,
+    /// The RC pushes it.
+    is_pushed: bool,
     /// Set while it is enabled and has a slot of its own to look at.
     slot: Option<PolledSlot>,
 }
@@ -151,12 +154,16 @@ impl Commands {
     /// Maps a queue of address space `space`.
     fn map(
         &mut self,
-        setup: &QueueSetup,
+        queue: &Queue,
         space: u16,
         config: &QueueConfig,
     ) -> Result<RcMemory, CommandError> {
-        let windows = &self.parts.transport.windows;
-        let mapped = RcMemory::map(windows, setup, space, config.layout());
+        let (setup, parts) = (&queue.setup, &self.parts);
+        let pushed = || Pushed::new(&parts.bar, &parts.layout, setup);
+        let pushed = queue.is_pushed.then(pushed).transpose();
+        let windows = &parts.transport.windows;
+        let mapped = pushed
+            .and_then(|pushed| RcMemory::map(windows, setup, space, config.layout(), pushed));
         mapped.map_err(|error| {
             if !core::mem::replace(&mut self.is_failure_logged, true) {
                 dev_warn!(
@@ -174,20 +181,20 @@ impl Commands {
         })
     }
 
-    /// Maps a queue of address space `space` and gives it to the backend, to go on from `state`.
-    fn activate(
-        &mut self,
-        setup: &QueueSetup,
-        space: u16,
-        state: QueueState,
-    ) -> Result<(), CommandError> {
+    /// Maps a queue of address space `space` and gives it to the backend, to go on from its state.
+    fn activate(&mut self, queue: &Queue, space: u16) -> Result<(), CommandError> {
+        let setup = &queue.setup;
         let index = setup.queue().get();
         let features = self.parts.transport.features();
         let config = QueueConfig::new(setup.size().get(), features).ok_or(CommandError::Failed)?;
-        let config = config.start_at(position(state));
+        let config = config.start_at(position(queue.state));
+        let config = match queue.is_pushed {
+            true => config.pushed(),
+            false => config,
+        };
         let ring = self.parts.transport.queues.get(index);
         let ring = ring.ok_or(CommandError::Failed)?;
-        let memory = self.map(setup, space, &config)?;
+        let memory = self.map(queue, space, &config)?;
         let transport = &self.parts.transport;
         transport.interrupts.set_queue(index, setup.vector());
         ring.activate(config, memory).map_err(|_| {
@@ -279,14 +286,20 @@ impl CommandHandler for Commands {
         *slot.ok_or(CommandError::BadArgument)? = Some(Queue {
             setup: *setup,
             state: QueueState::initial(is_packed),
+            is_pushed: false,
             slot: None,
         });
         Ok(())
     }
 
+    fn push_queue(&mut self, index: QueueIndex) -> Result<(), CommandError> {
+        self.queue(index)?.is_pushed = true;
+        Ok(())
+    }
+
     fn enable_queue(&mut self, index: QueueIndex, space: u16) -> Result<(), CommandError> {
-        let Queue { setup, state, .. } = *self.queue(index)?;
-        self.activate(&setup, space, state)?;
+        let queue = *self.queue(index)?;
+        self.activate(&queue, space)?;
         let slot = self.slot(index).map(PolledSlot::new);
         self.queue(index)?.slot = slot;
         // ORDERING: The slot is read before the available index (D5).

@@ -8,6 +8,7 @@ use crate::{
     doorbell,
     function::VhostFunction,
     settings::{
+        DataPath,
         DeviceType,
         DoorbellChoice,
         Limits,
@@ -40,6 +41,8 @@ pub(crate) const ATTRIBUTES: &[Entry<VhostFunction>] = &[
     Entry::new::<PollUs>(),
     Entry::new::<ScanMs>(),
     Entry::new::<InOrder>(),
+    Entry::new::<DataPathChoice>(),
+    Entry::new::<PushRoom>(),
     Entry::new::<Epoch>(),
     Entry::new::<DoorbellKind>(),
 ];
@@ -140,6 +143,25 @@ impl Attribute<VhostFunction> for Doorbell {
     }
 }
 
+/// `data_path`: who moves the driver side's half of the queues.
+struct DataPathChoice;
+
+#[vtable]
+impl Attribute<VhostFunction> for DataPathChoice {
+    const NAME: &'static CStr = c"data_path";
+
+    fn show(function: &VhostFunction, page: &mut Page<'_>) -> Result {
+        let path = function.with_settings(|settings| settings.data_path);
+        show(page, path.word())
+    }
+
+    fn store(function: &VhostFunction, text: &str) -> Result {
+        let path = DataPath::parse(text)
+            .ok_or_else(|| refuse(function, Self::NAME, "pull or push", EINVAL))?;
+        store(function, Self::NAME, |settings| settings.data_path = path)
+    }
+}
+
 /// Attributes that are numbers.
 macro_rules! numbers {
     ($($(#[$doc:meta])* $type:ident = $name:literal, $field:ident, $limits:ident;)*) => {$(
@@ -181,6 +203,8 @@ numbers! {
     ScanMs = c"scan_ms", scan_ms, SCAN_MS;
     /// `in_order`: whether the order of buffers is offered.
     InOrder = c"in_order", in_order, SWITCH;
+    /// `push_room`: memory for payload of each queue that is pushed.
+    PushRoom = c"push_room", push_room, PUSH_ROOM;
 }
 
 /// `epoch`: the session, read-only.

@@ -60,7 +60,7 @@ use transport::{
     MAX_QUEUES, //
 };
 
-/// What `Commands` implements.
+/// What `Commands` implements, and [`PUSH`](TransportFeatures::PUSH) where there are push areas.
 const FEATURES: TransportFeatures = TransportFeatures::SUSPEND
     .with(TransportFeatures::MAP)
     .with(TransportFeatures::GROUPS)
@@ -175,7 +175,7 @@ impl Control {
             device_id: self.parts.device.id().get(),
             vendor_id: self.parts.device.vendor(),
             device_features: self.parts.device.device_features(),
-            transport_features: FEATURES,
+            transport_features: self.features(),
             groups: self.groups(),
             queues: described,
         };
@@ -207,6 +207,13 @@ impl Control {
     fn end(&self, session: &mut Session) {
         session.port.stop(&self.parts.bar, &mut session.commands);
         self.epoch.store(0, Relaxed);
+    }
+
+    fn features(&self) -> TransportFeatures {
+        match self.parts.layout.push() {
+            Some(_) => FEATURES.with(TransportFeatures::PUSH),
+            None => FEATURES,
+        }
     }
 
     /// An address space for each group.

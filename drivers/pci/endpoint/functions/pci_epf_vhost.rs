@@ -16,6 +16,7 @@
 //!                         |     `-- pulse         that it is in a command, not dead
 //!                         `-- vhost               what the backend wants
 //!                               |-- queue, area              rings in RC memory
+//!                               |-- pushed                   what the RC copies to EP memory
 //!                               |-- buffers, window          buffers in RC memory
 //!                               |-- translation              what addresses mean
 //!                               `-- interrupt                to the RC
@@ -49,6 +50,7 @@ mod function;
 mod interrupt;
 mod pace;
 mod pulse;
+mod pushed;
 mod queue;
 mod settings;
 mod translation;

@@ -11,6 +11,10 @@ use crate::{
     },
     buffers::Buffers,
     interrupt::UsedSignal,
+    pushed::{
+        Pushed,
+        PushedArea, //
+    },
     window::WindowCache, //
 };
 use concurrency::{
@@ -38,18 +42,21 @@ use virtio::ring::{
 /// A virtqueue in RC memory.
 pub(crate) type Ring = RingQueue<RcMemory, UsedSignal>;
 
-/// How a queue in RC memory is reached.
+/// How a queue in RC memory is reached, and the half of it that the RC pushes.
 ///
 /// Context: process, because buffers may have to be mapped.
 pub(crate) struct RcMemory {
     descriptor: MappedArea<OutboundWindow>,
     driver: MappedArea<OutboundWindow>,
     device: MappedArea<OutboundWindow>,
+    /// In the place of the descriptor and the driver area, which then have no bytes.
+    pushed: Option<Pushed>,
     buffers: Buffers,
 }
 
 impl RcMemory {
-    /// Maps the areas of a queue, whose addresses are those of address space `space`.
+    /// Maps the areas of a queue, whose addresses are those of address space `space`, as far as the RC does
+    /// not push them.
     ///
     /// # Errors
     ///
@@ -60,11 +67,16 @@ impl RcMemory {
         setup: &QueueSetup,
         space: u16,
         layout: Layout,
+        pushed: Option<Pushed>,
     ) -> Result<Self> {
+        let len = |area: Area| match pushed.as_ref().and_then(|pushed| pushed.area(area)) {
+            Some(_) => 0,
+            None => area.len(layout),
+        };
         let place = |addr, area: Area| Place {
             space,
             addr,
-            len: area.len(layout),
+            len: len(area),
             access: access(area, layout),
         };
         let [descriptor, driver, device] = MappedArea::map_all(
@@ -79,6 +91,7 @@ impl RcMemory {
             descriptor,
             driver,
             device,
+            pushed,
             buffers: Buffers::new(cache, space)?,
         })
     }
@@ -88,6 +101,11 @@ impl RcMemory {
         [&self.descriptor, &self.driver, &self.device]
             .iter()
             .any(|area| area.is_in(range))
+    }
+
+    /// Returns the area, if the RC pushes it.
+    fn near(&self, area: Area) -> Option<PushedArea<'_>> {
+        self.pushed.as_ref()?.area(area)
     }
 
     fn area(&self, area: Area) -> &MappedArea<OutboundWindow> {
@@ -112,7 +130,10 @@ impl RingMemory for RcMemory {
     type Error = Error;
 
     fn read(&self, area: Area, offset: usize, to: &mut [u8]) -> Result {
-        self.area(area).read(offset, to)
+        match self.near(area) {
+            Some(near) => near.read(offset, to),
+            None => self.area(area).read(offset, to),
+        }
     }
 
     fn write(&self, area: Area, offset: usize, from: &[u8]) -> Result {
@@ -120,7 +141,10 @@ impl RingMemory for RcMemory {
     }
 
     fn load_u16(&self, area: Area, offset: usize) -> Result<u16> {
-        self.area(area).load_u16(offset)
+        match self.near(area) {
+            Some(near) => near.load(offset),
+            None => self.area(area).load_u16(offset),
+        }
     }
 
     fn store_u16(&self, area: Area, offset: usize, value: u16) -> Result {
@@ -129,10 +153,18 @@ impl RingMemory for RcMemory {
 
     #[cfg(CONFIG_64BIT)]
     fn load_u64(&self, area: Area, offset: usize) -> Result<u64> {
-        self.area(area).load_u64(offset)
+        match self.near(area) {
+            Some(near) => near.load(offset),
+            None => self.area(area).load_u64(offset),
+        }
     }
 
     fn read_buffer(&self, addr: u64, to: &mut [u8]) -> Result {
+        if let Some(pushed) = &self.pushed {
+            if pushed.read_buffer(addr, to)? {
+                return Ok(());
+            }
+        }
         self.buffers.read(addr, to)
     }
 

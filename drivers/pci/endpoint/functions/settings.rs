@@ -10,7 +10,13 @@ use kernel::{
     str::CString, //
 };
 use transport::MAX_QUEUES;
-use virtio::ids::DeviceId;
+use virtio::{
+    ids::DeviceId,
+    ring::{
+        PushArea,
+        SplitSize, //
+    }, //
+};
 
 /// The words for device types; others are written as numbers.
 const DEVICES: [(&str, DeviceId); 7] = [
@@ -77,6 +83,29 @@ impl DoorbellChoice {
     }
 }
 
+/// Who moves the driver side's half of the queues across the link.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DataPath {
+    /// The EP reads it.
+    Pull,
+    /// The RC writes it to EP memory.
+    Push,
+}
+
+impl DataPath {
+    const WORDS: [(&'static str, Self); 2] = [("pull", Self::Pull), ("push", Self::Push)];
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let found = Self::WORDS.iter().find(|(word, _)| *word == text);
+        found.map(|(_, path)| *path)
+    }
+
+    pub(crate) fn word(self) -> &'static str {
+        let found = Self::WORDS.iter().find(|(_, path)| *path == self);
+        found.map_or("", |(word, _)| word)
+    }
+}
+
 /// A number with its range.
 pub(crate) struct Limits {
     pub(crate) min: u32,
@@ -100,6 +129,8 @@ impl Limits {
     pub(crate) const SCAN_MS: Self = Self::range(0, 1_000);
     /// 0: no, 1: yes.
     pub(crate) const SWITCH: Self = Self::range(0, 1);
+    /// 0: payload is read; no BAR of a known board has more for a queue.
+    pub(crate) const PUSH_ROOM: Self = Self::range(0, 16 << 20);
 
     const fn range(min: u32, max: u32) -> Self {
         Self {
@@ -176,6 +207,9 @@ pub(crate) struct Settings {
     pub(crate) scan_ms: u32,
     /// Whether the RC may rely on buffers being used in order.
     pub(crate) in_order: u32,
+    pub(crate) data_path: DataPath,
+    /// EP memory for payload that the RC pushes, of each queue in bytes.
+    pub(crate) push_room: u32,
 }
 
 impl Settings {
@@ -195,7 +229,26 @@ impl Settings {
         scan_ms: 0,
         // Saves reads and writes across the link, and costs nothing.
         in_order: 1,
+        data_path: DataPath::Pull,
+        // 43 packets, or 16 blocks of 4 KiB, in flight.
+        push_room: 64 << 10,
     };
+
+    /// Returns the length of the push area of each queue; 0: there are none.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: the queues are of no size that a pushed queue can have.
+    pub(crate) fn push_len(&self) -> Result<u32> {
+        let size = u16::try_from(self.queue_size).ok().and_then(SplitSize::new);
+        match self.data_path {
+            DataPath::Pull => Ok(0),
+            DataPath::Push => {
+                let len = size.and_then(|size| PushArea::len_for(size, self.push_room));
+                len.ok_or(EINVAL)
+            }
+        }
+    }
 
     /// # Errors
     ///
@@ -230,6 +283,24 @@ mod tests {
             assert_eq!(choice.word(), word);
         }
         assert!(DoorbellChoice::parse("Auto").is_none());
+        for (word, path) in DataPath::WORDS {
+            assert!(DataPath::parse(word) == Some(path));
+            assert_eq!(path.word(), word);
+        }
+        assert!(DataPath::parse("").is_none());
+    }
+
+    #[test]
+    fn push_areas_have_rings_and_room() {
+        let pushed = Settings {
+            data_path: DataPath::Push,
+            queue_size: 256,
+            push_room: 1024,
+            ..Settings::DEFAULT
+        };
+        assert_eq!(Settings::DEFAULT.push_len(), Ok(0));
+        // 4096 and 518 bytes are 73 lines.
+        assert_eq!(pushed.push_len(), Ok(73 * 64 + 1024));
     }
 
     #[test]
@@ -255,6 +326,7 @@ mod tests {
             poll_us,
             scan_ms,
             in_order,
+            push_room,
             ..
         } = Settings::DEFAULT;
         let all = [
@@ -265,6 +337,7 @@ mod tests {
             (Limits::POLL_US, poll_us),
             (Limits::SCAN_MS, scan_ms),
             (Limits::SWITCH, in_order),
+            (Limits::PUSH_ROOM, push_room),
         ];
         for (limits, value) in all {
             assert_eq!(limits.check(value), Ok(value));

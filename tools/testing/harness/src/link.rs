@@ -35,6 +35,8 @@ pub struct Link {
     pub rc: Guest,
     /// The endpoint.
     pub ep: Guest,
+    /// Attributes that the functions of virtio devices get, if they are not told others.
+    pub attributes: &'static [(&'static str, &'static str)],
     layout: Layout,
     rc_model: Model,
     sockets: Sockets,
@@ -138,6 +140,7 @@ impl Link {
         Ok(Self {
             ep: ep.ready()?,
             rc: starting_rc.ready()?,
+            attributes: &[],
             layout: layout.clone(),
             rc_model: rc,
             sockets,

@@ -87,7 +87,7 @@ pub struct ServedTo<D> {
 impl<D: RcDevice> ServedTo<D> {
     /// Brings a device up.
     pub fn start(link: &mut Link, instance: Instance) -> Result<Self> {
-        Self::start_with(link, instance, &[])
+        Self::start_with(link, instance, link.attributes)
     }
 
     /// Brings a device up whose function has some attributes other than by default.

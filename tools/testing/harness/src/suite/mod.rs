@@ -58,9 +58,10 @@ fn of_mainline() -> [Box<dyn AnySuite>; 2] {
     [Box::new(nvme::suite()), Box::new(ntb::suite())]
 }
 
-fn of_ours() -> [Box<dyn AnySuite>; 8] {
+fn of_ours() -> [Box<dyn AnySuite>; 9] {
     [
         Box::new(link::suite()),
+        Box::new(link::pushed_suite()),
         Box::new(reboots::suite()),
         Box::new(deaths::suite()),
         Box::new(counted::suite()),

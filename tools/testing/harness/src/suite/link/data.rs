@@ -3,7 +3,7 @@
 
 use anyhow::{ensure, Result};
 
-use super::{DISK, NIC, WIDE, WIDE_NIC};
+use super::{Joined, DISK, NIC, WIDE, WIDE_NIC};
 use crate::commands::served::Served;
 use crate::commands::vdpa::{RcDevice, VdpaDevice};
 use crate::link::Link;
@@ -14,47 +14,47 @@ use crate::workload::{network, provision, reception, rings, steering};
 /// Name of the vDPA devices that are made here.
 const NAME: &str = "chosen0";
 
-pub fn cases() -> Vec<Case<Link>> {
+pub fn cases<B: Joined>() -> Vec<Case<B>> {
     vec![
         Case {
             name: "vdpa_tool_tells_what_is_there",
             about: "the 'vdpa' tool shows management device, device and configuration",
-            run: vdpa_tool_tells_what_is_there,
+            run: |bench, record| vdpa_tool_tells_what_is_there(bench.link(), record),
         },
         Case {
             name: "disk_keeps_data",
             about: "what the RC writes is read back, and a file system survives being filled",
-            run: disk_keeps_data,
+            run: |bench, record| disk_keeps_data(bench.link(), record),
         },
         Case {
             name: "network_carries_data",
             about: "echo requests and TCP streams pass both ways, and are counted",
-            run: network_carries_data,
+            run: |bench, record| network_carries_data(bench.link(), record),
         },
         Case {
             name: "several_pairs_carry_data",
             about: "each of three pairs of queues is used, and their number changes under traffic",
-            run: several_pairs_carry_data,
+            run: |bench, record| several_pairs_carry_data(bench.link(), record),
         },
         Case {
             name: "fewer_pairs_are_chosen",
             about: "'vdpa dev add' leaves pairs of queues out, and the control queue is found",
-            run: fewer_pairs_are_chosen,
+            run: |bench, record| fewer_pairs_are_chosen(bench.link(), record),
         },
         Case {
             name: "driver_chooses_what_it_receives",
             about: "address, tables and modes of the driver decide which frames the endpoint sends",
-            run: driver_chooses_what_it_receives,
+            run: |bench, record| driver_chooses_what_it_receives(bench.link(), record),
         },
         Case {
             name: "network_is_as_chosen",
             about: "'vdpa dev add' and 'vdpa dev set' choose address and MTU, and data passes",
-            run: network_is_as_chosen,
+            run: |bench, record| network_is_as_chosen(bench.link(), record),
         },
         Case {
             name: "disk_has_no_network_attributes",
             about: "'vdpa dev add' refuses address, MTU and queue pairs for a disk",
-            run: disk_has_no_network_attributes,
+            run: |bench, record| disk_has_no_network_attributes(bench.link(), record),
         },
         Case {
             name: "order_is_offered_or_not",
@@ -64,7 +64,7 @@ pub fn cases() -> Vec<Case<Link>> {
         Case {
             name: "doorbells_of_each_kind_work",
             about: "a disk keeps data with polled and with embedded doorbells",
-            run: doorbells_of_each_kind_work,
+            run: |bench, record| doorbells_of_each_kind_work(bench.link(), record),
         },
     ]
 }

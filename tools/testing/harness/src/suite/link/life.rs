@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{disk_works, DISK, NIC};
+use super::{disk_works, Joined, DISK, NIC};
 use crate::census::leaves_nothing;
 use crate::commands::served::{Instance, Served};
 use crate::commands::vdpa::{RcDevice, VdpaDevice};
@@ -17,42 +17,42 @@ use crate::workload::disk;
 /// For a load to end with errors once its endpoint is gone.
 pub(super) const END_BOUND: Duration = Duration::from_secs(60);
 
-pub fn cases() -> Vec<Case<Link>> {
+pub fn cases<B: Joined>() -> Vec<Case<B>> {
     vec![
         Case {
             name: "disk_is_deleted_under_load",
             about: "'vdpa dev del' while requests are in flight ends them, and the disk can return",
-            run: disk_is_deleted_under_load,
+            run: |bench, record| disk_is_deleted_under_load(bench.link(), record),
         },
         Case {
             name: "link_stops_under_load",
             about: "requests end with errors when the link goes down, and the disk can return",
-            run: link_stops_under_load,
+            run: |bench, record| link_stops_under_load(bench.link(), record),
         },
         Case {
             name: "function_is_unbound_under_load",
             about: "the EP may unbind the function before the RC let go of it",
-            run: function_is_unbound_under_load,
+            run: |bench, record| function_is_unbound_under_load(bench.link(), record),
         },
         Case {
             name: "vdpa_cycles",
             about: "50 vDPA devices, one after the other, leave nothing behind on either side",
-            run: vdpa_cycles,
+            run: |bench, record| vdpa_cycles(bench.link(), record),
         },
         Case {
             name: "start_stop_cycles_of_a_disk",
             about: "50 starts and stops of the link leave nothing behind on either side",
-            run: |link, _| start_stop_cycles(link, DISK),
+            run: |bench, _| start_stop_cycles(bench.link(), DISK),
         },
         Case {
             name: "start_stop_cycles_of_a_network_device",
             about: "the same with a network device",
-            run: |link, _| start_stop_cycles(link, NIC),
+            run: |bench, _| start_stop_cycles(bench.link(), NIC),
         },
         Case {
             name: "modules_in_any_order",
             about: "the modules of both sides load and unload in every order",
-            run: modules_in_any_order,
+            run: |bench, record| modules_in_any_order(bench.link(), record),
         },
     ]
 }

@@ -35,6 +35,18 @@ const WIDE: Nic = Nic {
 };
 const WIDE_NIC: Instance = Instance::Nic(&WIDE);
 
+/// Machines that are joined by a link.
+pub trait Joined: Bench {
+    /// The link.
+    fn link(&mut self) -> &mut Link;
+}
+
+impl Joined for Link {
+    fn link(&mut self) -> &mut Link {
+        self
+    }
+}
+
 impl Bench for Link {
     fn set_up(layout: &Layout) -> Result<Self> {
         let mut link = Self::boot(layout, Model::Rc, Bars::Mapped)?;
@@ -58,7 +70,7 @@ pub fn disk_works(link: &mut Link) -> Result<()> {
 
 /// The suite with its cases.
 pub fn suite() -> impl AnySuite {
-    let mut cases = data::cases();
+    let mut cases = data::cases::<Link>();
     cases.extend(refusal::cases());
     cases.extend(appearance::cases());
     cases.extend(bus::cases());
@@ -66,6 +78,38 @@ pub fn suite() -> impl AnySuite {
     Suite {
         name: "link",
         about: "an endpoint and a stock Debian root complex, joined by the emulator",
+        cases,
+    }
+}
+
+/// A link on which the RC pushes its half of the queues.
+struct Pushed(Link);
+
+impl Bench for Pushed {
+    fn set_up(layout: &Layout) -> Result<Self> {
+        let mut link = Link::set_up(layout)?;
+        link.attributes = &[("data_path", "push")];
+        Ok(Self(link))
+    }
+
+    fn guests(&mut self) -> Vec<&mut Guest> {
+        self.0.guests()
+    }
+}
+
+impl Joined for Pushed {
+    fn link(&mut self) -> &mut Link {
+        &mut self.0
+    }
+}
+
+/// The suite of what is to be the same when queues are pushed.
+pub fn pushed_suite() -> impl AnySuite {
+    let mut cases = data::cases::<Pushed>();
+    cases.extend(life::cases());
+    Suite {
+        name: "pushed",
+        about: "the root complex writes its half of the queues to memory of the endpoint",
         cases,
     }
 }
