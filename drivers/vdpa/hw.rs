@@ -124,7 +124,10 @@ fn write_bytes(io: &pci::Bar<'_>, offset: usize, from: &[u8]) -> Result {
 /// The longest access that is aligned at `at`, for `left` bytes.
 fn access_len(at: usize, left: usize) -> usize {
     let fits = |len: &usize| at % len == 0 && *len <= left;
-    [size_of::<usize>(), 4, 2].into_iter().find(fits).unwrap_or(1)
+    [size_of::<usize>(), 4, 2]
+        .into_iter()
+        .find(fits)
+        .unwrap_or(1)
 }
 
 impl Registers for Bar {
@@ -154,11 +157,7 @@ pub(crate) struct Bars {
 
 impl Bars {
     /// Maps what `layout` needs in addition to `registers`.
-    pub(crate) fn new(
-        pdev: &pci::Device<Bound>,
-        registers: Bar,
-        layout: &Layout,
-    ) -> Result<Self> {
+    pub(crate) fn new(pdev: &pci::Device<Bound>, registers: Bar, layout: &Layout) -> Result<Self> {
         let doorbell_bar = layout.doorbells().bar;
         let has = |number| number == registers.number();
         let doorbells = (!has(doorbell_bar)).then(|| Bar::map(pdev, doorbell_bar));

@@ -185,7 +185,8 @@ impl PushMemory for Target {
     }
 
     fn store_u16(&self, offset: usize, value: u16) {
-        self.bar().write_bytes(self.start + offset, &value.to_le_bytes());
+        self.bar()
+            .write_bytes(self.start + offset, &value.to_le_bytes());
     }
 
     fn write_barrier(&self) {

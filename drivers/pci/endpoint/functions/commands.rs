@@ -162,8 +162,8 @@ impl Commands {
         let pushed = || Pushed::new(&parts.bar, &parts.layout, setup);
         let pushed = queue.is_pushed.then(pushed).transpose();
         let windows = &parts.transport.windows;
-        let mapped = pushed
-            .and_then(|pushed| RcMemory::map(windows, setup, space, config.layout(), pushed));
+        let mapped =
+            pushed.and_then(|pushed| RcMemory::map(windows, setup, space, config.layout(), pushed));
         mapped.map_err(|error| {
             if !core::mem::replace(&mut self.is_failure_logged, true) {
                 dev_warn!(

@@ -217,7 +217,10 @@ impl CommandHandler for Device<'_> {
         let Phase::SetUp(size) = *self.phase(queue) else {
             panic!("pushed a queue that is not set up, or enabled");
         };
-        assert_eq!(self.state.features & (feature::EVENT_IDX | feature::RING_PACKED), 0);
+        assert_eq!(
+            self.state.features & (feature::EVENT_IDX | feature::RING_PACKED),
+            0
+        );
         let rings = (16 + 2) * u32::from(size) + 6;
         assert!(rings <= self.offer.push_len);
         self.call()

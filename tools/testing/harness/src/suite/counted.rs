@@ -4,6 +4,8 @@
 //! The bounds are those of the data path as it is (Documentation/performance.rst has the figures). A
 //! change that crosses the link less lowers them.
 
+mod pushed;
+
 use anyhow::{ensure, Result};
 
 use crate::commands::backend::{Disk, Nic};
@@ -58,21 +60,23 @@ impl Bench for Counted {
 
 /// The suite with its cases.
 pub fn suite() -> impl AnySuite {
+    let mut cases = vec![
+        Case {
+            name: "block_costs",
+            about: "blocks of 4 KiB, one at a time and 32 at a time, both ways",
+            run: block_costs,
+        },
+        Case {
+            name: "frame_costs",
+            about: "frames of 1514 bytes, both ways",
+            run: frame_costs,
+        },
+    ];
+    cases.extend(pushed::cases());
     Suite::<Counted> {
         name: "counted",
         about: "what the data path costs on the link, counted access by access",
-        cases: vec![
-            Case {
-                name: "block_costs",
-                about: "blocks of 4 KiB, one at a time and 32 at a time, both ways",
-                run: block_costs,
-            },
-            Case {
-                name: "frame_costs",
-                about: "frames of 1514 bytes, both ways",
-                run: frame_costs,
-            },
-        ],
+        cases,
     }
 }
 

@@ -149,7 +149,10 @@ fn a_push_area_has_the_rings_at_least() {
         assert_eq!(PushArea::new(size.get(), len - 1), None);
     }
     assert_eq!(PushArea::new(48, 1 << 20), None);
-    assert_eq!(PushArea::len_for(SplitSize::new(1).unwrap(), u32::MAX), None);
+    assert_eq!(
+        PushArea::len_for(SplitSize::new(1).unwrap(), u32::MAX),
+        None
+    );
 }
 
 #[test]

@@ -57,7 +57,10 @@ fn what_needs_rc_memory_is_not_pushed() {
 fn an_endpoint_without_push_areas_says_so() {
     let mut rig = Rig::with_queue(SPLIT);
     rig.refused(&Command::PushQueue(1), NotSupported);
-    assert_eq!(rig.identify().map(|identity| identity.layout().push()), Ok(None));
+    assert_eq!(
+        rig.identify().map(|identity| identity.layout().push()),
+        Ok(None)
+    );
 }
 
 #[test]
@@ -75,7 +78,11 @@ fn push_areas_that_are_not_legal_are_refused() {
         (offset::PUSH_STRIDE, 0, LayoutError::PushAreas),
         (offset::PUSH_STRIDE, LEN + 4, LayoutError::PushAreas),
         (offset::PUSH_STRIDE, u32::MAX & !63, LayoutError::PushAreas),
-        (offset::PUSH_REGION.word(1), LEN * 3 - 1, LayoutError::PushAreas),
+        (
+            offset::PUSH_REGION.word(1),
+            LEN * 3 - 1,
+            LayoutError::PushAreas,
+        ),
         (offset::PUSH_REGION, 4, LayoutError::PushAreas),
         (offset::PUSH_REGION, 0, LayoutError::Overlap),
         (offset::PUSH_REGION, u32::MAX & !63, LayoutError::OutsideBar),
@@ -85,6 +92,10 @@ fn push_areas_that_are_not_legal_are_refused() {
         let rig = Rig::pushing(SPLIT, LEN);
         rig.link.store(word, value);
         let identity = Identity::read(&rig.link.rc(), 0, &BARS);
-        assert_eq!(identity, Err(IdentityError::Layout(error)), "{word:?} {value:#x}");
+        assert_eq!(
+            identity,
+            Err(IdentityError::Layout(error)),
+            "{word:?} {value:#x}"
+        );
     }
 }

@@ -13,8 +13,7 @@ use super::{Backend, Link};
 
 pub const EPOCH: u32 = 0x1234_5678;
 pub const NUM_QUEUES: u16 = 3;
-pub const FEATURES: u64 =
-    feature::OFFERED | feature::EVENT_IDX | feature::RING_PACKED | (1 << 5);
+pub const FEATURES: u64 = feature::OFFERED | feature::EVENT_IDX | feature::RING_PACKED | (1 << 5);
 pub const BARS: BarSizes = [0x10000, 0, 0x1000, 0, 0, 0];
 pub const CONFIG_SIZE: u32 = 60;
 pub const GROUPS: GroupCounts = GroupCounts {

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What queues cost that the RC pushes: the EP reads nothing across the link.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{ensure, Result};
+
+use super::{Counted, BLOCK_WORDS, DISK, FRAME_WORDS, NIC, TRANSFERS};
+use crate::commands::served::Served;
+use crate::crossings::Crossings;
+use crate::link::Link;
+use crate::runner::{Case, Record};
+use crate::workload::{disk, network};
+
+const PUSH: &[(&str, &str)] = &[("data_path", "push")];
+
+/// The RC looks whether the EP is alive so often, by at most so many reads (H2).
+const BEAT: Duration = Duration::from_millis(250);
+const READS_PER_BEAT: f64 = 4.0;
+
+pub fn cases() -> Vec<Case<Counted>> {
+    vec![
+        Case {
+            name: "pushed_block_costs",
+            about: "the same with queues that the RC pushes: the EP reads nothing",
+            run: |bench, record| block_costs(&mut bench.link, record),
+        },
+        Case {
+            name: "pushed_frame_costs",
+            about: "the same for frames",
+            run: |bench, record| frame_costs(&mut bench.link, record),
+        },
+    ]
+}
+
+/// Which side writes the payload.
+#[derive(Clone, Copy)]
+enum Writer {
+    Rc,
+    Ep,
+}
+
+/// What one transfer may cost in posted writes, besides its payload of so many words.
+struct Most {
+    payload: f64,
+    writer: Writer,
+    rc_writes: f64,
+    ep_writes: f64,
+    /// Doorbells, and interrupts.
+    signals: f64,
+}
+
+/// A request: a descriptor, the three of its table, the header, and the available ring; on the other side status
+/// and used ring.
+const fn block(writer: Writer, rc_writes: f64, ep_writes: f64, signals: f64) -> Most {
+    Most {
+        payload: BLOCK_WORDS,
+        writer,
+        rc_writes,
+        ep_writes,
+        signals,
+    }
+}
+
+/// A frame: a descriptor and the available ring; on the other side the used ring. A word more where header or
+/// frame end in the middle of one.
+const fn frame(writer: Writer, rc_writes: f64) -> Most {
+    Most {
+        payload: FRAME_WORDS,
+        writer,
+        rc_writes,
+        ep_writes: 6.0,
+        signals: 1.1,
+    }
+}
+
+fn block_costs(link: &mut Link, record: &mut Record) -> Result<()> {
+    let served = Served::start_with(link, DISK, PUSH)?;
+    let path = served.vdpa.disk(&mut link.rc)?;
+    for (what, mode, depth, most) in [
+        ("read, alone", "read", 1, block(Writer::Ep, 14.0, 4.0, 1.1)),
+        (
+            "write, alone",
+            "write",
+            1,
+            block(Writer::Rc, 14.0, 4.0, 1.1),
+        ),
+        (
+            "read, batch of 32",
+            "read",
+            32,
+            block(Writer::Ep, 12.0, 3.0, 0.2),
+        ),
+        (
+            "write, batch of 32",
+            "write",
+            32,
+            block(Writer::Rc, 12.0, 3.0, 0.2),
+        ),
+    ] {
+        let transfer =
+            |link: &mut Link| disk::transfer(&mut link.rc, &path, mode, depth, TRANSFERS);
+        check(link, what, &most, record, transfer)?;
+    }
+    served.stop(link)
+}
+
+fn frame_costs(link: &mut Link, record: &mut Record) -> Result<()> {
+    let served = Served::start_with(link, NIC, PUSH)?;
+    let [rc, ep] = served.nodes(link)?;
+    network::introduce(link, &rc, &ep)?;
+    let most = frame(Writer::Rc, 6.0);
+    check(link, "frame to the EP", &most, record, |link| {
+        network::send_frames((&mut link.rc, &rc), (&mut link.ep, &ep), TRANSFERS)
+    })?;
+    let most = frame(Writer::Ep, 6.0);
+    check(link, "frame to the RC", &most, record, |link| {
+        network::send_frames((&mut link.ep, &ep), (&mut link.rc, &rc), TRANSFERS)
+    })?;
+    served.stop(link)
+}
+
+/// Counts transfers, notes the figures, and compares them with what they may be.
+fn check(
+    link: &mut Link,
+    what: &str,
+    most: &Most,
+    record: &mut Record,
+    transfer: impl FnOnce(&mut Link) -> Result<()>,
+) -> Result<()> {
+    link.take_traffic()?;
+    let begun = Instant::now();
+    transfer(link)?;
+    let found = Crossings::of_each(&link.take_traffic()?, TRANSFERS);
+    let beats = begun.elapsed().as_secs_f64() / BEAT.as_secs_f64() + 2.0;
+    let (rc_payload, ep_payload) = match most.writer {
+        Writer::Rc => (most.payload, 0.0),
+        Writer::Ep => (0.0, most.payload),
+    };
+    let rc_writes = found.rc_writes.all - rc_payload;
+    let ep_writes = found.ep_writes.all - ep_payload;
+    record.note(format!(
+        "{what}: EP reads {}, RC reads {:.2}; besides the payload the EP writes {ep_writes:.1} and the RC \
+         {rc_writes:.1}; {:.2} doorbells, {:.2} interrupts",
+        found.ep_reads.all, found.rc_reads.all, found.doorbells, found.interrupts
+    ));
+    for (name, found, bound) in [
+        ("reads by the EP", found.ep_reads.all, 0.0),
+        (
+            "reads by the RC",
+            found.rc_reads.all,
+            READS_PER_BEAT * beats / f64::from(TRANSFERS),
+        ),
+        (
+            "writes by the EP besides the payload",
+            ep_writes,
+            most.ep_writes,
+        ),
+        (
+            "writes by the RC besides the payload",
+            rc_writes,
+            most.rc_writes,
+        ),
+        ("doorbells", found.doorbells, most.signals),
+        ("interrupts", found.interrupts, most.signals),
+    ] {
+        ensure!(
+            found <= bound,
+            "{what}: expected at most {bound:.2} {name} each, counted {found:.2}"
+        );
+    }
+    Ok(())
+}
