@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use epc_emulator::emulator::{Endpoints, ROOT_PORT};
 use epc_emulator::fabric::WindowMode;
 use epc_emulator::faults::{Effect, Target};
 use epc_emulator::link::BusError;
@@ -21,7 +22,7 @@ pub struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Listens on the sockets and serves both virtual machines until interrupted.
+    /// Serves both virtual machines until interrupted; starts them as well, if a file describes them.
     Run(Run),
     /// Lists the board profiles, or prints one in full.
     Profiles {
@@ -95,23 +96,34 @@ pub struct Counters {
     pub watch: bool,
 }
 
-/// Options of `run`.
+/// What `run` takes: a file with all of it, or options for two machines that others start.
 #[derive(Debug, Args)]
 pub struct Run {
+    /// File that describes both machines and the link between them: starts all of it.
+    #[arg(value_name = "TOPOLOGY", conflicts_with = "Alone")]
+    pub topology: Option<PathBuf>,
+    /// The emulator alone.
+    #[command(flatten)]
+    pub alone: Alone,
+}
+
+/// Options of the emulator alone.
+#[derive(Debug, Args)]
+pub struct Alone {
     /// Socket of the endpoint function: vfio-user, for the RC's virtual machine.
-    #[arg(long, value_name = "PATH")]
-    pub rc_socket: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "topology")]
+    pub rc_socket: Option<PathBuf>,
     /// Socket of the endpoint controller: vfio-user, for the EP's virtual machine.
-    #[arg(long, value_name = "PATH")]
-    pub ep_socket: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "topology")]
+    pub ep_socket: Option<PathBuf>,
     /// Socket of the outbound window: vhost-user, for the EP's virtual machine.
-    #[arg(long, value_name = "PATH")]
-    pub window_socket: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "topology")]
+    pub window_socket: Option<PathBuf>,
     /// Socket to which the QMP monitor of the RC's virtual machine connects.
-    #[arg(long, value_name = "PATH")]
-    pub rc_qmp: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "topology")]
+    pub rc_qmp: Option<PathBuf>,
     /// Id of the root port in the RC's virtual machine that takes the function.
-    #[arg(long, value_name = "ID", default_value = "rp1")]
+    #[arg(long, value_name = "ID", default_value = ROOT_PORT)]
     pub rc_bus: String,
     /// How the outbound window reaches RC memory.
     #[arg(long, value_enum, default_value_t = WindowMode::Mapped)]
@@ -137,4 +149,18 @@ pub struct Run {
     /// Socket that answers questions, as those of `counters`.
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,
+}
+
+impl Alone {
+    /// The sockets, none of which may be missing.
+    pub fn endpoints(&self) -> Option<Endpoints> {
+        Some(Endpoints {
+            rc: self.rc_socket.clone()?,
+            ep: self.ep_socket.clone()?,
+            window: self.window_socket.clone()?,
+            rc_qmp: self.rc_qmp.clone()?,
+            rc_bus: self.rc_bus.clone(),
+            control: self.control.clone(),
+        })
+    }
 }

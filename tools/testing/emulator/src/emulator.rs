@@ -5,7 +5,7 @@
 //! (main socket of the window device), `pages` (worker of `outbound`), `dma` (each channel), `monitor` (QMP of the RC), `link`,
 //! `control` (if there is a socket for it).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::{io, thread};
@@ -48,6 +48,29 @@ pub struct Endpoints {
     pub rc_bus: String,
     /// Socket for questions, if there shall be one.
     pub control: Option<PathBuf>,
+}
+
+/// Id of the RC's root port, unless another one is named.
+pub const ROOT_PORT: &str = "rp1";
+
+impl Endpoints {
+    /// All sockets in one directory, that for questions as well.
+    pub fn in_directory(directory: &Path) -> Self {
+        Self {
+            rc: directory.join("emulator.function"),
+            ep: directory.join("emulator.controller"),
+            window: directory.join("emulator.window"),
+            rc_qmp: directory.join("emulator.monitor"),
+            rc_bus: ROOT_PORT.to_owned(),
+            control: Some(directory.join("emulator.control")),
+        }
+    }
+
+    /// The sockets that the emulator makes.
+    pub fn sockets(&self) -> impl Iterator<Item = &PathBuf> {
+        let machines = [&self.rc, &self.ep, &self.window, &self.rc_qmp];
+        machines.into_iter().chain(&self.control)
+    }
 }
 
 /// A running emulator; ends when dropped.

@@ -26,9 +26,11 @@ pub struct Settings {
 }
 
 /// How the outbound window reaches RC memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum WindowMode {
     /// Pages of RC memory are mapped into the EP's address space.
+    #[default]
     Mapped,
     /// Each access is trapped.
     Trapped,

@@ -13,17 +13,18 @@ use std::time::Duration;
 
 use clap::Parser;
 use epc_emulator::control::{self, Request};
-use epc_emulator::emulator::{Emulator, Endpoints};
+use epc_emulator::emulator::Emulator;
 use epc_emulator::fabric::Settings;
 use epc_emulator::faults::{Progress, Rule};
 use epc_emulator::profile::{self, Dma, DoorbellCount, Profile};
+use epc_emulator::topology;
 use epc_emulator::trace::{perfetto, Trace};
 use epc_emulator::traffic::Report;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
 
-use cli::{Arguments, Command, Counters, FaultAction, Run};
+use cli::{Alone, Arguments, Command, Counters, FaultAction};
 
 /// Between two looks at the counters.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -39,7 +40,10 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
     let result = match Arguments::parse().command {
-        Command::Run(run) => serve(&run),
+        Command::Run(run) => match &run.topology {
+            Some(file) => topology::run(file).map_err(Box::from),
+            None => serve(&run.alone),
+        },
         Command::Profiles { name } => show_profiles(name.as_deref()),
         Command::Counters(counters) => show_counters(&counters),
         Command::Fault { control, action } => fault(&control, &action),
@@ -55,21 +59,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(run: &Run) -> Result<(), Box<dyn Error>> {
+fn serve(run: &Alone) -> Result<(), Box<dyn Error>> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let trace = match &run.trace {
         Some(path) => Trace::to_file(path)
             .map_err(|error| format!("cannot write the trace to {}: {error}", path.display()))?,
         None => Trace::off(),
     };
-    let endpoints = Endpoints {
-        rc: run.rc_socket.clone(),
-        ep: run.ep_socket.clone(),
-        window: run.window_socket.clone(),
-        rc_qmp: run.rc_qmp.clone(),
-        rc_bus: run.rc_bus.clone(),
-        control: run.control.clone(),
-    };
+    let endpoints = run
+        .endpoints()
+        .ok_or("a socket is missing: expected all four")?;
     let settings = Settings {
         profile: board(run)?,
         window_mode: run.window,
@@ -84,7 +83,7 @@ fn serve(run: &Run) -> Result<(), Box<dyn Error>> {
 }
 
 /// The profile, with what the command line replaces in it.
-fn board(run: &Run) -> Result<Profile, Box<dyn Error>> {
+fn board(run: &Alone) -> Result<Profile, Box<dyn Error>> {
     let mut profile = Profile::load(&run.profile)?;
     if let Some(size) = run.window_size {
         profile.outbound.resize(size)?;

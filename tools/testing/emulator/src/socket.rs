@@ -25,9 +25,12 @@ pub const MAX_FDS: usize = 32;
 /// What can go wrong while listening.
 #[derive(Debug, Error)]
 pub enum ListenError {
-    /// Something that is not a stale socket has the path.
-    #[error("{0} exists and is not a stale socket; remove it or choose another path")]
+    /// Somebody listens there.
+    #[error("{0} is in use: another process listens there; end it, or choose another path")]
     InUse(PathBuf),
+    /// Something that is not a socket has the path.
+    #[error("{0} exists and is not a socket; remove it, or choose another path")]
+    NotSocket(PathBuf),
     /// The system refused.
     #[error("cannot listen on {path}")]
     Refused {
@@ -60,11 +63,11 @@ struct Stoppable {
 }
 
 impl Listener {
-    /// Listens on `path`; a socket there which nobody listens on is replaced.
+    /// Listens on `path`; a stale socket there, which nobody listens on, is replaced.
     ///
     /// # Errors
     ///
-    /// [`ListenError::InUse`] when a living socket or another file has the path.
+    /// See [`ListenError`].
     pub fn bind(path: &Path) -> Result<Self, ListenError> {
         let refused = |source| ListenError::Refused {
             path: path.to_owned(),
@@ -149,7 +152,10 @@ fn remove_stale(path: &Path) -> Result<(), ListenError> {
     let Ok(metadata) = path.symlink_metadata() else {
         return Ok(());
     };
-    if !metadata.file_type().is_socket() || UnixStream::connect(path).is_ok() {
+    if !metadata.file_type().is_socket() {
+        return Err(ListenError::NotSocket(path.to_owned()));
+    }
+    if UnixStream::connect(path).is_ok() {
         return Err(ListenError::InUse(path.to_owned()));
     }
     std::fs::remove_file(path).map_err(|source| ListenError::Refused {

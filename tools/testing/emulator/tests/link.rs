@@ -286,7 +286,7 @@ fn stale_sockets_are_replaced_and_others_are_not() {
     let third = Emulator::start(&endpoints, settings(), Trace::off());
     assert!(matches!(
         third,
-        Err(StartError::Listen(ListenError::InUse(_)))
+        Err(StartError::Listen(ListenError::NotSocket(_)))
     ));
     assert!(endpoints.rc.exists());
 }

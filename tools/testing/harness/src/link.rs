@@ -2,15 +2,15 @@
 //! The two machines, joined by the PCI endpoint emulator (tools/testing/emulator/README.md).
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use epc_emulator::control::{self, Request};
+use epc_emulator::emulator::Endpoints;
 use epc_emulator::faults::{Progress, Rule};
 use epc_emulator::link::BusError;
 use epc_emulator::traffic::Report;
+use serde::de::DeserializeOwned;
 
 use crate::guest::{Guest, Model, Starting};
 use crate::interrupt::wait_for;
@@ -24,9 +24,6 @@ const EMULATOR_BOUND: Duration = Duration::from_secs(10);
 /// Outbound window of the endpoint: as much as the better boards have, and as the RC has memory.
 const WINDOW_SIZE: &str = "1G";
 
-/// Identifier of the root port which takes the function.
-const ROOT_PORT: &str = "rp1";
-
 /// An endpoint and a root complex with a link between them.
 ///
 /// The fields are in the order in which they end: the machines before what joins them.
@@ -39,7 +36,7 @@ pub struct Link {
     pub attributes: &'static [(&'static str, &'static str)],
     layout: Layout,
     rc_model: Model,
-    sockets: Sockets,
+    sockets: Endpoints,
     emulator: Process,
 }
 
@@ -113,27 +110,29 @@ impl Link {
 
     /// Says what crossed the link since the last time that this was asked.
     pub fn take_traffic(&self) -> Result<Report> {
-        Ok(control::ask(&self.sockets.control, Request::TakeCounters)?)
+        self.ask(Request::TakeCounters)
     }
 
     /// Has something go wrong.
     pub fn fault(&self, rule: Rule) -> Result<()> {
-        let rules: Result<Vec<Progress>, _> =
-            control::ask(&self.sockets.control, Request::Fault(rule));
-        Ok(rules.map(drop)?)
+        let rules: Result<Vec<Progress>> = self.ask(Request::Fault(rule));
+        rules.map(drop)
     }
 
     /// Has the RC's root port report an error.
     pub fn report(&self, error: BusError) -> Result<()> {
-        Ok(control::ask(
-            &self.sockets.control,
-            Request::BusError(error),
-        )?)
+        self.ask(Request::BusError(error))
+    }
+
+    fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T> {
+        let control = self.sockets.control.as_deref();
+        let control = control.context("the emulator takes no questions")?;
+        Ok(control::ask(control, request)?)
     }
 
     /// Starts the emulator, then the endpoint, then the root complex.
     fn boot_with(layout: &Layout, rc: Model, options: &[&str]) -> Result<Self> {
-        let sockets = Sockets::in_directory(&layout.run()?);
+        let sockets = Endpoints::in_directory(&layout.run()?);
         let emulator = start_emulator(layout, &sockets, options)?;
         let ep = start_ep(layout, &sockets)?;
         let starting_rc = start_rc(layout, rc, &sockets)?;
@@ -178,90 +177,35 @@ impl Ends for Link {
     }
 }
 
-fn start_ep(layout: &Layout, sockets: &Sockets) -> Result<Starting> {
+fn start_ep(layout: &Layout, sockets: &Endpoints) -> Result<Starting> {
     Starting::new(layout, Model::Ep, |qemu| sockets.join_ep(qemu))
 }
 
-fn start_rc(layout: &Layout, model: Model, sockets: &Sockets) -> Result<Starting> {
+fn start_rc(layout: &Layout, model: Model, sockets: &Endpoints) -> Result<Starting> {
     Starting::new(layout, model, |qemu| sockets.join_rc(qemu))
 }
 
-fn start_emulator(layout: &Layout, sockets: &Sockets, options: &[&str]) -> Result<Process> {
-    for path in sockets.all() {
+fn start_emulator(layout: &Layout, sockets: &Endpoints, options: &[&str]) -> Result<Process> {
+    for path in sockets.sockets() {
         if path.exists() {
             fs::remove_file(path)?;
         }
     }
     let mut command = command(layout.emulator()?);
     command.arg("run");
-    command.arg("--ep-socket").arg(&sockets.controller);
+    command.arg("--ep-socket").arg(&sockets.ep);
     command.arg("--window-socket").arg(&sockets.window);
-    command.arg("--rc-socket").arg(&sockets.function);
-    command.arg("--rc-qmp").arg(&sockets.monitor);
-    command.arg("--control").arg(&sockets.control);
-    command.args(["--rc-bus", ROOT_PORT]).args(options);
+    command.arg("--rc-socket").arg(&sockets.rc);
+    command.arg("--rc-qmp").arg(&sockets.rc_qmp);
+    if let Some(control) = &sockets.control {
+        command.arg("--control").arg(control);
+    }
+    command.args(["--rc-bus", &sockets.rc_bus]).args(options);
     let log = layout.run()?.join("emulator.log");
     let mut emulator = Process::start("the emulator", command, &log)?;
     wait_for("the start of the emulator", EMULATOR_BOUND, || {
         emulator.check_running()?;
-        Ok(sockets.all().iter().all(|path| path.exists()).then_some(()))
+        Ok(sockets.sockets().all(|path| path.exists()).then_some(()))
     })?;
     Ok(emulator)
-}
-
-/// Where the emulator listens.
-struct Sockets {
-    /// Endpoint controller, for the EP's machine.
-    controller: PathBuf,
-    /// Outbound window, for the EP's machine.
-    window: PathBuf,
-    /// Endpoint function, for the RC's machine once the EP started the link.
-    function: PathBuf,
-    /// Monitor of the RC's machine.
-    monitor: PathBuf,
-    /// Questions to the emulator.
-    control: PathBuf,
-}
-
-impl Sockets {
-    fn in_directory(run: &Path) -> Self {
-        Self {
-            controller: run.join("emulator.controller"),
-            window: run.join("emulator.window"),
-            function: run.join("emulator.function"),
-            monitor: run.join("emulator.monitor"),
-            control: run.join("emulator.control"),
-        }
-    }
-
-    fn all(&self) -> [&PathBuf; 5] {
-        [
-            &self.controller,
-            &self.window,
-            &self.function,
-            &self.monitor,
-            &self.control,
-        ]
-    }
-
-    fn join_ep(&self, qemu: &mut Command) {
-        let controller = self.controller.display();
-        let window = self.window.display();
-        qemu.arg("-device").arg(format!(
-            r#"{{"driver":"vfio-user-pci","rombar":0,"socket":{{"type":"unix","path":"{controller}"}}}}"#
-        ));
-        qemu.args(["-chardev", &format!("socket,id=window,path={window}")]);
-        qemu.args([
-            "-device",
-            "vhost-user-test-device-pci,chardev=window,virtio-id=6,num_vqs=1",
-        ]);
-    }
-
-    fn join_rc(&self, qemu: &mut Command) {
-        qemu.args([
-            "-device",
-            &format!("pcie-root-port,id={ROOT_PORT},bus=pcie.0,chassis=1,slot=1,pref64-reserve=64M,mem-reserve=16M"),
-        ]);
-        qemu.args(["-qmp", &format!("unix:{}", self.monitor.display())]);
-    }
 }

@@ -7,6 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use epc_emulator::qemu::share_memory;
+
 use crate::kernels::Kernels;
 use crate::layout::Side;
 use crate::process;
@@ -67,7 +69,7 @@ impl Model {
         match self {
             Self::Ep => Hardware {
                 program: "qemu-system-aarch64",
-                machine: "virt,gic-version=3,its=on,memory-backend=ram",
+                machine: "virt,gic-version=3,its=on",
                 cpu: "cortex-a72",
                 memory: "512M",
                 more: PROCESSORS,
@@ -77,7 +79,7 @@ impl Model {
             },
             Self::Rc => Hardware {
                 program: "qemu-system-x86_64",
-                machine: "q35,memory-backend=ram",
+                machine: "q35",
                 cpu: "max",
                 memory: "1G",
                 more: PROCESSORS,
@@ -87,7 +89,7 @@ impl Model {
                 debug_parameters: "no5lvl",
             },
             Self::RcWithManyVectors => Hardware {
-                machine: "q35,memory-backend=ram,kernel-irqchip=split",
+                machine: "q35,kernel-irqchip=split",
                 more: &[
                     "-smp",
                     "12",
@@ -102,7 +104,7 @@ impl Model {
                 ..Self::RcWithIommu.hardware()
             },
             Self::RcWithIommu => Hardware {
-                machine: "q35,memory-backend=ram,kernel-irqchip=split",
+                machine: "q35,kernel-irqchip=split",
                 more: &[
                     "-smp",
                     "2",
@@ -141,12 +143,9 @@ pub fn qemu(
             "-display",
             "none",
         ])
-        .args(["-accel", "tcg", "-machine", hardware.machine])
-        .args(["-cpu", hardware.cpu, "-m", memory])
-        .args([
-            "-object",
-            &format!("memory-backend-memfd,id=ram,share=on,size={memory}"),
-        ])
+        .args(["-accel", "tcg", "-cpu", hardware.cpu]);
+    share_memory(&mut command, hardware.machine, memory);
+    command
         .args(hardware.more)
         .arg("-kernel")
         .arg(kernel)
