@@ -91,8 +91,8 @@ pub struct Counters {
     /// Print one line of JSON instead of a table.
     #[arg(long)]
     pub json: bool,
-    /// Look again each second, until interrupted.
-    #[arg(long)]
+    /// Show what crosses the link in each second, until interrupted; with --json the counters.
+    #[arg(long, conflicts_with = "take")]
     pub watch: bool,
 }
 

@@ -5,11 +5,11 @@ mod cli;
 
 use std::error::Error;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use epc_emulator::control::{self, Request};
@@ -19,7 +19,7 @@ use epc_emulator::faults::{Progress, Rule};
 use epc_emulator::profile::{self, Dma, DoorbellCount, Profile};
 use epc_emulator::topology;
 use epc_emulator::trace::{perfetto, Trace};
-use epc_emulator::traffic::Report;
+use epc_emulator::traffic::{Rates, Report};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
@@ -106,24 +106,38 @@ fn show_profiles(name: Option<&str>) -> Result<(), Box<dyn Error>> {
 }
 
 fn show_counters(counters: &Counters) -> Result<(), Box<dyn Error>> {
+    if counters.watch {
+        return watch_counters(counters);
+    }
     let request = match counters.take {
         true => Request::TakeCounters,
         false => Request::Counters,
     };
+    let report: Report = control::ask(&counters.control, request)?;
+    let text = match counters.json {
+        true => serde_json::to_string(&report)? + "\n",
+        false => report.to_string(),
+    };
+    Ok(io::stdout().write_all(text.as_bytes())?)
+}
+
+/// Shows the counters each second: in place on a terminal, one table behind the other elsewhere.
+fn watch_counters(counters: &Counters) -> Result<(), Box<dyn Error>> {
     let mut out = io::stdout();
+    let clear = if out.is_terminal() { CLEAR } else { "" };
+    let look = || control::ask::<Report>(&counters.control, Request::Counters);
+    let (mut before, mut since) = (look()?, Instant::now());
     loop {
-        let report: Report = control::ask(&counters.control, request)?;
+        thread::sleep(LOOK_AGAIN);
+        let (after, now) = (look()?, Instant::now());
         if counters.json {
-            writeln!(out, "{}", serde_json::to_string(&report)?)?;
+            writeln!(out, "{}", serde_json::to_string(&after)?)?;
         } else {
-            let clear = if counters.watch { CLEAR } else { "" };
-            write!(out, "{clear}{report}")?;
+            let rates = Rates::between(&before, &after, now - since);
+            write!(out, "{clear}{rates}")?;
         }
         out.flush()?;
-        if !counters.watch {
-            return Ok(());
-        }
-        thread::sleep(LOOK_AGAIN);
+        (before, since) = (after, now);
     }
 }
 

@@ -10,9 +10,11 @@
 mod cost;
 mod counters;
 mod crossing;
+mod rates;
 mod report;
 
 pub use cost::{Cost, Predicted};
 pub use counters::{Count, Counters, Line, MAX_PLACES};
 pub use crossing::{Crossing, Initiator, Kind, Place};
+pub use rates::Rates;
 pub use report::{Report, Sight};

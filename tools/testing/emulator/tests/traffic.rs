@@ -6,6 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use common::bench::{trapped, Bench, BUS_MASTER, DATA, RING};
 use common::dma::{entry, READ, WRITE};
@@ -13,7 +14,7 @@ use common::{Rig, EP_RAM, RC_RAM};
 use epc_emulator::fabric::WindowMode;
 use epc_emulator::profile::DEFAULT;
 use epc_emulator::trace::Trace;
-use epc_emulator::traffic::{Cost, Count, Initiator, Kind, Line, MAX_PLACES};
+use epc_emulator::traffic::{Cost, Count, Initiator, Kind, Line, Rates, Report, Sight, MAX_PLACES};
 use epc_regs::{bar, Backing, Opcode, Status};
 
 /// Rounds of the script; each has every kind of access at least once.
@@ -325,4 +326,50 @@ fn costs_are_charged_to_who_waits() {
     );
     assert!(Rig::board("rk3588").fabric.traffic().predicted.is_some());
     assert!(Rig::board("imx95").fabric.traffic().predicted.is_none());
+}
+
+#[test]
+fn rates_are_what_came_in_between() {
+    let look = |counts: &[(Initiator, Kind, u64, u64)]| {
+        let line = |&(initiator, kind, operations, bytes): &_| Line {
+            initiator,
+            kind,
+            place: format!("{operations}"),
+            count: Count {
+                operations,
+                bytes,
+                ..Count::default()
+            },
+        };
+        Report {
+            sees: Sight {
+                bars: true,
+                window: true,
+            },
+            counts: counts.iter().map(line).collect(),
+            predicted: None,
+        }
+    };
+    let before = look(&[
+        (Initiator::Rc, Kind::Doorbell, 10, 40),
+        (Initiator::Ep, Kind::Read, 900, 7200),
+    ]);
+    let after = look(&[
+        (Initiator::Rc, Kind::Doorbell, 14, 56),
+        (Initiator::Rc, Kind::Doorbell, 6, 24),
+        (Initiator::Ep, Kind::Read, 100, 800),
+        (Initiator::Ep, Kind::Message, 0, 0),
+    ]);
+    let rates = Rates::between(&before, &after, Duration::from_secs(2)).to_string();
+    let lines: Vec<Vec<_>> = rates
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(lines[1], ["RC", "doorbell", "5", "20", "20"], "{rates}");
+    assert_eq!(
+        lines[2],
+        ["EP", "read", "50", "400", "100"],
+        "taken in between"
+    );
+    assert_eq!(lines[3], ["EP", "message", "0", "0", "0"]);
 }
