@@ -111,11 +111,11 @@ fn frame_costs(link: &mut Link, record: &mut Record) -> Result<()> {
     network::introduce(link, &rc, &ep)?;
     let most = frame(Writer::Rc, 6.0);
     check(link, "frame to the EP", &most, record, |link| {
-        network::send_frames((&mut link.rc, &rc), (&mut link.ep, &ep), TRANSFERS)
+        network::send_frames((&mut link.rc, &rc), (&mut link.ep, &ep), TRANSFERS, 1)
     })?;
     let most = frame(Writer::Ep, 6.0);
     check(link, "frame to the RC", &most, record, |link| {
-        network::send_frames((&mut link.ep, &ep), (&mut link.rc, &rc), TRANSFERS)
+        network::send_frames((&mut link.ep, &ep), (&mut link.rc, &rc), TRANSFERS, 1)
     })?;
     served.stop(link)
 }
