@@ -107,7 +107,7 @@ impl Pushes {
         // CAST: At most 32768.
         let ends = KVec::from_elem(0, setup.size as usize, GFP_KERNEL)?;
         tell()?;
-        let mirror = Mirror::new(area, setup.avail_index, memory, target, ends);
+        let mirror = Mirror::new(area, setup.position.available, memory, target, ends);
         self.set(vq, State::Pushed(KBox::new(mirror, GFP_KERNEL)?));
         self.push(vq);
         Ok(true)
