@@ -32,7 +32,7 @@ pub struct Link {
     pub rc: Guest,
     /// The endpoint.
     pub ep: Guest,
-    /// Attributes that the functions of virtio devices get, if they are not told others.
+    /// Attributes that the functions of virtio devices get.
     pub attributes: &'static [(&'static str, &'static str)],
     layout: Layout,
     rc_model: Model,

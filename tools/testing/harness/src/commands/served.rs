@@ -87,17 +87,17 @@ pub struct ServedTo<D> {
 impl<D: RcDevice> ServedTo<D> {
     /// Brings a device up.
     pub fn start(link: &mut Link, instance: Instance) -> Result<Self> {
-        Self::start_with(link, instance, link.attributes)
+        Self::start_with(link, instance, &[])
     }
 
-    /// Brings a device up whose function has some attributes other than by default.
+    /// Brings a device up whose function has some attributes other than by default, besides those of the link.
     pub fn start_with(
         link: &mut Link,
         instance: Instance,
         attributes: &[(&str, &str)],
     ) -> Result<Self> {
         let function = instance.create(&mut link.ep)?;
-        for (attribute, value) in attributes {
+        for (attribute, value) in link.attributes.iter().chain(attributes) {
             function.set(&mut link.ep, attribute, value)?;
         }
         Self::bind(link, instance, function)

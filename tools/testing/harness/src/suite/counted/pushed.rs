@@ -12,7 +12,8 @@ use crate::link::Link;
 use crate::runner::{Case, Record};
 use crate::workload::{disk, network};
 
-const PUSH: &[(&str, &str)] = &[("data_path", "push")];
+/// With room for 32 blocks and their requests.
+const PUSH: &[(&str, &str)] = &[("data_path", "push"), ("push_room", "262144")];
 
 /// The RC looks whether the EP is alive so often, by at most so many reads (H2).
 const BEAT: Duration = Duration::from_millis(250);

@@ -59,7 +59,7 @@ pub fn cases<B: Joined>() -> Vec<Case<B>> {
         Case {
             name: "order_is_offered_or_not",
             about: "disk and network carry data by split rings in order, and by others if the user says so",
-            run: order_is_offered_or_not,
+            run: |bench, record| order_is_offered_or_not(bench.link(), record),
         },
         Case {
             name: "doorbells_of_each_kind_work",

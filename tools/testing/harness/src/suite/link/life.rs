@@ -18,6 +18,13 @@ use crate::workload::disk;
 pub(super) const END_BOUND: Duration = Duration::from_secs(60);
 
 pub fn cases<B: Joined>() -> Vec<Case<B>> {
+    let mut cases = endings();
+    cases.extend(cycles());
+    cases
+}
+
+/// The endpoint ends under load.
+pub fn endings<B: Joined>() -> Vec<Case<B>> {
     vec![
         Case {
             name: "disk_is_deleted_under_load",
@@ -34,6 +41,12 @@ pub fn cases<B: Joined>() -> Vec<Case<B>> {
             about: "the EP may unbind the function before the RC let go of it",
             run: |bench, record| function_is_unbound_under_load(bench.link(), record),
         },
+    ]
+}
+
+/// All that comes and goes, many times.
+fn cycles<B: Joined>() -> Vec<Case<B>> {
+    vec![
         Case {
             name: "vdpa_cycles",
             about: "50 vDPA devices, one after the other, leave nothing behind on either side",

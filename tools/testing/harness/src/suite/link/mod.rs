@@ -106,7 +106,7 @@ impl Joined for Pushed {
 /// The suite of what is to be the same when queues are pushed.
 pub fn pushed_suite() -> impl AnySuite {
     let mut cases = data::cases::<Pushed>();
-    cases.extend(life::cases());
+    cases.extend(life::endings());
     Suite {
         name: "pushed",
         about: "the root complex writes its half of the queues to memory of the endpoint",
