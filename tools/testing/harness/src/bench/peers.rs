@@ -44,6 +44,9 @@ const MTU: u32 = 1500;
 /// Queues of a disk: one for each processor, as the NVMe function has.
 const QUEUES: &str = "2";
 
+/// With room for 32 blocks and their requests.
+const PUSHED: &[(&str, &str)] = &[("data_path", "push"), ("push_room", "262144")];
+
 const DISK: Disk = Disk {
     name: "disk0",
     mib: DISK_MIB,
@@ -61,6 +64,12 @@ pub const PEERS: &[Peer] = &[
         about: "our disk: pci_epf_vhost, vhost_bus_blk, epf_vdpa; the EP's processor copies",
         place: Place::Link(Dma::Engine),
         serve: Serve::Disk(our_disk),
+    },
+    Peer {
+        name: "blk, pushed",
+        about: "the same, with queues that the RC's processor writes to memory of the EP",
+        place: Place::Link(Dma::Engine),
+        serve: Serve::Disk(pushed_disk),
     },
     Peer {
         name: "nvmet, DMA",
@@ -85,6 +94,12 @@ pub const PEERS: &[Peer] = &[
         about: "our network: pci_epf_vhost, vhost_bus_net, epf_vdpa; the EP's processor copies",
         place: Place::Link(Dma::Engine),
         serve: Serve::Network(our_network),
+    },
+    Peer {
+        name: "net, pushed",
+        about: "the same, with queues that the RC's processor writes to memory of the EP",
+        place: Place::Link(Dma::Engine),
+        serve: Serve::Network(pushed_network),
     },
     Peer {
         name: "ntb_netdev",
@@ -114,6 +129,16 @@ fn our_network(machines: &mut Machines) -> Result<[Node; 2]> {
     let link = machines.link()?;
     load_ours(link)?;
     Served::start(link, Instance::Nic(&NIC))?.nodes(link)
+}
+
+fn pushed_disk(machines: &mut Machines) -> Result<String> {
+    machines.link()?.attributes = PUSHED;
+    our_disk(machines)
+}
+
+fn pushed_network(machines: &mut Machines) -> Result<[Node; 2]> {
+    machines.link()?.attributes = PUSHED;
+    our_network(machines)
 }
 
 fn load_ours(link: &mut Link) -> Result<()> {

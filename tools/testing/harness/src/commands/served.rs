@@ -97,7 +97,7 @@ impl<D: RcDevice> ServedTo<D> {
         attributes: &[(&str, &str)],
     ) -> Result<Self> {
         let function = instance.create(&mut link.ep)?;
-        for (attribute, value) in link.attributes.iter().chain(attributes) {
+        for (attribute, value) in attributes {
             function.set(&mut link.ep, attribute, value)?;
         }
         Self::bind(link, instance, function)
@@ -105,6 +105,9 @@ impl<D: RcDevice> ServedTo<D> {
 
     /// Brings a device up whose instance and function are made.
     pub fn bind(link: &mut Link, instance: Instance, function: VhostFunction) -> Result<Self> {
+        for (attribute, value) in link.attributes {
+            function.set(&mut link.ep, attribute, value)?;
+        }
         function.bind(&mut link.ep)?;
         let address = endpoint::start(link)?;
         let vdpa = D::add(&mut link.rc, VDPA_NAME, &format!("pci/{address}"))?;
