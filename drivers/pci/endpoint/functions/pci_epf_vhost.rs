@@ -22,7 +22,7 @@
 //!                               `-- interrupt                to the RC
 //! ```
 //!
-//! Limits: split rings; payload is copied by the CPU; the first function of a controller gets
+//! Limits: split rings; payload is copied by a CPU, of this side or of the RC; the first function of a controller gets
 //! doorbell interrupts, others are polled; no virtual functions.
 //!
 //! Lock order, outermost first:
