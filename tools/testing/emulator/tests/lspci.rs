@@ -13,7 +13,7 @@ use std::process::Command;
 
 use common::{Rig, EP_RAM};
 use epc_emulator::profile::BUILTIN;
-use epc_regs::{bar_flags, reg, BarKind, Opcode, BAR_COUNT, BAR_ONLY_64BIT, RESIZABLE_MIN};
+use epc_regs::{bar_flags, reg, BarKind, Opcode, Status, BAR_COUNT, BAR_ONLY_64BIT, RESIZABLE_MIN};
 
 /// Bytes of the configuration space.
 const CONFIG_SIZE: u64 = 4096;
@@ -49,9 +49,11 @@ fn define(rig: &Rig) {
         next = bar + if wide { 2 } else { 1 };
         first.get_or_insert(bar);
         let args = [size, flags, 1, EP_RAM + RESIZABLE_MIN];
-        // A board has fewer inbound windows than BARs.
-        if rig.command(Opcode::SetBar, bar as u16, &args) != epc_regs::Status::Ok {
-            break;
+        match rig.command(Opcode::SetBar, bar as u16, &args) {
+            Status::Ok => {}
+            // A board may have fewer inbound windows than BARs.
+            Status::NoWindow => break,
+            other => panic!("BAR {bar} is refused: {other:?}"),
         }
     }
     rig.ok(Opcode::SetMsi, rig.read_reg(reg::MSI_MAX) as u16, &[]);
