@@ -33,14 +33,29 @@ const OUTSIDE: &str = "not legal: Layout(OutsideBar)";
 const MISALIGNED: &str = "not legal: Layout(Misaligned)";
 const QUEUE_COUNT: &str = "not legal: Layout(QueueCount)";
 const QUEUE_TABLE: &str = "not legal: Layout(QueueTable)";
+const PUSH_AREAS: &str = "not legal: Layout(PushAreas)";
 const DOORBELLS: &str = "not legal: Layout(Doorbells)";
 
 /// The transport feature that has groups.
 const GROUPS: u32 = TransportFeatures::GROUPS.word();
 
+/// The transport feature that has push areas.
+const PUSH: u32 = TransportFeatures::PUSH.word();
+
 /// The offset word of a region; the size is the next one.
 const fn size_of(region: Offset) -> Offset {
     region.word(1)
+}
+
+/// Push areas of all queues in BAR 0.
+const fn push_areas(start: u32, size: u32, stride: u32) -> [Lie; 5] {
+    [
+        shows(offset::TRANSPORT_FEATURES, PUSH),
+        shows(offset::PUSH_BAR, 0),
+        shows(offset::PUSH_REGION, start),
+        shows(size_of(offset::PUSH_REGION), size),
+        shows(offset::PUSH_STRIDE, stride),
+    ]
 }
 
 const ATTACKS: &[Attack] = &[
@@ -92,6 +107,31 @@ const ATTACKS: &[Attack] = &[
         ],
         "not legal: Groups(",
     ),
+    wrong(
+        "push_areas_of_no_size",
+        &push_areas(0x8000, 0x8000, 0),
+        PUSH_AREAS,
+    ),
+    wrong(
+        "push_areas_smaller_than_their_sum",
+        &push_areas(0x8000, 0x1000, 0x1000),
+        PUSH_AREAS,
+    ),
+    wrong(
+        "push_areas_over_the_commands",
+        &push_areas(0x100, 0x1000, 0x40),
+        OVERLAP,
+    ),
+    wrong(
+        "push_areas_outside_the_bar",
+        &push_areas(0x8000_0000, 0x8000, 0x1000),
+        OUTSIDE,
+    ),
+    Attack {
+        name: "push_areas_that_nobody_looks_at",
+        lies: &push_areas(0x8000, 0x8000, 0x2000),
+        course: Course::Add("Starting a queue failed"),
+    },
     wrong(
         "features_without_version_1",
         &[shows(offset::DEVICE_FEATURES.word(1), 0x12)],

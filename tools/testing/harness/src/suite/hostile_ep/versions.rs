@@ -2,7 +2,7 @@
 //! Endpoints of other versions (Documentation/transport.rst, "Versions").
 
 use anyhow::Result;
-use transport::{offset, Offset, Version};
+use transport::{offset, Offset, TransportFeatures, Version};
 
 use super::attack::{self, Attack, Course};
 use super::Machines;
@@ -55,13 +55,15 @@ const ATTACKS: &[Attack] = &[
         name: "newer_minor_with_all_that_it_may_have",
         lies: &[
             version(OURS.major, OURS.minor + 1),
-            shows(offset::TRANSPORT_FEATURES, u32::MAX),
+            // All but push areas, whose words are reserved then.
+            shows(offset::TRANSPORT_FEATURES, !TransportFeatures::PUSH.word()),
             // Besides the bits of the transport 51 and 58, which no network device has yet.
             shows(offset::DEVICE_FEATURES.word(1), 0x0408_0013),
             shows(offset::NUM_GROUPS, 8),
             shows(offset::NUM_SPACES, 8),
             // Words in reserved places of the identity and the command block.
-            shows(Offset::new(0x80), u32::MAX),
+            shows(offset::PUSH_BAR, u32::MAX),
+            shows(offset::RESERVED, u32::MAX),
             shows(Offset::new(0xfc), 1),
             Lie::Hold(Word::Command(Offset::new(0x10c)), u32::MAX),
             Lie::Hold(Word::Command(Offset::new(0x120)), u32::MAX),
