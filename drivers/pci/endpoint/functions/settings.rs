@@ -73,13 +73,11 @@ impl DoorbellChoice {
     ];
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let found = Self::WORDS.iter().find(|(word, _)| *word == text);
-        found.map(|(_, choice)| *choice)
+        value_of(&Self::WORDS, text)
     }
 
     pub(crate) fn word(self) -> &'static str {
-        let found = Self::WORDS.iter().find(|(_, choice)| *choice == self);
-        found.map_or("", |(word, _)| word)
+        word_of(&Self::WORDS, self)
     }
 }
 
@@ -96,14 +94,24 @@ impl DataPath {
     const WORDS: [(&'static str, Self); 2] = [("pull", Self::Pull), ("push", Self::Push)];
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let found = Self::WORDS.iter().find(|(word, _)| *word == text);
-        found.map(|(_, path)| *path)
+        value_of(&Self::WORDS, text)
     }
 
     pub(crate) fn word(self) -> &'static str {
-        let found = Self::WORDS.iter().find(|(_, path)| *path == self);
-        found.map_or("", |(word, _)| word)
+        word_of(&Self::WORDS, self)
     }
+}
+
+/// Returns what a word stands for.
+fn value_of<T: Copy>(words: &[(&'static str, T)], text: &str) -> Option<T> {
+    let found = words.iter().find(|(word, _)| *word == text);
+    found.map(|(_, value)| *value)
+}
+
+/// Returns the word for a value, which has one.
+fn word_of<T: PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
+    let found = words.iter().find(|(_, other)| *other == value);
+    found.map_or("", |(word, _)| word)
 }
 
 /// A number with its range.
