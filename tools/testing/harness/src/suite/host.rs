@@ -271,7 +271,14 @@ fn scripts(host: &mut Host, _: &mut Record) -> Result<()> {
     let mut scripts = host.files(&[".sh"])?;
     // Those that are only sourced are read with the scripts that do so.
     scripts.retain(|path| !path.ends_with("/cache.sh") && !path.ends_with("/mirror.sh"));
-    scripts.extend(["tools/testing/run", "tools/testing/images/init"].map(str::to_owned));
+    let others = [
+        "tools/testing/run",
+        "tools/testing/images/init",
+        "tools/testing/emulator/example/run",
+        "tools/testing/emulator/example/ep.init",
+        "tools/testing/emulator/example/rc.init",
+    ];
+    scripts.extend(others.map(str::to_owned));
     let arguments: Vec<_> = scripts.iter().map(String::as_str).collect();
     host.output(QUICK, "shellcheck", "all", &arguments)?.check()
 }

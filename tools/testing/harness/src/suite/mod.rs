@@ -5,6 +5,7 @@ mod boards;
 mod counted;
 mod deaths;
 mod detection;
+mod example;
 mod host;
 mod hostile_ep;
 mod hostile_rc;
@@ -54,8 +55,12 @@ pub fn all(kernels: Kernels) -> Vec<Box<dyn AnySuite>> {
 
 /// Functions of mainline that do more than test. On debug kernels they have not been tried, and what those would
 /// find in them is not ours to mend.
-fn of_mainline() -> [Box<dyn AnySuite>; 2] {
-    [Box::new(nvme::suite()), Box::new(ntb::suite())]
+fn of_mainline() -> [Box<dyn AnySuite>; 3] {
+    [
+        Box::new(example::suite()),
+        Box::new(nvme::suite()),
+        Box::new(ntb::suite()),
+    ]
 }
 
 fn of_ours() -> [Box<dyn AnySuite>; 9] {

@@ -127,11 +127,6 @@ const ATTACKS: &[Attack] = &[
         &push_areas(0x8000_0000, 0x8000, 0x1000),
         OUTSIDE,
     ),
-    Attack {
-        name: "push_areas_that_nobody_looks_at",
-        lies: &push_areas(0x8000, 0x8000, 0x2000),
-        course: Course::Add("Starting a queue failed"),
-    },
     wrong(
         "features_without_version_1",
         &[shows(offset::DEVICE_FEATURES.word(1), 0x12)],
