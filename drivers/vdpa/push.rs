@@ -38,18 +38,17 @@ pub(crate) struct Pushes {
     link: Arc<Link>,
     /// `None`: the endpoint has no memory for it.
     areas: Option<PushAreas>,
-    queues: KVec<Pin<KBox<IrqLock<State>>>>,
+    /// `None`: the endpoint reads the queue.
+    queues: KVec<Pin<KBox<IrqLock<Option<Pushed>>>>>,
 }
 
 type QueueMirror = Mirror<DriverMemory, Target, KVec<u64>>;
 
-/// What is pushed of a queue.
-enum State {
-    /// Nothing: the endpoint reads it.
-    Pulled,
-    Pushed(KBox<QueueMirror>),
-    /// Nothing more: the driver side broke a rule.
-    Failed(KBox<QueueMirror>),
+/// A queue that is pushed.
+struct Pushed {
+    mirror: KBox<QueueMirror>,
+    /// The driver side broke a rule, and nothing more is pushed.
+    has_failed: bool,
 }
 
 impl Pushes {
@@ -60,7 +59,7 @@ impl Pushes {
         let num_queues = link.identity().num_queues();
         let mut queues = KVec::with_capacity(num_queues.into(), GFP_KERNEL)?;
         for _ in 0..num_queues {
-            let state = new_irq_lock!(State::Pulled, "epf_vdpa::Pushes::queues");
+            let state = new_irq_lock!(None, "epf_vdpa::Pushes::queues");
             queues.push(KBox::pin_init(state, GFP_KERNEL)?, GFP_KERNEL)?;
         }
         Ok(Self {
@@ -78,10 +77,10 @@ impl Pushes {
         }
     }
 
-    /// Gets ready to push a queue that is set up and not enabled, and pushes what is available; returns
-    /// whether it is pushed.
+    /// Gets ready to push a queue that is set up and not enabled, has `tell` tell the endpoint, and pushes
+    /// what is available.
     ///
-    /// It is not where the endpoint has no memory for its rings, or this side does not reach them: those of
+    /// Does nothing where the endpoint has no memory for its rings, or this side does not reach them: those of
     /// a process.
     ///
     /// # Errors
@@ -92,25 +91,29 @@ impl Pushes {
         vq: u16,
         setup: &QueueSetup,
         tell: impl FnOnce() -> Result,
-    ) -> Result<bool> {
+    ) -> Result {
         let Some((area, target)) = self.place(vq, setup) else {
-            return Ok(false);
+            return Ok(());
         };
         let layout = u16::try_from(setup.size)
             .ok()
             .and_then(|size| Layout::new(size, 0));
         let memory = DriverMemory::new(self.link.dev(), setup, layout.ok_or(EINVAL)?);
         let memory = match memory {
-            Err(error) if error == EFAULT => return Ok(false),
+            Err(error) if error == EFAULT => return Ok(()),
             memory => memory?,
         };
         // CAST: At most 32768.
         let ends = KVec::from_elem(0, setup.size as usize, GFP_KERNEL)?;
         tell()?;
         let mirror = Mirror::new(area, setup.position.available, memory, target, ends);
-        self.set(vq, State::Pushed(KBox::new(mirror, GFP_KERNEL)?));
+        let pushed = Pushed {
+            mirror: KBox::new(mirror, GFP_KERNEL)?,
+            has_failed: false,
+        };
+        self.set(vq, Some(pushed));
         self.push(vq);
-        Ok(true)
+        Ok(())
     }
 
     /// Where a queue is pushed to, if it fits in.
@@ -128,7 +131,7 @@ impl Pushes {
 
     /// Pushes nothing more of a queue; when this returns, its memory is not touched from here.
     pub(crate) fn end(&self, vq: u16) {
-        self.set(vq, State::Pulled);
+        self.set(vq, None);
     }
 
     /// Pushes what became available. Context: any, also with interrupts off.
@@ -137,31 +140,26 @@ impl Pushes {
             return;
         };
         let mut state = queue.lock();
-        let State::Pushed(mirror) = &mut *state else {
+        let Some(pushed) = state.as_mut().filter(|pushed| !pushed.has_failed) else {
             return;
         };
-        if let Err(error) = mirror.sync() {
+        if let Err(error) = pushed.mirror.sync() {
+            pushed.has_failed = true;
+            self.link.give_up_soon();
             dev_err!(
                 self.link.dev(),
                 "Queue {} cannot be pushed any more: {:?}\n",
                 vq,
                 error
             );
-            self.link.give_up_soon();
-            if let State::Pushed(mirror) = core::mem::replace(&mut *state, State::Pulled) {
-                // Memory is unmapped in process context, at the end.
-                *state = State::Failed(mirror);
-            }
         }
     }
 
-    fn set(&self, vq: u16, new: State) {
+    fn set(&self, vq: u16, new: Option<Pushed>) {
         if let Some(queue) = self.queues.get(usize::from(vq)) {
             let before = core::mem::replace(&mut *queue.lock(), new);
-            // Not with the lock held, as that unmaps memory.
-            if let State::Pushed(mirror) | State::Failed(mirror) = before {
-                drop(mirror);
-            }
+            // Not with the lock held, as it may unmap memory.
+            drop(before);
         }
     }
 }

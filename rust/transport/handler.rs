@@ -75,8 +75,8 @@ pub trait CommandHandler {
     /// `NoResources` if the queue could not be enabled.
     fn setup_queue(&mut self, setup: &QueueSetup) -> Result<(), CommandError>;
 
-    /// Takes the driver side's half of a queue, which is set up and not enabled, from `area` of the BAR
-    /// of push areas at its next enable.
+    /// Takes the driver side's half of a queue, which is set up and not enabled, from its push area from its
+    /// next enable on, until it is set up again.
     ///
     /// # Errors
     ///

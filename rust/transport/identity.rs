@@ -331,11 +331,7 @@ impl Layout {
         regs.write32(offset::DOORBELL_SCAN_MS, self.doorbells.scan_ms);
         regs.write32(offset::MSIX_BAR, msix.bar.into());
         write_region(regs, offset::MSIX_REGION, msix.region);
-        let push = self.push.unwrap_or(PushAreas {
-            bar: 0,
-            region: Region::default(),
-            stride: 0,
-        });
+        let push = self.push.unwrap_or(PushAreas::NONE);
         regs.write32(offset::PUSH_BAR, push.bar.into());
         write_region(regs, offset::PUSH_REGION, push.region);
         regs.write32(offset::PUSH_STRIDE, push.stride);

@@ -247,11 +247,7 @@ impl Layout {
             bar: self.register_bar,
             region: Region::default(),
         });
-        let push = self.push.unwrap_or(PushAreas {
-            bar: self.register_bar,
-            region: Region::default(),
-            stride: 0,
-        });
+        let push = self.push.unwrap_or(PushAreas::NONE);
         [
             (self.register_bar, identity),
             (self.register_bar, self.command),

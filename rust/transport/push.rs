@@ -22,6 +22,13 @@ pub struct PushAreas {
 }
 
 impl PushAreas {
+    /// No push areas, as the words have it.
+    pub(crate) const NONE: Self = Self {
+        bar: 0,
+        region: Region { offset: 0, size: 0 },
+        stride: 0,
+    };
+
     /// Place of the push area of `queue`, in bytes from the start of the BAR.
     pub const fn offset(&self, queue: QueueIndex) -> u64 {
         self.region.offset as u64 + self.stride as u64 * queue.get() as u64

@@ -64,7 +64,6 @@ impl TransportFeatures {
     pub const MAP: Self = Self(1 << 1);
     /// `GROUP_SET_SPACE`, and the words of the identity and the queue table that tell of groups.
     pub const GROUPS: Self = Self(1 << 2);
-
     /// `QUEUE_PUSH`, and the words of the identity that tell where push areas are.
     pub const PUSH: Self = Self(1 << 3);
     /// The heartbeat goes on while a command executes.

@@ -39,8 +39,8 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// `ETIMEDOUT`: no answer within the bound, or the endpoint shows no heartbeat and is lost; `EIO`: the link is dead; `ENOTCONN`: the endpoint
-    /// restarted, or a command before this one timed out, and a reset is needed; `EPROTO`: the
+    /// `ETIMEDOUT`: no answer within the bound, or the endpoint shows no heartbeat and is lost; `EIO`: the
+    /// link is dead; `ENOTCONN`: the endpoint restarted, or a command before this one timed out, and a reset is needed; `EPROTO`: the
     /// answer makes no sense; else what the endpoint refuses, see "Command status" in
     /// `Documentation/transport.rst`.
     pub(crate) fn command(&self, command: &Command) -> Result<Reply> {

@@ -22,8 +22,8 @@
 //!                               `-- interrupt                to the RC
 //! ```
 //!
-//! Limits: split rings; payload is copied by a CPU, of this side or of the RC; the first function of a controller gets
-//! doorbell interrupts, others are polled; no virtual functions.
+//! Limits: split rings; payload is copied by a CPU, of this side or of the RC; the first function of a
+//! controller gets doorbell interrupts, others are polled; no virtual functions.
 //!
 //! Lock order, outermost first:
 //!

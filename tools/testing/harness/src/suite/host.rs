@@ -25,7 +25,7 @@ const COMPILE: Duration = Duration::from_secs(1800);
 const FUZZ_RUNS: &str = "100000";
 
 /// This machine, inside the build sysroot.
-struct Host {
+pub(super) struct Host {
     layout: Layout,
 }
 
@@ -146,15 +146,26 @@ impl Host {
 
     /// Runs a script of the tree that must succeed.
     fn script(&self, bound: Duration, script: &str, arguments: &[&str]) -> Result<()> {
+        self.output_of_script(bound, script, arguments).map(drop)
+    }
+
+    /// The same; returns what it printed.
+    pub(super) fn output_of_script(
+        &self,
+        bound: Duration,
+        script: &str,
+        arguments: &[&str],
+    ) -> Result<String> {
         let path = self.layout.tree().join(script);
         let what = arguments.first().copied().unwrap_or_default();
-        self.output(
+        let printed = self.output(
             bound,
             &path.to_string_lossy(),
             what.trim_matches('-'),
             arguments,
-        )?
-        .check()
+        )?;
+        printed.check()?;
+        Ok(printed.text)
     }
 
     /// Runs a script of the tree that prints KTAP, and records its results.
