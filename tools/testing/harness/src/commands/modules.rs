@@ -2,6 +2,7 @@
 //! Loading and unloading modules.
 
 use anyhow::Result;
+use transport::time::EP_SILENT_MS;
 
 use crate::guest::Guest;
 
@@ -14,7 +15,7 @@ pub fn load(guest: &mut Guest, modules: &[&str]) -> Result<()> {
 
 /// How long an endpoint may show no heartbeat, where that is not what is tested: a machine that is emulated on a busy
 /// host may stand still for seconds.
-const SILENT_MS: u32 = 10_000;
+const SILENT_MS: u64 = 10_000;
 
 /// Loads the driver of the RC, for machines that may be busy.
 pub fn load_epf_vdpa(guest: &mut Guest) -> Result<()> {
@@ -23,7 +24,16 @@ pub fn load_epf_vdpa(guest: &mut Guest) -> Result<()> {
 
 /// The same, with more parameters of the module.
 pub fn load_epf_vdpa_with(guest: &mut Guest, parameters: &str) -> Result<()> {
-    let silent_ms = SILENT_MS * guest.kernels().patience();
+    load_epf_vdpa_patient(guest, SILENT_MS, parameters)
+}
+
+/// The same with the driver's own patience, as far as the kernel is fast enough for it.
+pub fn load_epf_vdpa_as_shipped(guest: &mut Guest) -> Result<()> {
+    load_epf_vdpa_patient(guest, EP_SILENT_MS, "")
+}
+
+fn load_epf_vdpa_patient(guest: &mut Guest, silent_ms: u64, parameters: &str) -> Result<()> {
+    let silent_ms = silent_ms * u64::from(guest.kernels().patience());
     guest
         .sh(&format!(
             "modprobe epf_vdpa silent_ms={silent_ms} {parameters}"

@@ -24,13 +24,10 @@ struct Machines {
 }
 
 impl Bench for Machines {
-    /// With the driver's own patience, but on debug kernels.
+    /// With the driver's own patience.
     fn set_up(layout: &Layout) -> Result<Self> {
         let mut link = Link::boot(layout, Model::Rc, Bars::Mapped)?;
-        match layout.kernels().patience() {
-            1 => modules::load(&mut link.rc, &["epf_vdpa"])?,
-            _ => modules::load_epf_vdpa(&mut link.rc)?,
-        }
+        modules::load_epf_vdpa_as_shipped(&mut link.rc)?;
         vdpa::load_drivers(&mut link.rc)?;
         vhost_vdpa::load_driver(&mut link.rc)?;
         Ok(Self { link })
