@@ -18,6 +18,7 @@
 //! addresses of what lies in the room are those of [`PushArea::address`].
 
 mod area;
+mod lines;
 mod mirror;
 mod room;
 

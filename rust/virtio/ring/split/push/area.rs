@@ -17,7 +17,7 @@ use super::super::{
 };
 
 /// What push areas and the room in them are aligned to: what a processor writes at once at most.
-const LINE: u32 = 64;
+pub(super) const LINE: u32 = 64;
 
 /// The upper half of addresses in a push area. No memory of a driver side is there: no system has
 /// addresses of 64 bits.

@@ -13,6 +13,7 @@ use super::{
         descriptor::Descriptor,
     },
     area::PushArea,
+    lines::Lines,
     room::Room,
 };
 
@@ -27,21 +28,29 @@ const MOST: u32 = 16 << 10;
 /// How many entries of the available ring are copied at once; they are on the stack.
 const ENTRIES: usize = 64;
 
+/// How many descriptors of an indirect table are copied at once.
+const DESCRIPTORS: usize = COPY / DESCRIPTOR;
+
 /// The memory of the device that a queue is pushed to, as the driver side writes it.
 ///
-/// Nothing of it is read. Writes to a device that is gone are dropped.
+/// Nothing of it is read. Writes to a device that is gone are dropped. Writes between two barriers may come in
+/// any order, and combined.
 pub trait PushMemory {
-    /// Copies to the push area, in order, by accesses as long as they can be.
+    /// Copies to the push area, by accesses as long as they can be.
     fn write(&self, offset: usize, from: &[u8]);
 
     /// Converts a 16-bit word to little-endian and writes it to the push area by one access.
     fn store_u16(&self, offset: usize, value: u16);
 
-    /// Lets no later write pass an earlier write.
+    /// Lets no later write pass an earlier write, not even one that is no write to the push area, as a
+    /// doorbell is; nothing that was written waits for more to be combined with.
     fn write_barrier(&self);
 }
 
 /// The driver side's end of a queue that is pushed.
+///
+/// It writes what lies side by side one after the other, so that a processor which combines writes sends whole
+/// lines.
 ///
 /// `S` is the driver side's own memory, of which payload is read; a range of it that cannot be read is left
 /// for the device side to fetch. `E` has room for as many numbers as the queue has descriptors.
@@ -74,6 +83,8 @@ impl<S: RingMemory, P: PushMemory, E: DerefMut<Target = [u64]>> Mirror<S, P, E> 
         let driver = area.driver();
         mirror.target.store_u16(driver + FLAGS, 0);
         mirror.target.store_u16(driver + INDEX, start);
+        // ORDERING: before the device side is told to look there.
+        mirror.target.write_barrier();
         mirror
     }
 
@@ -90,15 +101,19 @@ impl<S: RingMemory, P: PushMemory, E: DerefMut<Target = [u64]>> Mirror<S, P, E> 
             return Ok(0);
         }
         self.give_back()?;
+        let mut table = Lines::new();
         // At most the queue size.
         for done in 0..count {
-            self.push_chain(self.next.wrapping_add(done))?;
+            self.push_chain(self.next.wrapping_add(done), &mut table)?;
         }
+        table.flush(&self.target);
         self.push_entries(count)?;
         // ORDERING: payload, descriptors and entries before the index that hands them over. Pairs with the
         // device side's barrier between the index and the entries (section 2.7.13.3).
         self.target.write_barrier();
         self.target.store_u16(self.area.driver() + INDEX, available);
+        // ORDERING: the index before the doorbell.
+        self.target.write_barrier();
         self.next = available;
         Ok(count)
     }
@@ -138,12 +153,12 @@ impl<S: RingMemory, P: PushMemory, E: DerefMut<Target = [u64]>> Mirror<S, P, E> 
     }
 
     /// Pushes the descriptors of the chain that is available at `index`, and what it has to read.
-    fn push_chain(&mut self, index: u16) -> Result<(), RingError<S::Error>> {
+    fn push_chain(&mut self, index: u16, table: &mut Lines) -> Result<(), RingError<S::Error>> {
         let slot = self.area.size().slot(index);
         let mut head = [0; AVAILABLE_ENTRY];
         let at = RING.wrapping_add(slot.wrapping_mul(AVAILABLE_ENTRY));
         self.source.read(Area::Driver, at, &mut head)?;
-        self.push_descriptors(u16::from_le_bytes(head))?;
+        self.push_descriptors(u16::from_le_bytes(head), table)?;
         let taken = self.room.taken();
         if let Some(end) = self.ends.get_mut(slot) {
             *end = taken;
@@ -151,7 +166,11 @@ impl<S: RingMemory, P: PushMemory, E: DerefMut<Target = [u64]>> Mirror<S, P, E> 
         Ok(())
     }
 
-    fn push_descriptors(&mut self, head: u16) -> Result<(), RingError<S::Error>> {
+    fn push_descriptors(
+        &mut self,
+        head: u16,
+        table: &mut Lines,
+    ) -> Result<(), RingError<S::Error>> {
         let size = self.area.size().get();
         let mut index = head;
         // A chain has no more descriptors than the table.
@@ -164,7 +183,7 @@ impl<S: RingMemory, P: PushMemory, E: DerefMut<Target = [u64]>> Mirror<S, P, E> 
             self.source.read(Area::Descriptor, at, &mut bytes)?;
             let descriptor = Descriptor::from_bytes(&bytes);
             let pushed = self.push_what_is_behind(descriptor);
-            self.target.write(at, &pushed.to_bytes());
+            table.write(at, &pushed.to_bytes(), &self.target);
             match descriptor.next() {
                 Some(next) => index = next,
                 None => return Ok(()),
@@ -176,31 +195,34 @@ impl<S: RingMemory, P: PushMemory, E: DerefMut<Target = [u64]>> Mirror<S, P, E> 
     /// Pushes what a descriptor refers to, if it is for the device side to read and there is room, and
     /// returns the descriptor that refers to it there.
     fn push_what_is_behind(&mut self, descriptor: Descriptor) -> Descriptor {
-        let place = match descriptor {
-            table if table.is_indirect() => self.push_table(table.addr, table.len),
-            buffer if buffer.buffer().is_writable => None,
-            buffer => self.push_buffer(buffer.addr, buffer.len),
+        let place = match descriptor.is_indirect() {
+            true => self.push_table(descriptor.addr, descriptor.len),
+            false => self
+                .place_for(descriptor)
+                .filter(|at| self.push_buffer(descriptor, *at).is_some()),
         };
-        match place {
-            Some(at) => descriptor.moved_to(PushArea::address(at)),
-            None => descriptor,
-        }
+        moved(descriptor, place)
     }
 
-    /// Pushes payload and returns where it is in the push area.
-    fn push_buffer(&mut self, addr: u64, len: u32) -> Option<u32> {
-        if len == 0 || len > MOST {
-            return None;
-        }
-        let at = self.take(len)?;
+    /// Takes room for what a descriptor of no table refers to.
+    fn place_for(&mut self, descriptor: Descriptor) -> Option<u32> {
+        let buffer = descriptor.buffer();
+        let is_pushed = !buffer.is_writable && (1..=MOST).contains(&buffer.len);
+        is_pushed.then(|| self.take(buffer.len)).flatten()
+    }
+
+    /// Pushes the payload of a descriptor to this place.
+    fn push_buffer(&self, descriptor: Descriptor, place: u32) -> Option<()> {
         let mut bytes = [0; COPY];
-        for done in (0..len).step_by(COPY) {
-            let piece = bytes.get_mut(..COPY.min(len.checked_sub(done)? as usize))?;
-            let from = addr.checked_add(done.into())?;
+        for done in (0..descriptor.len).step_by(COPY) {
+            let left = descriptor.len.checked_sub(done)?;
+            let piece = bytes.get_mut(..COPY.min(left as usize))?;
+            let from = descriptor.addr.checked_add(done.into())?;
             self.source.read_buffer(from, piece).ok()?;
-            self.target.write(at.checked_add(done)? as usize, piece);
+            let to = place.checked_add(done)? as usize;
+            self.target.write(to, piece);
         }
-        Some(at)
+        Some(())
     }
 
     /// Pushes an indirect table, with what its descriptors refer to, and returns where it is in the
@@ -208,23 +230,45 @@ impl<S: RingMemory, P: PushMemory, E: DerefMut<Target = [u64]>> Mirror<S, P, E> 
     ///
     /// What is wrong with a table is for the device side to find, in the original.
     fn push_table(&mut self, addr: u64, len: u32) -> Option<u32> {
-        if len == 0 || len > MOST || len % DESCRIPTOR as u32 != 0 {
+        if !(1..=MOST).contains(&len) || len % DESCRIPTOR as u32 != 0 {
             return None;
         }
         let at = self.take(len)?;
-        for done in (0..len).step_by(DESCRIPTOR) {
-            let mut bytes = [0; DESCRIPTOR];
+        for done in (0..len).step_by(COPY) {
+            let mut bytes = [0; COPY];
+            let piece = bytes.get_mut(..COPY.min(len.checked_sub(done)? as usize))?;
             let from = addr.checked_add(done.into())?;
-            self.source.read_buffer(from, &mut bytes).ok()?;
-            let descriptor = Descriptor::from_bytes(&bytes);
-            let pushed = match descriptor.is_indirect() {
-                true => descriptor,
-                false => self.push_what_is_behind(descriptor),
-            };
-            let to = at.checked_add(done)? as usize;
-            self.target.write(to, &pushed.to_bytes());
+            self.source.read_buffer(from, piece).ok()?;
+            self.push_part(piece, at.checked_add(done)? as usize);
         }
         Some(at)
+    }
+
+    /// Pushes descriptors of an indirect table to this place, then what they refer to.
+    fn push_part(&mut self, table: &mut [u8], to: usize) {
+        let mut places = [None; DESCRIPTORS];
+        for (bytes, place) in table.chunks_exact_mut(DESCRIPTOR).zip(&mut places) {
+            let Some(bytes) = bytes.first_chunk_mut() else {
+                continue;
+            };
+            let descriptor = Descriptor::from_bytes(bytes);
+            let at = match descriptor.is_indirect() {
+                true => None,
+                false => self.place_for(descriptor),
+            };
+            *bytes = moved(descriptor, at).to_bytes();
+            *place = at.map(|at| (descriptor, at));
+        }
+        self.target.write(to, table);
+        for (index, place) in places.into_iter().enumerate() {
+            let Some((descriptor, at)) = place else {
+                continue;
+            };
+            if self.push_buffer(descriptor, at).is_none() {
+                let at = to.wrapping_add(DESCRIPTOR.wrapping_mul(index));
+                self.target.write(at, &descriptor.to_bytes());
+            }
+        }
     }
 
     /// Takes room, and returns where it is in the push area.
@@ -251,5 +295,13 @@ impl<S: RingMemory, P: PushMemory, E: DerefMut<Target = [u64]>> Mirror<S, P, E> 
             done = done.wrapping_add(run as u16);
         }
         Ok(())
+    }
+}
+
+/// Returns the descriptor that refers to `place` in the push area; the same if there is no place.
+fn moved(descriptor: Descriptor, place: Option<u32>) -> Descriptor {
+    match place {
+        Some(at) => descriptor.moved_to(PushArea::address(at)),
+        None => descriptor,
     }
 }

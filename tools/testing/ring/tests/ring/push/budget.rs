@@ -2,7 +2,7 @@
 //! What crosses the link per buffer: nothing is read, whatever the payload.
 
 use virtio::{
-    features::IN_ORDER,
+    features::{INDIRECT_DESC, IN_ORDER},
     ring::{Batch, Used},
 };
 use vm_memory::{Bytes, GuestAddress};
@@ -95,4 +95,43 @@ fn the_size_of_the_queue_does_not_matter() {
     for size in [512, 4096, 32768] {
         assert_eq!(count(size, 0, 0), count(256, 0, 0));
     }
+}
+
+/// Requests for blocks, of 4096 bytes each: a table with header, payload and status.
+fn block_requests(is_write: bool) -> usize {
+    const BLOCK: u32 = 4096;
+    let mut driver = DriverSide::new(64);
+    let room = u32::from(BATCH) * (BLOCK + 64);
+    let mut ends = Ends::new(&driver, 0, INDIRECT_DESC | IN_ORDER, room);
+    ends.near.take_combined();
+    let mut batch = Batch::new();
+    for round in 0..ROUNDS {
+        for n in 0..BATCH {
+            let head = (round % 2) * BATCH + n;
+            let chain = [
+                (BUFFERS, 16, false),
+                (BUFFERS, BLOCK, !is_write),
+                (BUFFERS, 1, true),
+            ];
+            driver.describe_table(head, BUFFERS + 0x1000 * u64::from(head + 1), &chain);
+            driver.enter(head);
+        }
+        driver.publish();
+        assert_eq!(ends.mirror.sync(), Ok(BATCH));
+        assert_eq!(ends.queue.pop(&mut batch), Ok(BATCH.into()));
+        let used: Vec<Used> = batch.iter().map(|chain| chain.used(1)).collect();
+        assert_eq!(ends.queue.push(&used), Ok(true));
+        driver.take_used();
+    }
+    ends.near.take_combined()
+}
+
+#[test]
+fn writes_of_requests_are_combined() {
+    // The table and the header are a line, and so are the descriptors of four requests.
+    let metadata = 1.0 + 0.25;
+    // For a batch: two lines of the available ring, and the index.
+    let batch = 3.0 / f64::from(BATCH);
+    assert_eq!(per_buffer(block_requests(false)), metadata + batch);
+    assert_eq!(per_buffer(block_requests(true)), metadata + batch + 64.0);
 }

@@ -3,6 +3,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    ops::Range,
     rc::Rc,
 };
 
@@ -13,11 +14,30 @@ use crate::{
     link::{Fault, Link, Op, Traced},
 };
 
-/// The memory of the device, and how many writes of at most eight bytes came.
+/// The memory of the device, and how many writes of at most eight bytes came, and how many when the processor
+/// combines them.
 #[derive(Clone)]
 pub struct Pushed {
     bytes: Rc<RefCell<Vec<u8>>>,
     writes: Rc<Cell<usize>>,
+    combined: Rc<RefCell<Combined>>,
+}
+
+/// A processor that combines writes to the line of 64 bytes that it wrote last, until a barrier.
+#[derive(Default)]
+struct Combined {
+    line: Option<usize>,
+    count: usize,
+}
+
+impl Combined {
+    fn write(&mut self, lines: Range<usize>) {
+        for line in lines {
+            if self.line.replace(line) != Some(line) {
+                self.count += 1;
+            }
+        }
+    }
 }
 
 impl Pushed {
@@ -25,6 +45,7 @@ impl Pushed {
         Self {
             bytes: Rc::new(RefCell::new(vec![0x5a; len as usize])),
             writes: Rc::default(),
+            combined: Rc::default(),
         }
     }
 
@@ -39,6 +60,11 @@ impl Pushed {
     pub fn take_writes(&self) -> usize {
         self.writes.take()
     }
+
+    /// Returns how many combined writes came since the last call.
+    pub fn take_combined(&self) -> usize {
+        std::mem::take(&mut self.combined.borrow_mut().count)
+    }
 }
 
 impl PushMemory for Pushed {
@@ -49,13 +75,17 @@ impl PushMemory for Pushed {
         let (start, end) = (offset, offset + from.len());
         self.writes
             .set(self.writes.get() + end.div_ceil(8) - start / 8);
+        let lines = start / 64..end.div_ceil(64);
+        self.combined.borrow_mut().write(lines);
     }
 
     fn store_u16(&self, offset: usize, value: u16) {
         self.write(offset, &value.to_le_bytes());
     }
 
-    fn write_barrier(&self) {}
+    fn write_barrier(&self) {
+        self.combined.borrow_mut().line = None;
+    }
 }
 
 /// The device side's way: half of the queue and what was pushed is near, the rest across the link.
