@@ -173,9 +173,14 @@ pub struct Layout {
 impl Layout {
     /// Bytes that the register BAR must have at least.
     pub fn register_bar_size(&self) -> u64 {
+        self.bar_size(self.register_bar)
+    }
+
+    /// Bytes that a BAR must have at least; 0 for one that has no region.
+    pub fn bar_size(&self, number: u8) -> u64 {
         self.regions()
             .into_iter()
-            .filter(|(bar, _)| *bar == self.register_bar)
+            .filter(|(bar, region)| *bar == number && region.size != 0)
             .fold(0, |size, (_, region)| size.max(region.end()))
     }
 

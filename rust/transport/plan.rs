@@ -49,15 +49,17 @@ pub struct LayoutRequest {
     pub config_size: u32,
     /// Number of MSI-X vectors with a table in the register BAR; 0: none.
     pub msix_vectors: u16,
-    /// Length of the push area of each queue, in the register BAR; 0: none.
+    /// Length of the push area of each queue; 0: none.
     pub push_len: u32,
+    /// Number of the BAR of the push areas.
+    pub push_bar: u8,
     /// The doorbells.
     pub doorbells: Placement,
 }
 
 impl Layout {
     /// Places what the EP needs: identity, command block, queue table, device config, MSI-X table,
-    /// push areas, doorbells.
+    /// push areas unless they have a BAR of their own, doorbells.
     ///
     /// # Errors
     ///
@@ -114,9 +116,14 @@ fn place_push_areas(
     let stride = request.push_len.checked_next_multiple_of(PUSH_ALIGN);
     let stride = stride.ok_or(LayoutError::PushAreas)?;
     let size = stride.checked_mul(u32::from(request.num_queues));
+    let size = size.ok_or(LayoutError::PushAreas)?;
+    let region = match request.push_bar == request.register_bar {
+        true => cursor.take(size, PUSH_ALIGN),
+        false => Region { offset: 0, size },
+    };
     Ok(Some(PushAreas {
-        bar: request.register_bar,
-        region: cursor.take(size.ok_or(LayoutError::PushAreas)?, PUSH_ALIGN),
+        bar: request.push_bar,
+        region,
         stride,
     }))
 }

@@ -11,7 +11,7 @@ use crate::{
     bar::{
         self,
         Contents,
-        RegisterBar, //
+        Memory, //
     },
     commands::{
         Parts,
@@ -33,6 +33,7 @@ use concurrency::{
     Worker, //
 };
 use kernel::{
+    fmt,
     prelude::*,
     sync::Arc,
     time::Delta, //
@@ -44,8 +45,8 @@ use pci_ep::{
 };
 use transport::{
     Layout,
-    LayoutError,
-    Placement, //
+    Placement,
+    PushAreas, //
 };
 use vhost_bus::Registration;
 
@@ -80,8 +81,9 @@ impl Bound {
         let parts = Parts {
             device: served.registration.device().clone(),
             transport: served.transport.clone(),
-            bar: shown.bar.clone(),
-            layout: shown.layout,
+            bar: shown.memory.registers.clone(),
+            push: shown.memory.push.clone(),
+            layout: shown.memory.layout,
         };
         let busy = Delta::from_micros(settings.poll_us.into());
         let queue = Arc::new(Workqueue::new(c"pci_epf_vhost")?, GFP_KERNEL)?;
@@ -102,7 +104,7 @@ impl Bound {
     }
 
     pub(crate) fn layout(&self) -> &Layout {
-        &self.shown.layout
+        &self.shown.memory.layout
     }
 
     /// Programs header, BARs and interrupts.
@@ -199,10 +201,9 @@ impl Served {
     }
 }
 
-/// What the RC sees: registers and doorbells.
+/// What the RC sees: memory and doorbells.
 struct Shown {
-    layout: Layout,
-    bar: RegisterBar,
+    memory: Memory,
     doorbells: Option<Interrupting>,
 }
 
@@ -214,7 +215,7 @@ impl Shown {
         transport: &Transport,
     ) -> Result<Self> {
         let (number, polled) = bar::choose(endpoint.features(), contents, settings.scan_ms)
-            .map_err(|error| explain(endpoint, error))?;
+            .map_err(|error| bar::explain(endpoint, error))?;
         let doorbells = doorbell::choose(
             endpoint,
             settings.doorbell,
@@ -226,25 +227,10 @@ impl Shown {
             Some(doorbells) => Placement::At(doorbells.place()),
             None => polled,
         };
-        let layout = contents
-            .plan(number, placement)
-            .map_err(|error| explain(endpoint, error))?;
-        let bar = RegisterBar::alloc(endpoint, &layout).inspect_err(|error| {
-            dev_err!(
-                endpoint,
-                "No memory of {:#x} bytes for BAR {}: {:?}\n",
-                layout.register_bar_size(),
-                number.index(),
-                error
-            );
-        })?;
-        transport.publish_in(&bar, &layout);
-        report(endpoint, &layout);
-        Ok(Self {
-            layout,
-            bar,
-            doorbells,
-        })
+        let memory = Memory::alloc(endpoint, contents, number, placement)?;
+        transport.publish_in(&memory.registers, &memory.layout);
+        report(endpoint, contents, &memory.layout);
+        Ok(Self { memory, doorbells })
     }
 
     /// Takes the values that kick the queues; none for polled doorbells.
@@ -259,20 +245,20 @@ impl Shown {
         let doorbells = self.doorbells.as_ref().map(Interrupting::program);
         Ok(Programmed {
             doorbells: doorbells.transpose()?.flatten(),
-            registers: self.bar.memory().program()?,
+            memory: self.memory.program()?,
         })
     }
 }
 
 /// The BARs that the RC sees.
 struct Programmed {
-    registers: ProgrammedBar,
+    memory: bar::Programmed,
     doorbells: Option<ProgrammedBar>,
 }
 
 impl Programmed {
     fn again(&self) -> Result {
-        self.registers.program_again()?;
+        self.memory.again()?;
         match &self.doorbells {
             Some(bar) => bar.program_again(),
             None => Ok(()),
@@ -300,7 +286,7 @@ fn check_controller(endpoint: &Endpoint) -> Result {
     Ok(())
 }
 
-/// Returns what the register BAR has to have, as the backend wants it.
+/// Returns what the BARs have to have, as the backend wants it.
 fn contents(transport: &Transport, vectors: &Vectors, settings: &Settings) -> Result<Contents> {
     Ok(Contents {
         num_queues: transport.queues.count().try_into()?,
@@ -361,16 +347,19 @@ fn default_vectors(num_queues: usize) -> (u8, u16) {
 }
 
 /// Says where the RC finds what, once.
-fn report(endpoint: &Endpoint, layout: &Layout) {
+fn report(endpoint: &Endpoint, contents: &Contents, layout: &Layout) {
+    if contents.push_len != 0 && layout.push().is_none() {
+        dev_info!(
+            endpoint,
+            "No BAR of the controller is large enough to push the queues, pulling\n"
+        );
+    }
     let doorbells = layout.doorbells();
     dev_info!(
         endpoint,
         "{} queues, {}, registers of {:#x} bytes in BAR {}, doorbells {} in BAR {}\n",
         layout.num_queues(),
-        match layout.push() {
-            Some(_) => "pushed",
-            None => "pulled",
-        },
+        Path(layout.push()),
         layout.register_bar_size(),
         layout.register_bar(),
         doorbell::word(doorbells.kind),
@@ -378,15 +367,14 @@ fn report(endpoint: &Endpoint, layout: &Layout) {
     );
 }
 
-/// Says why registers have no place.
-fn explain(endpoint: &Endpoint, error: LayoutError) -> Error {
-    if error == LayoutError::OutsideBar {
-        dev_err!(
-            endpoint,
-            "No BAR of the controller is large enough for the registers\n"
-        );
-        return ENOSPC;
+/// How queues get to the EP.
+struct Path(Option<PushAreas>);
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(push) => write!(f, "pushed to BAR {}", push.bar),
+            None => f.write_str("pulled"),
+        }
     }
-    dev_err!(endpoint, "Registers cannot be laid out: {:?}\n", error);
-    EINVAL
 }

@@ -18,6 +18,7 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
+use pci_ep::BarMemory;
 use transport::{
     CommandError,
     CommandHandler,
@@ -81,6 +82,8 @@ pub(crate) struct Parts {
     pub(crate) device: Arc<vhost_bus::Device>,
     pub(crate) transport: Arc<Transport>,
     pub(crate) bar: RegisterBar,
+    /// That of the push areas.
+    pub(crate) push: Option<Arc<BarMemory>>,
     pub(crate) layout: Layout,
 }
 
@@ -159,7 +162,7 @@ impl Commands {
         config: &QueueConfig,
     ) -> Result<RcMemory, CommandError> {
         let (setup, parts) = (&queue.setup, &self.parts);
-        let pushed = || Pushed::new(&parts.bar, &parts.layout, setup);
+        let pushed = || Pushed::new(parts.push.as_ref(), &parts.layout, setup);
         let pushed = queue.is_pushed.then(pushed).transpose();
         let windows = &parts.transport.windows;
         let mapped =

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The driver side's half of a queue that the RC pushes: EP memory in the register BAR.
+//! The driver side's half of a queue that the RC pushes: EP memory behind a BAR.
 //!
 //! The RC writes there whenever it likes, as it does to its own memory: nothing that is read is trusted.
 //!
 //! Context: any.
 
-use crate::bar::RegisterBar;
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 use pci_ep::{
     BarMemory,
     Word, //
@@ -23,7 +25,7 @@ use virtio::ring::{
 
 /// The push area of a queue.
 pub(crate) struct Pushed {
-    bar: RegisterBar,
+    memory: Arc<BarMemory>,
     /// Where it is in the BAR, and how long.
     start: usize,
     len: usize,
@@ -36,10 +38,14 @@ impl Pushed {
     /// # Errors
     ///
     /// `EINVAL`: there is none, or the rings do not fit in.
-    pub(crate) fn new(bar: &RegisterBar, layout: &Layout, setup: &QueueSetup) -> Result<Self> {
+    pub(crate) fn new(
+        memory: Option<&Arc<BarMemory>>,
+        layout: &Layout,
+        setup: &QueueSetup,
+    ) -> Result<Self> {
         let push = layout.push().ok_or(EINVAL)?;
         Ok(Self {
-            bar: bar.clone(),
+            memory: memory.ok_or(EINVAL)?.clone(),
             start: push.offset(setup.queue()).try_into()?,
             len: push.stride.try_into()?,
             rings: PushArea::new(setup.size().get(), push.stride).ok_or(EINVAL)?,
@@ -50,7 +56,7 @@ impl Pushed {
     pub(crate) fn area(&self, area: Area) -> Option<PushedArea<'_>> {
         let offset = self.rings.offset(area)?;
         Some(PushedArea {
-            memory: self.bar.memory(),
+            memory: &self.memory,
             start: self.start + offset,
         })
     }
@@ -69,7 +75,7 @@ impl Pushed {
         if end > self.len {
             return Err(EFAULT);
         }
-        self.bar.memory().read(self.start + offset, to)?;
+        self.memory.read(self.start + offset, to)?;
         Ok(true)
     }
 }

@@ -63,6 +63,7 @@ fn request(tape: &Tape<'_>) -> LayoutRequest {
         config_size: tape.pick(&[60, 0, 1, 24, 72, 131]),
         msix_vectors: tape.pick(&[4, 0, 65]),
         push_len: tape.pick(&[0, 1, 0x1400]),
+        push_bar: 0,
         doorbells,
     }
 }

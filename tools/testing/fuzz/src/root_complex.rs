@@ -82,6 +82,7 @@ fn request(tape: &Tape<'_>) -> LayoutRequest {
         config_size: tape.pick(&[60, 0, 1, 24, 131]),
         msix_vectors: tape.pick(&[0, 4]),
         push_len: 0x1400,
+        push_bar: 0,
         doorbells: Placement::Here {
             page_size: 16,
             stride: 4,

@@ -113,6 +113,7 @@ impl Bound {
             config_size: kind.config()?.len().try_into()?,
             msix_vectors: VECTORS,
             push_len: 0,
+            push_bar: 0,
             doorbells: Placement::Here {
                 // CAST: Pages have at most 64 KiB.
                 page_size: PAGE_SIZE as u32,

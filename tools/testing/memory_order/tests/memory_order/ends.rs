@@ -71,6 +71,7 @@ pub fn endpoint() -> (Private, EndpointPort, ConfigSpace) {
         config_size: CONFIG_SIZE as u32,
         msix_vectors: 0,
         push_len: 0,
+        push_bar: 0,
         doorbells: Placement::Here {
             page_size: 4,
             stride: 4,

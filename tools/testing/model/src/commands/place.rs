@@ -47,6 +47,7 @@ pub fn layout() -> Layout {
         config_size: 0,
         msix_vectors: 0,
         push_len: 0,
+        push_bar: 0,
         doorbells: Placement::Here {
             page_size: 4,
             stride: 4,

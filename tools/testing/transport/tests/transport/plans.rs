@@ -12,6 +12,7 @@ const REQUEST: LayoutRequest = LayoutRequest {
     config_size: 10,
     msix_vectors: 0,
     push_len: 0,
+    push_bar: 2,
     doorbells: Placement::Here {
         page_size: 0x10000,
         stride: 0x10000,
@@ -99,6 +100,30 @@ fn push_areas_are_whole_lines_before_the_doorbells() {
         };
         assert_eq!(Layout::plan(&request), Err(LayoutError::PushAreas));
     }
+}
+
+#[test]
+fn push_areas_may_have_a_bar_of_their_own() {
+    let plan = |push_len, push_bar| {
+        Layout::plan(&LayoutRequest {
+            push_len,
+            push_bar,
+            ..REQUEST
+        })
+    };
+    let without = plan(0, 3).expect("a legal request");
+    assert_eq!(without.push(), None);
+    assert_eq!(without.bar_size(3), 0);
+    let layout = plan(65, 3).expect("a legal request");
+    let push = layout.push().expect("push areas");
+    let region = Region {
+        offset: 0,
+        size: 4 * 128,
+    };
+    assert_eq!((push.bar, push.region, push.stride), (3, region, 128));
+    assert_eq!(layout.bar_size(3), 4 * 128);
+    assert_eq!(layout.register_bar_size(), without.register_bar_size());
+    assert_eq!(plan(65, 6), Err(LayoutError::OutsideBar));
 }
 
 #[test]

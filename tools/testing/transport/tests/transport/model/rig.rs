@@ -43,6 +43,7 @@ pub fn layout_with(num_queues: u16, push_len: u32) -> Layout {
         config_size: CONFIG_SIZE,
         msix_vectors: 4,
         push_len,
+        push_bar: 0,
         doorbells: Placement::Here {
             page_size: 0x1000,
             stride: 4,
