@@ -13,11 +13,13 @@ use kernel::{
     devres::Devres,
     io::{
         Io,
+        Mmio,
         PhysAddr, //
     },
     pci,
     prelude::*, //
 };
+use pci_host::CombiningBar;
 use transport::{
     BarSizes,
     Doorbell,
@@ -27,6 +29,9 @@ use transport::{
     Registers,
     NUM_BARS, //
 };
+
+/// Who has the BARs, for `/proc/iomem`.
+const NAME: &CStr = c"epf_vdpa";
 
 /// What a dead link answers.
 const ALL_ONES: u32 = u32::MAX;
@@ -54,9 +59,7 @@ impl Bar {
     ///
     /// `EBUSY`: another driver has it. `ENOMEM`: it has no size, or cannot be mapped.
     pub(crate) fn map(pdev: &pci::Device<Bound>, number: u8) -> Result<Self> {
-        let io = pdev
-            .iomap_region(number.into(), c"epf_vdpa")?
-            .into_devres()?;
+        let io = pdev.iomap_region(number.into(), NAME)?.into_devres()?;
         Ok(Self {
             number,
             physical: pdev.resource_start(number.into())?,
@@ -87,18 +90,16 @@ impl Bar {
         // against the size of the BAR, so there is none.
         let _ = self.io.try_access_with(|io| io.try_write32(value, offset));
     }
-}
 
-impl Bar {
-    /// Writes bytes, in order, by accesses as long as their alignment allows; none if they are not all inside.
-    pub(crate) fn write_bytes(&self, offset: usize, from: &[u8]) {
-        // What is outside is dropped, as in `write`.
-        let _ = self.io.try_access_with(|io| write_bytes(io, offset, from));
+    fn push(&self, offset: usize, from: &[u8]) -> Option<Result> {
+        self.io.try_access_with(|io| write_bytes(io, offset, from))
     }
 }
 
-/// See [`Bar::write_bytes`].
-fn write_bytes(io: &pci::Bar<'_>, offset: usize, from: &[u8]) -> Result {
+/// Writes bytes, in order but for a BAR that combines writes, by accesses as long as their alignment allows; none
+/// if they are not all inside.
+fn write_bytes(io: &Mmio, offset: usize, from: &[u8]) -> Result {
+    let io = io.relaxed();
     let mut at = offset;
     let mut rest = from;
     // Bounded by the number of bytes.
@@ -152,7 +153,8 @@ impl Registers for Bar {
 pub(crate) struct Bars {
     registers: Bar,
     doorbells: Option<Bar>,
-    push: Option<Bar>,
+    /// Mapped so that writes are combined, which registers and doorbells must not be.
+    push: Option<Devres<CombiningBar>>,
 }
 
 impl Bars {
@@ -163,20 +165,24 @@ impl Bars {
         let doorbells = (!has(doorbell_bar)).then(|| Bar::map(pdev, doorbell_bar));
         let push_bar = layout.push().map(|push| push.bar);
         let push_bar = push_bar.filter(|number| !has(*number) && *number != doorbell_bar);
+        let push = push_bar.map(|number| CombiningBar::map(pdev, number, NAME));
         Ok(Self {
             doorbells: doorbells.transpose()?,
-            push: push_bar.map(|number| Bar::map(pdev, number)).transpose()?,
+            push: push.transpose()?,
             registers,
         })
     }
 
-    /// The BAR of the push areas, if there are any.
-    pub(crate) fn push(&self, areas: &PushAreas) -> &Bar {
-        match &self.push {
-            Some(bar) => bar,
-            None if areas.bar == self.registers.number() => &self.registers,
-            None => self.doorbells(),
-        }
+    /// Writes bytes to push areas; see `write_barrier` of [`Registers`] for when they arrive.
+    ///
+    /// Context: any, also with interrupts off.
+    pub(crate) fn push(&self, areas: &PushAreas, offset: usize, from: &[u8]) {
+        // What is outside is dropped, as in `Bar::write`.
+        let _ = match &self.push {
+            Some(bar) => bar.try_access_with(|io| write_bytes(io, offset, from)),
+            None if areas.bar == self.registers.number() => self.registers.push(offset, from),
+            None => self.doorbells().push(offset, from),
+        };
     }
 
     /// The words.

@@ -18,7 +18,6 @@ mod loss;
 use crate::{
     hw::{
         self,
-        Bar,
         Bars, //
     },
     identify, //
@@ -182,9 +181,9 @@ impl Link {
         }
     }
 
-    /// The BAR that these push areas are in. Context: any.
-    pub(crate) fn push_bar(&self, areas: &PushAreas) -> &Bar {
-        self.bars.push(areas)
+    /// Writes bytes to push areas, from the start of their BAR. Context: any, also with interrupts off.
+    pub(crate) fn push(&self, areas: &PushAreas, offset: usize, from: &[u8]) {
+        self.bars.push(areas, offset, from);
     }
 
     /// The page of a queue's doorbell, if user space may kick by it: it is alone on the page, and the

@@ -9,7 +9,6 @@
 
 use crate::{
     driver_memory::DriverMemory,
-    hw::Bar,
     link::Link,
     queue::QueueSetup, //
 };
@@ -171,20 +170,13 @@ struct Target {
     start: usize,
 }
 
-impl Target {
-    fn bar(&self) -> &Bar {
-        self.link.push_bar(&self.areas)
-    }
-}
-
 impl PushMemory for Target {
     fn write(&self, offset: usize, from: &[u8]) {
-        self.bar().write_bytes(self.start + offset, from);
+        self.link.push(&self.areas, self.start + offset, from);
     }
 
     fn store_u16(&self, offset: usize, value: u16) {
-        self.bar()
-            .write_bytes(self.start + offset, &value.to_le_bytes());
+        self.write(offset, &value.to_le_bytes());
     }
 
     fn write_barrier(&self) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a driver of a PCI device needs beyond `kernel::pci`: every interrupt vector by its index, and word
-//! of errors and resets.
+//! What a driver of a PCI device needs beyond `kernel::pci`: every interrupt vector by its index, BARs whose
+//! writes are combined, and word of errors and resets.
 //!
 //! It is not a second PCI abstraction: devices, drivers and BARs are the kernel crate's.
 //!
@@ -9,6 +9,7 @@
 
 #[path = "../bindings.rs"]
 mod bindings;
+mod combining;
 mod dma;
 mod id;
 mod recovery;
@@ -18,6 +19,7 @@ pub mod errno;
 pub mod irq;
 
 pub use self::{
+    combining::CombiningBar,
     dma::{
         is_bus_master,
         reach_64_bits,
