@@ -7,6 +7,7 @@
 //!
 //! Mapped memory is not seen, so it is not here; [`Sight`] says what is.
 
+mod combining;
 mod cost;
 mod counters;
 mod crossing;

@@ -211,6 +211,7 @@ fn counters_and_trace_are_what_the_script_did() {
         operations: 200,
         bytes: 750,
         words: 200,
+        lines: 200,
         sizes: quarters,
     };
     assert_eq!(sizes(Kind::Read, "bar0+0x1000"), each);
@@ -227,6 +228,50 @@ fn sum(line: Line) -> ((Initiator, Kind, String), (u64, u64)) {
         count,
     } = line;
     ((initiator, kind, place), (count.operations, count.bytes))
+}
+
+/// Transactions that the stores so far are where the processor combines them.
+fn lines(bench: &Bench) -> u64 {
+    let lines = bench.rig.fabric.take_traffic().counts.into_iter();
+    lines
+        .filter(|line| line.kind == Kind::Write)
+        .map(|line| line.count.lines)
+        .sum()
+}
+
+#[test]
+fn stores_to_a_line_are_combined() {
+    let bench = Bench::new(trapped(DEFAULT), Trace::off());
+    let store = |offset: u64| {
+        bench
+            .rig
+            .rc()
+            .write(0, 0x1000 + offset, &[0; 8])
+            .expect("BAR")
+    };
+    (0..64).step_by(8).for_each(store);
+    assert_eq!(lines(&bench), 1);
+    store(64);
+    // In any order, while no more lines are open than a processor holds.
+    [0, 72, 8, 192, 128, 56].map(store);
+    assert_eq!(lines(&bench), 1 + 2);
+    // The oldest one left for the fifth.
+    [256, 64, 0].map(store);
+    assert_eq!(lines(&bench), 1 + 1);
+}
+
+#[test]
+fn what_is_not_combined_sends_open_lines() {
+    let bench = Bench::new(trapped(DEFAULT), Trace::off());
+    let rc = bench.rig.rc();
+    let store = || rc.write(0, 0x1000, &[0; 8]).expect("BAR");
+    store();
+    rc.read(0, 0x1000, 4).expect("BAR");
+    store();
+    rc.config_u32(0);
+    store();
+    store();
+    assert_eq!(lines(&bench), 3);
 }
 
 #[test]

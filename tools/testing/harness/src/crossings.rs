@@ -17,6 +17,8 @@ pub struct Crossings {
     pub rc_reads: Each,
     /// Stores by the RC, other than to doorbells.
     pub rc_writes: Each,
+    /// Transactions that those are where its processor combines stores to lines of 64 bytes.
+    pub rc_lines: f64,
     /// Accesses of the RC to the configuration space.
     pub config: f64,
     /// Stores of the RC to doorbells.
@@ -52,6 +54,7 @@ impl Crossings {
             ep_writes: of(Initiator::Ep, Kind::Write),
             rc_reads: of(Initiator::Rc, Kind::Read),
             rc_writes: of(Initiator::Rc, Kind::Write),
+            rc_lines: counted.lines(Initiator::Rc, Kind::Write),
             config: counted.operations(&[Kind::ConfigRead, Kind::ConfigWrite]),
             doorbells: counted.operations(&[Kind::Doorbell]),
             interrupts: counted.operations(&[Kind::Message, Kind::Intx]),
@@ -69,10 +72,8 @@ struct Counted<'a> {
 
 impl Counted<'_> {
     fn each(&self, initiator: Initiator, kind: Kind) -> Each {
-        let lines = self.report.counts.iter();
-        let chosen = lines.filter(|line| line.initiator == initiator && line.kind == kind);
         let mut sizes = [0.0; 5];
-        for line in chosen {
+        for line in self.of(initiator, kind) {
             for (sum, count) in sizes.iter_mut().zip(line.count.sizes) {
                 *sum += count as f64 / self.transfers;
             }
@@ -81,6 +82,16 @@ impl Counted<'_> {
             all: sizes.iter().sum(),
             sizes,
         }
+    }
+
+    fn lines(&self, initiator: Initiator, kind: Kind) -> f64 {
+        let lines = self.of(initiator, kind).map(|line| line.count.lines);
+        lines.sum::<u64>() as f64 / self.transfers
+    }
+
+    fn of(&self, initiator: Initiator, kind: Kind) -> impl Iterator<Item = &Line> {
+        let lines = self.report.counts.iter();
+        lines.filter(move |line| line.initiator == initiator && line.kind == kind)
     }
 
     fn operations(&self, kinds: &[Kind]) -> f64 {

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
+use super::combining::Combining;
 use super::{Crossing, Initiator, Kind, Place};
 use crate::sync::lock;
 
@@ -30,6 +31,8 @@ pub struct Count {
     pub bytes: u64,
     /// Loads or stores of up to 8 bytes that they take.
     pub words: u64,
+    /// Transactions that they are where the processor combines stores to lines.
+    pub lines: u64,
     /// How many of 1, 2, 4, 8 and of any other number of bytes.
     pub sizes: [u64; SIZES.len() + 1],
 }
@@ -54,11 +57,18 @@ pub struct Counters {
     counts: Mutex<Counts>,
 }
 
-type Counts = BTreeMap<(Initiator, Kind, Place), Count>;
+#[derive(Debug, Default)]
+struct Counts {
+    sums: Sums,
+    combining: Combining,
+}
+
+type Sums = BTreeMap<(Initiator, Kind, Place), Count>;
 
 impl Count {
-    fn add(&mut self, bytes: u64) {
+    fn add(&mut self, bytes: u64, lines: u64) {
         self.operations += 1;
+        self.lines += lines;
         self.bytes += bytes;
         self.words += bytes.div_ceil(WORD).max(1);
         let class = SIZES.iter().position(|size| *size == bytes);
@@ -71,31 +81,32 @@ impl Count {
 impl Counters {
     /// Counts one crossing.
     pub fn add(&self, crossing: &Crossing) {
-        let mut counts = lock(&self.counts);
+        let Counts { sums, combining } = &mut *lock(&self.counts);
         let mut key = (crossing.initiator, crossing.kind, crossing.place);
-        if counts.len() >= MAX_PLACES && !counts.contains_key(&key) {
+        if sums.len() >= MAX_PLACES && !sums.contains_key(&key) {
             key.2 = Place::Elsewhere;
         }
-        counts.entry(key).or_default().add(crossing.bytes);
+        let lines = combining.lines(crossing);
+        sums.entry(key).or_default().add(crossing.bytes, lines);
     }
 
     /// Says where the counters stand, ordered by initiator, kind and place.
     pub fn read(&self) -> Vec<Line> {
-        lines(lock(&self.counts).clone())
+        lines(lock(&self.counts).sums.clone())
     }
 
     /// Says where the counters stand and sets them to zero, with nothing counted in between.
     pub fn take(&self) -> Vec<Line> {
-        lines(std::mem::take(&mut *lock(&self.counts)))
+        lines(std::mem::take(&mut lock(&self.counts).sums))
     }
 }
 
-fn lines(counts: Counts) -> Vec<Line> {
+fn lines(sums: Sums) -> Vec<Line> {
     let line = |((initiator, kind, place), count): ((_, _, Place), _)| Line {
         initiator,
         kind,
         place: place.to_string(),
         count,
     };
-    counts.into_iter().map(line).collect()
+    sums.into_iter().map(line).collect()
 }

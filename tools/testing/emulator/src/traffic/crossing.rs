@@ -78,6 +78,8 @@ pub struct Crossing {
     pub kind: Kind,
     /// Where it goes.
     pub place: Place,
+    /// From where on in the BAR; 0 for what goes elsewhere.
+    pub offset: u64,
     /// Bytes that it carries.
     pub bytes: u64,
 }
@@ -147,10 +149,15 @@ impl Crossing {
             | Transaction::MemoryUnmap { .. }
             | Transaction::Link { .. } => return None,
         };
+        let offset = match *transaction {
+            Transaction::Bar { offset, .. } => offset,
+            _ => 0,
+        };
         Some(Self {
             initiator,
             kind,
             place,
+            offset,
             bytes,
         })
     }

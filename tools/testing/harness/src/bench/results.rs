@@ -84,6 +84,7 @@ impl fmt::Display for Counted {
             ep_writes,
             rc_reads,
             rc_writes,
+            rc_lines,
             doorbells,
             interrupts,
             dma,
@@ -92,8 +93,8 @@ impl fmt::Display for Counted {
         } = &self.crossings;
         write!(
             f,
-            "{}: EP loads {ep_reads}, stores {ep_writes}; RC loads {rc_reads}, stores {rc_writes}; {dma:.2} transfers by \
-             DMA of {dma_bytes:.0} bytes; {doorbells:.2} doorbells, {interrupts:.2} interrupts, {config:.2} config",
+            "{}: EP loads {ep_reads}, stores {ep_writes}; RC loads {rc_reads}, stores {rc_writes}, \
+             {rc_lines:.2} where they are combined; {dma:.2} transfers by DMA of {dma_bytes:.0} bytes; {doorbells:.2} doorbells, {interrupts:.2} interrupts, {config:.2} config",
             self.what
         )
     }
