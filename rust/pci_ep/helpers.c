@@ -30,6 +30,34 @@ bool pci_ep_unbind_functions(struct pci_epc *epc)
 	return any;
 }
 
+/* Changes under another lock than the one which operations have. */
+unsigned long pci_ep_functions(struct pci_epc *epc)
+{
+	return READ_ONCE(epc->function_num_map);
+}
+
+/* Tells one function of an event, as pci_epc_linkup() and its like tell all of them. */
+#define PCI_EP_TELL_FUNCTION(event)						\
+void pci_ep_tell_##event(struct pci_epc *epc, u8 func_no)			\
+{										\
+	struct pci_epf *epf;							\
+										\
+	mutex_lock(&epc->list_lock);						\
+	list_for_each_entry(epf, &epc->pci_epf, list) {				\
+		if (epf->func_no != func_no)					\
+			continue;						\
+		mutex_lock(&epf->lock);						\
+		if (epf->event_ops && epf->event_ops->event)			\
+			epf->event_ops->event(epf);				\
+		mutex_unlock(&epf->lock);					\
+	}									\
+	mutex_unlock(&epc->list_lock);						\
+}
+
+PCI_EP_TELL_FUNCTION(link_up)
+PCI_EP_TELL_FUNCTION(link_down)
+PCI_EP_TELL_FUNCTION(bus_master_enable)
+
 int pci_ep_alloc_doorbell(struct pci_epf *epf, u16 count)
 {
 	return pci_epf_alloc_doorbell(epf, count);

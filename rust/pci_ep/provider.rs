@@ -78,8 +78,8 @@ pub trait Controller: Send + Sync + Sized + 'static {
     /// Raises an interrupt at the RC.
     fn raise(&self, function: u8, interrupt: Interrupt) -> Result;
 
-    /// Lets the link come up.
-    fn start(&self) -> Result;
+    /// Lets the link come up with the functions that are bound now, bit n for function n.
+    fn start(&self, functions: usize) -> Result;
 
     /// Takes the link down.
     fn stop(&self);

@@ -241,8 +241,11 @@ impl<T: Controller> Operations<T> {
     }
 
     extern "C" fn start(epc: *mut bindings::pci_epc) -> c_int {
-        // SAFETY: See `with`.
-        unsafe { Self::call(epc, T::start) }
+        // SAFETY: See `with`; `epc` is valid.
+        unsafe {
+            let functions = bindings::pci_ep_functions(epc);
+            Self::call(epc, |controller| controller.start(functions))
+        }
     }
 
     extern "C" fn stop(epc: *mut bindings::pci_epc) {

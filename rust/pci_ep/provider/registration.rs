@@ -199,6 +199,8 @@ impl<T> Registered<T> {
 
 /// Tells the functions of a controller what happens at it.
 ///
+/// The framework knows events of all functions only; those of one are called as it calls all.
+///
 /// Process context, and not in an operation: it takes `epc->list_lock`, then the functions' locks.
 ///
 /// # Invariants
@@ -247,10 +249,22 @@ impl Notifier {
         unsafe { bindings::pci_epc_linkdown(self.as_raw()) }
     }
 
-    /// The RC allowed functions to access its memory.
-    pub fn bus_master_enable(&self) {
+    /// The same as [`link_up`](Self::link_up) for one function, which the RC has reset.
+    pub fn link_up_of(&self, function: u8) {
         // SAFETY: The controller is valid by the type invariant.
-        unsafe { bindings::pci_epc_bus_master_enable_notify(self.as_raw()) }
+        unsafe { bindings::pci_ep_tell_link_up(self.as_raw(), function) }
+    }
+
+    /// The same as [`link_down`](Self::link_down) for one function, which the RC has reset.
+    pub fn link_down_of(&self, function: u8) {
+        // SAFETY: The controller is valid by the type invariant.
+        unsafe { bindings::pci_ep_tell_link_down(self.as_raw(), function) }
+    }
+
+    /// The RC allowed a function to access its memory.
+    pub fn bus_master_enable_of(&self, function: u8) {
+        // SAFETY: The controller is valid by the type invariant.
+        unsafe { bindings::pci_ep_tell_bus_master_enable(self.as_raw(), function) }
     }
 
     fn as_raw(&self) -> *mut bindings::pci_epc {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Commands: their opcodes, what their arguments mean, and how they end.
 
-/// Opcode of a command.
+/// Opcode of a command. All but the last three are about one function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
+#[repr(u8)]
 pub enum Opcode {
     /// Sets the configuration header; see [`Header`].
     WriteHeader = 1,
@@ -27,7 +27,7 @@ pub enum Opcode {
     Map = 10,
     /// Window offset: undoes the `Map` of that offset.
     Unmap = 11,
-    /// Lets the link come up.
+    /// Functions, bit n for function n: lets the link come up with these, and with function 0.
     Start = 12,
     /// Takes the link down.
     Stop = 13,
@@ -37,7 +37,7 @@ pub enum Opcode {
 
 impl Opcode {
     /// Returns the opcode for its register value, `None` when there is no such value.
-    pub const fn from_raw(raw: u16) -> Option<Self> {
+    pub const fn from_raw(raw: u8) -> Option<Self> {
         Some(match raw {
             1 => Self::WriteHeader,
             2 => Self::SetBar,
@@ -57,9 +57,9 @@ impl Opcode {
         })
     }
 
-    /// Returns the word for [`reg::COMMAND`](crate::reg::COMMAND) that starts this command.
-    pub const fn command(self, immediate: u16) -> u32 {
-        ((immediate as u32) << 16) | self as u32
+    /// Returns the word for [`reg::COMMAND`](crate::reg::COMMAND) that starts this command of a function.
+    pub const fn command(self, function: u8, immediate: u16) -> u32 {
+        ((immediate as u32) << 16) | ((function as u32) << 8) | self as u32
     }
 }
 

@@ -16,7 +16,8 @@ pub mod reg {
     /// RO: granularity in bytes of outbound mappings and of BAR backing.
     pub const PAGE_SIZE: u64 = 0x18;
 
-    /// WO: opcode in bits 15:0, immediate in bits 31:16; a write starts the command.
+    /// WO: opcode in bits 7:0, function in bits 15:8, immediate in bits 31:16; a write starts the
+    /// command.
     pub const COMMAND: u64 = 0x20;
     /// RO: [`Status`](crate::Status) of the last command.
     pub const STATUS: u64 = 0x24;
@@ -29,11 +30,11 @@ pub mod reg {
     pub const EVENT_STATUS: u64 = 0x84;
     /// RW: bits of [`event`](crate::event) that raise [`vector::EVENT`](crate::vector::EVENT).
     pub const EVENT_ENABLE: u64 = 0x88;
-    /// RO: command register of the function's configuration header, as the RC wrote it.
+    /// RO: [`FUNCTION_COMMAND`] of function 0, which versions before minor version 3 have alone.
     pub const PCI_COMMAND: u64 = 0x8c;
-    /// RO: number of MSI vectors that the RC enabled, 0 when MSI is disabled.
+    /// RO: [`FUNCTION_MSI`] of function 0, likewise.
     pub const MSI_ENABLED: u64 = 0x90;
-    /// RO: number of MSI-X vectors when the RC enabled MSI-X, else 0.
+    /// RO: [`FUNCTION_MSIX`] of function 0, likewise.
     pub const MSIX_ENABLED: u64 = 0x94;
 
     /// RO, since minor version 1: bits of [`features`](crate::features).
@@ -51,6 +52,8 @@ pub mod reg {
     /// RO, since minor version 2: number of DMA channels, at most
     /// [`DMA_CHANNELS_MAX`](crate::DMA_CHANNELS_MAX).
     pub const DMA_COUNT: u64 = 0x120;
+    /// RO, since minor version 3: number of functions, 1 to [`FUNCTIONS_MAX`](crate::FUNCTIONS_MAX).
+    pub const FUNCTION_COUNT: u64 = 0x124;
     /// RO, since 1: first of six descriptions of a BAR, [`BAR_STRIDE`] bytes apart.
     pub const BAR0: u64 = 0x140;
     /// RO, since 1: first of the spaces that make up the outbound window, [`SPACE_STRIDE`] bytes
@@ -73,6 +76,20 @@ pub mod reg {
     pub const SPACE_SIZE: u64 = 8;
     /// In a space, 64 bits: the unit in bytes in which it is given away.
     pub const SPACE_PAGE: u64 = 16;
+
+    /// Since 3: first of the functions, [`FUNCTION_STRIDE`] bytes apart.
+    pub const FUNCTION0: u64 = 0x300;
+    /// Distance in bytes between two functions.
+    pub const FUNCTION_STRIDE: u64 = 0x20;
+    /// RO, in a function: command register of its configuration header, as the RC wrote it.
+    pub const FUNCTION_COMMAND: u64 = 0x00;
+    /// RO, in a function: number of MSI vectors that the RC enabled, 0 when MSI is disabled.
+    pub const FUNCTION_MSI: u64 = 0x04;
+    /// RO, in a function: number of MSI-X vectors when the RC enabled MSI-X, else 0.
+    pub const FUNCTION_MSIX: u64 = 0x08;
+    /// RW1C, in a function: bits of [`event::OF_FUNCTION`](crate::event::OF_FUNCTION) that happened to
+    /// it. Each is set before the same bit of [`EVENT_STATUS`].
+    pub const FUNCTION_EVENTS: u64 = 0x0c;
 
     /// Since 2: first of the DMA channels, [`DMA_STRIDE`] bytes apart.
     pub const DMA0: u64 = 0x400;
@@ -97,7 +114,7 @@ pub const MAGIC_VALUE: u32 = u32::from_le_bytes(*b"EPCE");
 /// Major version: a driver refuses another one.
 pub const VERSION_MAJOR: u16 = 1;
 /// Minor version: a higher one only adds.
-pub const VERSION_MINOR: u16 = 2;
+pub const VERSION_MINOR: u16 = 3;
 /// Number of 64-bit argument registers.
 pub const ARG_COUNT: usize = 4;
 
@@ -126,12 +143,14 @@ pub mod event {
     pub const LINK_UP: u32 = 1 << 0;
     /// The link went down.
     pub const LINK_DOWN: u32 = 1 << 1;
-    /// The RC changed Bus Master Enable; `PCI_COMMAND` has the present value.
+    /// The RC changed Bus Master Enable of a function; `FUNCTION_COMMAND` has the present value.
     pub const BUS_MASTER: u32 = 1 << 2;
-    /// The RC reset the function (FLR or reset of the bus).
+    /// The RC reset a function (FLR or reset of the bus).
     pub const FUNCTION_RESET: u32 = 1 << 3;
     /// All of them.
-    pub const ALL: u32 = LINK_UP | LINK_DOWN | BUS_MASTER | FUNCTION_RESET;
+    pub const ALL: u32 = LINK_UP | LINK_DOWN | OF_FUNCTION;
+    /// Those that happen to one function, and are in [`reg::FUNCTION_EVENTS`](crate::reg::FUNCTION_EVENTS).
+    pub const OF_FUNCTION: u32 = BUS_MASTER | FUNCTION_RESET;
 }
 
 /// Value of [`reg::LINK_STATE`].
@@ -140,11 +159,11 @@ pub mod event {
 pub enum LinkState {
     /// Stopped.
     Down = 0,
-    /// Started; the RC is not there or has not taken the function yet.
+    /// Started; the RC is not there or has not taken the functions yet.
     Waiting = 1,
-    /// The function is attached to the RC.
+    /// The functions are attached to the RC.
     Up = 2,
-    /// Stopped, but the RC has not let go of the function yet; it reads all-ones there.
+    /// Stopped, but the RC has not let go of all functions yet; it reads all-ones there.
     Leaving = 3,
 }
 
@@ -161,6 +180,8 @@ impl LinkState {
     }
 }
 
+/// Number of functions at most: those of a device (PCI Express Base Specification, 2.2.6.2).
+pub const FUNCTIONS_MAX: usize = 8;
 /// Number of BARs of a function.
 pub const BAR_COUNT: usize = 6;
 /// Number of spaces of the outbound window that can be described.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The endpoint controller: a PCI device in the EP, whose registers define the endpoint function and drive
-//! the link. Registers are specified in the README and in `epc_regs`.
+//! The endpoint controller: a PCI device in the EP, whose registers define the functions and drive the
+//! link. Registers are specified in the README and in `epc_regs`.
 //!
 //! What it is: a vfio-user device; accesses come from the EP thread. It never waits for a monitor: what takes
 //! time leaves a ticket, and STATUS reads Busy until it is done.
@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex};
 use epc_regs::{bar, bar_flags, Header, DEVICE_ID, VENDOR_ID};
 
 use crate::config_space::{self, ConfigSpace};
-use crate::endpoint::Function;
+use crate::endpoint::Endpoint;
 use crate::fabric::{Fabric, Side, WindowMode};
 use crate::link::LinkHandle;
 use crate::sync::lock;
@@ -38,7 +38,7 @@ const PENDING_BITS: u32 = 0x800;
 #[derive(Debug)]
 pub struct Controller {
     fabric: Fabric,
-    function: Arc<Function>,
+    endpoint: Arc<Endpoint>,
     link: LinkHandle,
     state: Mutex<State>,
 }
@@ -50,15 +50,15 @@ struct State {
 }
 
 impl Controller {
-    /// Makes the controller of a function and its link.
-    pub fn new(fabric: Fabric, function: Arc<Function>, link: LinkHandle) -> Self {
+    /// Makes the controller of an endpoint and its link.
+    pub fn new(fabric: Fabric, endpoint: Arc<Endpoint>, link: LinkHandle) -> Self {
         let state = Mutex::new(State {
             config: config_space(&fabric),
             registers: Registers::default(),
         });
         Self {
             fabric,
-            function,
+            endpoint,
             link,
             state,
         }
@@ -98,7 +98,7 @@ fn config_space(fabric: &Fabric) -> ConfigSpace {
 }
 
 impl Device for Controller {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "EP"
     }
 
@@ -113,7 +113,7 @@ impl Device for Controller {
     fn disconnect(&self) {
         self.power_on_reset();
         self.fabric.events.disconnect();
-        self.fabric.ep_memory.clear();
+        self.fabric.clear_memory(Side::Ep);
     }
 
     fn region_info(&self, region: u32) -> RegionInfo {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Puts the parts together: sockets, threads, and their end.
 //!
-//! Threads, each joined at the end: `rc` (function towards the RC), `ep` (controller towards the EP), `window`
+//! Threads, each joined at the end: `rc` (each function towards the RC), `ep` (controller towards the EP), `window`
 //! (main socket of the window device), `pages` (worker of `outbound`), `dma` (each channel), `monitor` (QMP of the RC), `link`,
 //! `control` (if there is a socket for it).
 
@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::control;
 use crate::controller::Controller;
-use crate::endpoint::Function;
+use crate::endpoint::Endpoint;
 use crate::fabric::{Fabric, Settings};
 use crate::link::{AttachSettings, Input, Link, LinkHandle};
 use crate::socket::{ListenError, Listener, StopHandle};
@@ -36,7 +36,7 @@ pub enum StartError {
 /// Paths of the sockets, and the RC's root port.
 #[derive(Clone, Debug)]
 pub struct Endpoints {
-    /// vfio-user socket of the function.
+    /// vfio-user socket of function 0; see [`function`](Self::function) for the others.
     pub rc: PathBuf,
     /// vfio-user socket of the controller.
     pub ep: PathBuf,
@@ -66,7 +66,16 @@ impl Endpoints {
         }
     }
 
-    /// The sockets that the emulator makes.
+    /// vfio-user socket of a function: that of function 0 with the number behind a dot.
+    pub fn function(&self, number: u8) -> PathBuf {
+        let mut path = self.rc.clone().into_os_string();
+        if number > 0 {
+            path.push(format!(".{number}"));
+        }
+        path.into()
+    }
+
+    /// The sockets that the emulator makes for any board.
     pub fn sockets(&self) -> impl Iterator<Item = &PathBuf> {
         let machines = [&self.rc, &self.ep, &self.window, &self.rc_qmp];
         machines.into_iter().chain(&self.control)
@@ -93,7 +102,10 @@ impl Emulator {
         settings: Settings,
         trace: Trace,
     ) -> Result<Self, StartError> {
-        let rc = Listener::bind(&endpoints.rc)?;
+        let paths = (0..settings.profile.functions.get()).map(|number| endpoints.function(number));
+        let rc = paths
+            .map(|path| Listener::bind(&path))
+            .collect::<Result<Vec<_>, _>>()?;
         let ep = Listener::bind(&endpoints.ep)?;
         let qmp = Listener::bind(&endpoints.rc_qmp)?;
         let window = Listener::bind(&endpoints.window)?;
@@ -103,19 +115,22 @@ impl Emulator {
             .map(Listener::bind)
             .transpose()?;
         let attach = AttachSettings {
-            socket: endpoints.rc.canonicalize()?,
+            sockets: rc
+                .iter()
+                .map(|listener| listener.path().canonicalize())
+                .collect::<Result<_, _>>()?,
             bus: endpoints.rc_bus.clone(),
         };
         let fabric = Fabric::new(settings, trace);
-        let function = Arc::new(Function::new(fabric.clone()));
+        let endpoint = Arc::new(Endpoint::new(&fabric));
         let (link, inputs) = LinkHandle::new();
         let controller = Arc::new(Controller::new(
             fabric.clone(),
-            Arc::clone(&function),
+            Arc::clone(&endpoint),
             link.clone(),
         ));
 
-        let listeners = [&rc, &ep, &qmp, &window].into_iter().chain(&control);
+        let listeners = [&ep, &qmp, &window].into_iter().chain(&rc).chain(&control);
         let stops = listeners.map(Listener::stop_handle).collect();
         let mut emulator = Self {
             fabric: fabric.clone(),
@@ -123,11 +138,14 @@ impl Emulator {
             stops,
             threads: Vec::new(),
         };
-        let link_thread = Link::new(Arc::clone(&function), attach);
+        let link_thread = Link::new(Arc::clone(&endpoint), attach);
         emulator.spawn("link", move || link_thread.run(&inputs))?;
         let monitor = link.clone();
         emulator.spawn("monitor", move || monitor.run_monitor(&qmp))?;
-        emulator.spawn("rc", move || Server::new(function).run(&rc))?;
+        for (listener, function) in rc.into_iter().zip(endpoint.functions()) {
+            let server = Server::new(Arc::clone(function) as Arc<_>);
+            emulator.spawn("rc", move || server.run(&listener))?;
+        }
         emulator.spawn("ep", move || Server::new(controller).run(&ep))?;
         if let Some(control) = control {
             let fabric = fabric.clone();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The endpoint function: defined by the EP, seen by the RC.
+//! The endpoint: its functions, and the link that they share.
 //!
 //! Life of the link, with who moves it:
 //!
@@ -10,400 +10,158 @@
 //!  +-- detached (link thread) -- Leaving <--Stop (EP)-------+
 //! ```
 //!
-//! The function is defined while the link is Down, takes its shape for the RC when the RC connects, and
-//! reads all-ones while the link is Down or Leaving.
-//!
-//! Locking: one mutex, third in the order of `sync`; RC thread, EP thread and link thread.
+//! Locking: one mutex around the state of the link, third in the order of `sync`; EP thread and link thread.
+//! Each function has a copy under its own lock, so that the threads of the RC need not share one.
 
-pub mod bars;
-mod definition;
-mod interrupts;
-pub mod msix;
-mod rc_port;
+use std::sync::{Arc, Mutex};
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use epc_regs::{event, LinkState, Status};
 
-use epc_regs::{event, Backing, Header, LinkState, Status};
-
-use crate::config_space::ConfigSpace;
 use crate::controller::outbound::Ticket;
 use crate::fabric::Fabric;
+use crate::function::Function;
 use crate::sync::lock;
 use crate::trace::Transaction;
-use crate::vectors::Vectors;
-use crate::vfio_user::device::Mappable;
-use crate::vfio_user::Client;
-use bars::{moves_mapped_page, Bar, Target};
-use definition::{Definition, MsixDefinition};
-use msix::Msix;
 
-/// Number of BARs of a function.
-pub const BAR_COUNT: usize = 6;
-/// Largest number of MSI vectors.
-const MAX_MSI: u16 = 32;
-/// Largest number of MSI-X vectors.
-const MAX_MSIX: u16 = 2048;
-
-/// The endpoint function.
+/// The functions of an endpoint.
 #[derive(Debug)]
-pub struct Function {
+pub struct Endpoint {
     fabric: Fabric,
-    state: Mutex<State>,
+    functions: Vec<Arc<Function>>,
+    link: Mutex<LinkState>,
 }
 
-#[derive(Debug)]
-struct State {
-    link: LinkState,
-    definition: Definition,
-    config: ConfigSpace,
-    msix: Msix,
-    client: Option<Arc<Client>>,
-    mapped: [Option<Mappable>; BAR_COUNT],
-    intx: Intx,
-    msi: Vectors,
-    /// Whether the EP may reach RC memory: link up and bus master enabled.
-    open: bool,
-}
-
-/// Level-triggered interrupt: masked by itself when it fires, fires again if still high when unmasked.
-#[derive(Debug)]
-struct Intx {
-    vectors: Vectors,
-    level: bool,
-    masked: bool,
-}
-
-impl Function {
-    /// Makes an undefined function with the link down.
-    pub fn new(fabric: Fabric) -> Self {
+impl Endpoint {
+    /// Makes the endpoint of a board, with undefined functions and the link down.
+    pub fn new(fabric: &Fabric) -> Self {
+        let numbers = 0..fabric.settings.profile.functions.get();
+        let function = |number| Arc::new(Function::new(fabric.clone(), number));
         Self {
-            fabric,
-            state: Mutex::new(State {
-                link: LinkState::Down,
-                definition: Definition::default(),
-                config: ConfigSpace::new(&Header::default()),
-                msix: Msix::default(),
-                client: None,
-                mapped: Default::default(),
-                intx: Intx::new(),
-                msi: Vectors::default(),
-                open: false,
-            }),
+            fabric: fabric.clone(),
+            functions: numbers.map(function).collect(),
+            link: Mutex::new(LinkState::Down),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+    /// The functions, by number; there is one at least.
+    pub fn functions(&self) -> &[Arc<Function>] {
+        &self.functions
     }
 
-    /// Locks the state for a change that only a stopped function allows.
-    fn lock_down(&self) -> Result<MutexGuard<'_, State>, Status> {
-        let state = self.lock();
-        match state.link {
-            LinkState::Down => Ok(state),
-            _ => Err(Status::LinkActive),
-        }
-    }
-
-    /// Sets the header.
+    /// Returns the function with a number.
     ///
     /// # Errors
     ///
-    /// `LinkActive`; `BadArgument` when the interrupt pin is not 0 to 4.
-    pub fn write_header(&self, header: Header) -> Result<(), Status> {
-        let mut state = self.lock_down()?;
-        if header.interrupt_pin > 4 {
-            return Err(Status::BadArgument);
-        }
-        state.definition.header = header;
-        Ok(())
+    /// `BadArgument` when there is none.
+    pub fn function(&self, number: u8) -> Result<&Function, Status> {
+        let function = self.functions.get(usize::from(number));
+        function.map(Arc::as_ref).ok_or(Status::BadArgument)
     }
 
-    /// Defines a BAR, or moves the backing of one. Like an inbound translation of hardware, it takes any
-    /// address; where the EP has no memory, the RC reads all-ones.
+    /// Checks functions that are to be attached, bit n for function n.
     ///
     /// # Errors
     ///
-    /// `BadArgument`; `BadAddress` when the backing wraps around; `LinkActive` when the RC sees the BAR and it cannot change;
-    /// `Unsupported` and `NoWindow` when the board cannot do it.
-    pub fn set_bar(
-        &self,
-        index: usize,
-        size: u64,
-        flags: u64,
-        backing: Backing,
-        address: u64,
-    ) -> Result<(), Status> {
-        let target = check_target(backing, address, size)?;
-        let bar = Bar::new(index, size, flags, target).ok_or(Status::BadArgument)?;
-        let profile = &self.fabric.settings.profile;
-        let rule = profile.bars.get(index).ok_or(Status::BadArgument)?;
-        rule.check(size, flags)?;
-        if backing == Backing::Memory {
-            profile.inbound.check_whole(address, size)?;
-        }
-        self.replace_bar(index, bar)
+    /// `BadArgument` when one of them does not exist.
+    pub fn check_map(&self, functions: u16) -> Result<(), Status> {
+        let unknown = u32::from(functions) >> self.functions.len();
+        (unknown == 0).then_some(()).ok_or(Status::BadArgument)
     }
 
-    /// Replaces the backing of a part of a BAR.
-    ///
-    /// # Errors
-    ///
-    /// As [`set_bar`](Self::set_bar); `BadArgument` also when there is no such part.
-    pub fn set_bar_range(
-        &self,
-        index: usize,
-        offset: u64,
-        size: u64,
-        backing: Backing,
-        address: u64,
-    ) -> Result<(), Status> {
-        let target = check_target(backing, address, size)?;
-        if backing == Backing::Memory {
-            let inbound = &self.fabric.settings.profile.inbound;
-            inbound.check_part(offset, address, size)?;
+    /// Number of inbound windows of the board that the other functions leave to one.
+    pub fn inbound_room(&self, number: u8) -> usize {
+        let inbound = &self.fabric.settings.profile.inbound;
+        if inbound.per_function {
+            return inbound.windows;
         }
-        let old = self.lock().definition.bar(index).cloned();
-        let bar = old.and_then(|bar| bar.with_range(offset, size, target));
-        self.replace_bar(index, bar.ok_or(Status::BadArgument)?)
-    }
-
-    fn replace_bar(&self, index: usize, bar: Bar) -> Result<(), Status> {
-        let mut state = self.lock();
-        let State {
-            link,
-            definition,
-            mapped,
-            ..
-        } = &mut *state;
-        if *link != LinkState::Down {
-            let old = definition.bar(index).ok_or(Status::LinkActive)?;
-            let same_shape = (old.size(), old.flags()) == (bar.size(), bar.flags());
-            let mapped = mapped.get(index).and_then(Option::as_ref);
-            if !same_shape || moves_mapped_page(old, &bar, mapped) {
-                return Err(Status::LinkActive);
-            }
-        }
-        let others = definition.inbound_windows_beside(index);
-        if others + bar.inbound_windows() > self.fabric.settings.profile.inbound.windows {
-            return Err(Status::NoWindow);
-        }
-        definition.place_bar(index, bar)
-    }
-
-    /// Takes a BAR away; while the RC sees it, it keeps its place and has nothing behind it.
-    ///
-    /// # Errors
-    ///
-    /// `BadArgument` when there is no such BAR.
-    pub fn clear_bar(&self, index: usize) -> Result<(), Status> {
-        let mut state = self.lock();
-        let down = state.link == LinkState::Down;
-        let slot = state
-            .definition
-            .bars
-            .get_mut(index)
-            .ok_or(Status::BadArgument)?;
-        let old = slot.take().ok_or(Status::BadArgument)?;
-        if !down {
-            *slot = Bar::new(index, old.size(), old.flags(), Target::Nothing);
-        }
-        Ok(())
-    }
-
-    /// Offers MSI vectors; 0 takes the capability away.
-    ///
-    /// # Errors
-    ///
-    /// `LinkActive`; `BadArgument` unless the count is a power of two up to 32; `Unsupported` when the
-    /// board has fewer.
-    pub fn set_msi(&self, count: u16) -> Result<(), Status> {
-        let mut state = self.lock_down()?;
-        if count > MAX_MSI || (count != 0 && !count.is_power_of_two()) {
-            return Err(Status::BadArgument);
-        }
-        self.fabric.settings.profile.interrupts.check_msi(count)?;
-        state.definition.msi = count;
-        Ok(())
-    }
-
-    /// Offers MSI-X vectors; 0 takes the capability away.
-    ///
-    /// # Errors
-    ///
-    /// `LinkActive`; `BadArgument` when count, BAR or offset are out of range; `Unsupported` when the board
-    /// has fewer.
-    pub fn set_msix(&self, count: u16, bar: u64, table: u64) -> Result<(), Status> {
-        let mut state = self.lock_down()?;
-        let bar = usize::try_from(bar).ok().filter(|bar| *bar < BAR_COUNT);
-        let table = u32::try_from(table).ok().filter(|table| table % 8 == 0);
-        let (Some(bar), Some(table)) = (bar, table) else {
-            return Err(Status::BadArgument);
-        };
-        if count > MAX_MSIX {
-            return Err(Status::BadArgument);
-        }
-        self.fabric.settings.profile.interrupts.check_msix(count)?;
-        state.definition.msix = (count > 0).then_some(MsixDefinition { count, bar, table });
-        Ok(())
+        let others = self.functions.iter().enumerate();
+        let others = others.filter(|(other, _)| *other != usize::from(number));
+        let taken: usize = others.map(|(_, other)| other.inbound_windows()).sum();
+        inbound.windows.saturating_sub(taken)
     }
 
     /// State of the link.
     pub fn link(&self) -> LinkState {
-        self.lock().link
+        *lock(&self.link)
     }
 
     /// Lets the link come up.
     pub fn start(&self) {
-        let mut state = self.lock();
-        if state.link == LinkState::Down {
-            self.set_link(&mut state, LinkState::Waiting);
+        let mut link = lock(&self.link);
+        if *link == LinkState::Down {
+            self.set_link(&mut link, LinkState::Waiting);
         }
     }
 
     /// Takes the link down; the ticket is done when no page of RC memory is reachable any more.
     pub fn stop(&self) -> Ticket {
-        let mut state = self.lock();
-        if state.link != LinkState::Down {
-            self.set_link(&mut state, LinkState::Leaving);
-        }
-        self.update_gate(&mut state)
+        let mut link = lock(&self.link);
+        let next = match *link {
+            LinkState::Down => LinkState::Down,
+            _ => LinkState::Leaving,
+        };
+        self.set_link(&mut link, next)
     }
 
     /// Takes away all that the EP defined; the link is stopped.
     pub fn undefine(&self) {
-        self.lock().definition = Definition::default();
+        self.functions
+            .iter()
+            .for_each(|function| function.undefine());
     }
 
-    /// The RC has attached the function.
-    pub fn attached(&self) {
-        let mut state = self.lock();
-        if state.link == LinkState::Waiting {
-            self.set_link(&mut state, LinkState::Up);
-            self.update_gate(&mut state);
+    /// The RC has attached the functions; says whether the link is up, or was stopped meanwhile.
+    pub fn attached(&self) -> bool {
+        let mut link = lock(&self.link);
+        if *link == LinkState::Waiting {
+            self.set_link(&mut link, LinkState::Up);
         }
+        *link == LinkState::Up
     }
 
-    /// The RC has let go of the function, or is gone; `wanted` says whether the link shall come up again.
+    /// The RC has let go of the functions, or is gone; `wanted` says whether the link shall come up again.
     pub fn detached(&self, wanted: bool) {
-        let mut state = self.lock();
-        let next = if wanted {
-            LinkState::Waiting
-        } else {
-            LinkState::Down
+        let mut link = lock(&self.link);
+        let next = match wanted {
+            true => LinkState::Waiting,
+            false => LinkState::Down,
         };
-        if state.link != next {
-            self.set_link(&mut state, next);
-            self.update_gate(&mut state);
+        self.set_link(&mut link, next);
+    }
+
+    /// Moves the link. LINK_UP comes before what the RC does to functions then, and LINK_DOWN, which tells when
+    /// Down (or Waiting again) begins, behind.
+    fn set_link(&self, link: &mut LinkState, next: LinkState) -> Ticket {
+        let was = std::mem::replace(link, next);
+        if was != next {
+            self.announce(next);
         }
-    }
-
-    /// Command register as the RC wrote it; 0 unless the link is up.
-    pub fn pci_command(&self) -> u16 {
-        let state = self.lock();
-        if state.is_up() {
-            state.config.command()
-        } else {
-            0
+        let events = &self.fabric.events;
+        if was != next && next == LinkState::Up {
+            events.raise(event::LINK_UP);
         }
-    }
-
-    /// Number of MSI vectors that the RC enabled.
-    pub fn msi_enabled(&self) -> u32 {
-        let state = self.lock();
-        if state.is_up() {
-            state.config.msi_enabled()
-        } else {
-            0
+        let ticket = self
+            .functions
+            .iter()
+            .fold(Ticket::default(), |ticket, function| {
+                ticket.later(function.set_link(next))
+            });
+        if let (LinkState::Up | LinkState::Leaving, LinkState::Down | LinkState::Waiting) =
+            (was, next)
+        {
+            events.raise(event::LINK_DOWN);
         }
+        ticket
     }
 
-    /// Size of the MSI-X table if the RC enabled it.
-    pub fn msix_enabled(&self) -> u32 {
-        let state = self.lock();
-        if state.is_up() {
-            state.config.msix_enabled()
-        } else {
-            0
-        }
-    }
-
-    /// Whether the EP may reach RC memory.
-    pub fn is_open(&self) -> bool {
-        self.lock().open
-    }
-
-    /// Moves the link; LINK_UP and LINK_DOWN tell when Up begins and when Down (or Waiting again) does.
-    fn set_link(&self, state: &mut State, next: LinkState) {
-        let was = state.link;
-        state.link = next;
-        let name = match next {
+    fn announce(&self, next: LinkState) {
+        let event = match next {
             LinkState::Down => "down",
             LinkState::Waiting => "waiting",
             LinkState::Up => "up",
             LinkState::Leaving => "leaving",
         };
-        tracing::info!("Link {name}");
-        self.fabric.trace.record(&Transaction::Link { event: name });
-        match (was, next) {
-            (_, LinkState::Up) => self.fabric.events.raise(event::LINK_UP),
-            (LinkState::Up | LinkState::Leaving, LinkState::Down | LinkState::Waiting) => {
-                self.fabric.events.raise(event::LINK_DOWN);
-            }
-            _ => {}
-        }
-    }
-
-    /// Opens or closes the way to RC memory, after any change of link or bus master.
-    fn update_gate(&self, state: &mut State) -> Ticket {
-        let open = state.is_up() && state.config.is_bus_master();
-        if open != state.open {
-            state.open = open;
-            let event = if open {
-                "bus master on"
-            } else {
-                "bus master off"
-            };
-            self.fabric.trace.record(&Transaction::Link { event });
-            if state.is_up() {
-                self.fabric.events.raise(event::BUS_MASTER);
-            }
-        }
-        self.fabric.dma.set_open(open);
-        self.fabric.outbound.set_open(open)
-    }
-}
-
-/// Returns what stands behind a part of a BAR, if there can be such a range.
-fn check_target(backing: Backing, address: u64, size: u64) -> Result<Target, Status> {
-    let end = address.checked_add(size);
-    let valid = match backing {
-        Backing::None => true,
-        Backing::Memory => end.is_some(),
-        Backing::Doorbell => end.is_some_and(|end| end <= epc_regs::DOORBELL_PAGE_SIZE),
-    };
-    valid
-        .then(|| Target::new(backing, address))
-        .ok_or(Status::BadAddress)
-}
-
-impl State {
-    fn is_up(&self) -> bool {
-        self.link == LinkState::Up
-    }
-
-    /// Whether the RC reads the function, or all-ones.
-    fn answers(&self) -> bool {
-        matches!(self.link, LinkState::Waiting | LinkState::Up)
-    }
-}
-
-impl Intx {
-    fn new() -> Self {
-        Self {
-            vectors: Vectors::new(1),
-            level: false,
-            masked: false,
-        }
+        tracing::info!("Link {event}");
+        self.fabric.trace.record(&Transaction::Link { event });
     }
 }

@@ -41,8 +41,8 @@ pub enum WindowMode {
 pub enum Side {
     /// The endpoint.
     Ep,
-    /// The root complex.
-    Rc,
+    /// The root complex, as the function with this number reaches it.
+    Rc(u8),
 }
 
 /// Guest memories, outbound windows, DMA, interrupts towards the EP, and the trace.
@@ -52,8 +52,8 @@ pub struct Fabric {
     pub settings: Arc<Settings>,
     /// Memory of the EP.
     pub ep_memory: Arc<GuestMemory>,
-    /// Memory of the RC.
-    pub rc_memory: Arc<GuestMemory>,
+    /// Memory of the RC, as each function reaches it: its monitor tells each of them.
+    pub rc_memory: Arc<[GuestMemory]>,
     /// Outbound windows.
     pub outbound: Arc<Outbound>,
     /// The DMA engine.
@@ -70,7 +70,9 @@ impl Fabric {
     /// Makes the shared parts for some settings.
     pub fn new(settings: Settings, trace: Trace) -> Self {
         let trace = Arc::new(trace);
-        let (ep_memory, rc_memory) = <(Arc<GuestMemory>, Arc<GuestMemory>)>::default();
+        let ep_memory = Arc::new(GuestMemory::default());
+        let functions = 0..settings.profile.functions.get();
+        let rc_memory: Arc<[GuestMemory]> = functions.map(|_| GuestMemory::default()).collect();
         let faults = Arc::new(Faults::new(&settings));
         let outbound = Arc::new(Outbound::new(&settings, &rc_memory, &faults, &trace));
         let events = Arc::new(EpInterrupts::new(&settings.profile));
@@ -119,7 +121,9 @@ impl Fabric {
         map: &DmaMap,
         file: Option<OwnedFd>,
     ) -> Result<(), MemoryError> {
-        let (memory, side) = self.memory(side);
+        let Some(memory) = self.memory(side) else {
+            return Ok(());
+        };
         let usable = file.is_some();
         memory.map(map.iova, map.size, file, map.offset, map.writable)?;
         self.trace.record(&Transaction::MemoryMap {
@@ -133,16 +137,26 @@ impl Fabric {
 
     /// The monitor of a side takes memory of its guest away.
     pub fn unmap_memory(&self, side: Side, base: u64, size: u64) {
-        let (memory, side) = self.memory(side);
+        let Some(memory) = self.memory(side) else {
+            return;
+        };
         memory.unmap(base, size);
         self.trace
             .record(&Transaction::MemoryUnmap { side, base, size });
     }
 
-    fn memory(&self, side: Side) -> (&GuestMemory, &'static str) {
+    /// The monitor of a side is gone, and its guest's memory with it.
+    pub fn clear_memory(&self, side: Side) {
+        if let Some(memory) = self.memory(side) {
+            memory.clear();
+        }
+    }
+
+    /// The memory of a side; nothing for a function that does not exist.
+    fn memory(&self, side: Side) -> Option<&GuestMemory> {
         match side {
-            Side::Ep => (&self.ep_memory, "ep"),
-            Side::Rc => (&self.rc_memory, "rc"),
+            Side::Ep => Some(&self.ep_memory),
+            Side::Rc(function) => self.rc_memory.get(usize::from(function)),
         }
     }
 }

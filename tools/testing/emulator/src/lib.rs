@@ -18,6 +18,7 @@ pub mod emulator;
 pub mod endpoint;
 pub mod fabric;
 pub mod faults;
+pub mod function;
 pub mod link;
 pub mod memory;
 pub mod profile;

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The link thread: attaches the function to the RC and detaches it, as the EP asks.
+//! The link thread: attaches the functions to the RC and detaches them, as the EP asks.
 //!
-//! Attaching is QMP `device_add` of a vfio-user device on an empty root port of the RC, detaching is
-//! `device_del`, which the RC's system has to agree to.
+//! Attaching is QMP `device_add` of vfio-user devices on an empty root port of the RC: function 0 comes last,
+//! since the RC's system is told of the device then. Detaching is `device_del` of function 0, which the RC's
+//! system has to agree to, and which takes the others away too.
 //!
 //! Threads: the link thread owns all state here and takes inputs from a channel; the QMP thread accepts
 //! connections of the RC's monitor and turns what it says into inputs. Nobody waits for the link thread.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use epc_regs::LinkState;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 use thiserror::Error;
 
-use crate::endpoint::Function;
+use crate::endpoint::Endpoint;
 use crate::qmp::{self, Message, Sender};
 use crate::socket::Listener;
 
-/// Id of the function among the devices of the RC's monitor.
-const DEVICE_ID: &str = "endpoint";
-
-/// How the function is attached.
+/// How the functions are attached.
 #[derive(Clone, Debug)]
 pub struct AttachSettings {
-    /// Socket of the function, as an absolute path.
-    pub socket: PathBuf,
+    /// Socket of each function, as an absolute path.
+    pub sockets: Vec<PathBuf>,
     /// Id of the RC's root port.
     pub bus: String,
 }
@@ -38,8 +38,8 @@ const REPORT_TIME: Duration = Duration::from_secs(5);
 /// What the link thread reacts to.
 #[derive(Debug)]
 pub enum Input {
-    /// The EP started the link.
-    Start,
+    /// The EP started the link, with these functions and function 0: bit n for function n.
+    Start(u16),
     /// The EP stopped the link.
     Stop,
     /// The RC's monitor is there.
@@ -151,40 +151,50 @@ impl LinkHandle {
     }
 }
 
-/// Where the function is between the EP's wish and the RC's doing.
+/// Where the functions are between the EP's wish and the RC's doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attachment {
     Detached,
-    /// The `device_add` with this id is on its way.
-    Adding(u64),
+    /// The `device_add` of this function is on its way; those below are still to be added.
+    Adding {
+        command: u64,
+        function: u8,
+    },
     Attached,
-    /// A `device_del` was sent; the end of it is an event.
+    /// A `device_del` was sent; the end of it is an event for each function.
     Removing,
-    /// The monitor refused `device_add`; only a new start or a new monitor helps.
-    Refused,
 }
 
 /// State of the link thread.
 #[derive(Debug)]
 pub struct Link {
-    function: Arc<Function>,
+    endpoint: Arc<Endpoint>,
     settings: AttachSettings,
     monitor: Option<Sender>,
     wanted: bool,
+    /// Functions that the EP wants besides function 0.
+    functions: u16,
+    /// Functions that the RC's monitor has.
+    present: BTreeSet<u8>,
     attachment: Attachment,
+    /// The monitor refused `device_add`; only a new start or a new monitor helps.
+    refused: bool,
     /// The command that reports an error, and who waits for it.
     report: Option<(u64, mpsc::Sender<Result<(), ReportError>>)>,
 }
 
 impl Link {
-    /// Makes the link of a function.
-    pub fn new(function: Arc<Function>, settings: AttachSettings) -> Self {
+    /// Makes the link of an endpoint.
+    pub fn new(endpoint: Arc<Endpoint>, settings: AttachSettings) -> Self {
         Self {
-            function,
+            endpoint,
             settings,
             monitor: None,
             wanted: false,
+            functions: 0,
+            present: BTreeSet::new(),
             attachment: Attachment::Detached,
+            refused: false,
             report: None,
         }
     }
@@ -202,19 +212,20 @@ impl Link {
 
     fn react(&mut self, input: Input) {
         match input {
-            Input::Start => {
+            Input::Start(functions) => {
                 self.wanted = true;
-                self.forget_refusal();
+                self.functions = functions;
+                self.refused = false;
             }
             Input::Stop => self.wanted = false,
             Input::MonitorUp(sender) => {
                 self.monitor = Some(sender);
-                self.attachment = Attachment::Detached;
+                self.forget();
             }
             Input::MonitorDown => {
                 self.monitor = None;
-                self.attachment = Attachment::Detached;
-                self.function.detached(self.wanted);
+                self.forget();
+                self.endpoint.detached(self.wanted);
             }
             Input::Monitor(message) => self.heard(message),
             Input::Report(error, answer) => self.begin_report(error, answer),
@@ -222,26 +233,31 @@ impl Link {
         }
     }
 
+    /// Another monitor has nothing of what was attached to the last one.
+    fn forget(&mut self) {
+        self.attachment = Attachment::Detached;
+        self.present.clear();
+        self.refused = false;
+    }
+
     fn heard(&mut self, message: Message) {
         if let Some(message) = self.end_report(message) {
-            self.heard_of_function(message);
+            self.heard_of_functions(message);
         }
     }
 
-    fn heard_of_function(&mut self, message: Message) {
+    fn heard_of_functions(&mut self, message: Message) {
         match (message, self.attachment) {
-            (Message::Done(id, _), Attachment::Adding(added)) if id == added => {
-                self.attachment = Attachment::Attached;
-                self.function.attached();
+            (Message::Done(id, _), Attachment::Adding { command, function }) if id == command => {
+                self.added(function);
             }
-            (Message::Failed(id, reason), Attachment::Adding(added)) if id == added => {
+            (Message::Failed(id, reason), Attachment::Adding { command, .. }) if id == command => {
                 tracing::error!("The RC's monitor refused the function: {reason}");
-                self.attachment = Attachment::Refused;
+                // One that was stopped meanwhile lets no monitor in.
+                self.refused = self.endpoint.link() == LinkState::Waiting;
+                self.remove();
             }
-            (Message::DeviceDeleted(id), _) if id == DEVICE_ID => {
-                self.attachment = Attachment::Detached;
-                self.function.detached(self.wanted);
-            }
+            (Message::DeviceDeleted(id), _) => self.deleted(&id),
             (Message::UnplugRefused(id), _) => {
                 tracing::warn!("The RC's system does not let go of {id}");
             }
@@ -252,43 +268,90 @@ impl Link {
         }
     }
 
+    fn added(&mut self, function: u8) {
+        self.present.insert(function);
+        if function > 0 {
+            return self.add(function);
+        }
+        self.attachment = Attachment::Attached;
+        if !self.endpoint.attached() {
+            // Stopped meanwhile, and maybe started again with other functions.
+            self.remove();
+        }
+    }
+
+    fn deleted(&mut self, id: &str) {
+        let mut present = self.present.iter().copied();
+        let Some(function) = present.find(|function| self.device_id(*function) == id) else {
+            return;
+        };
+        self.present.remove(&function);
+        if self.present.is_empty() {
+            self.attachment = Attachment::Detached;
+            self.endpoint.detached(self.wanted);
+        }
+    }
+
     /// Brings the attachment one step nearer to the wish.
     fn step(&mut self) {
         match (self.wanted, self.attachment) {
-            (true, Attachment::Detached) => {
+            (true, Attachment::Detached) if !self.refused => {
                 // After a stop that found nothing attached, the link is Down first.
-                self.function.detached(true);
-                self.add();
+                self.endpoint.detached(true);
+                self.add(u8::MAX);
             }
             (false, Attachment::Attached) => self.remove(),
-            (false, Attachment::Detached | Attachment::Refused) => {
-                self.attachment = Attachment::Detached;
-                self.function.detached(false);
-            }
+            (false, Attachment::Detached) => self.endpoint.detached(false),
             _ => {}
         }
     }
 
-    fn add(&mut self) {
-        let arguments = json!({
+    /// Adds the highest function that is to be attached of those below a number.
+    fn add(&mut self, below: u8) {
+        let wanted = |function: u8| function == 0 || (self.functions >> function) & 1 == 1;
+        let sockets = (0..below).zip(&self.settings.sockets);
+        let Some((function, socket)) = sockets.filter(|(function, _)| wanted(*function)).last()
+        else {
+            return;
+        };
+        let mut arguments = json!({
             "driver": "vfio-user-pci",
-            "id": DEVICE_ID,
+            "id": self.device_id(function),
             "bus": self.settings.bus,
             "rombar": 0,
-            "socket": { "type": "unix", "path": self.settings.socket },
+            "socket": { "type": "unix", "path": socket },
         });
-        if let Some(id) = self.execute("device_add", arguments) {
-            self.attachment = Attachment::Adding(id);
+        if self.functions > 1 {
+            // What the header says of it is the monitor's.
+            arguments["multifunction"] = true.into();
+            arguments["addr"] = format!("0.{function}").into();
+        }
+        if let Some(command) = self.execute("device_add", arguments) {
+            self.attachment = Attachment::Adding { command, function };
         }
     }
 
+    /// Has the RC let go of all functions: of function 0, which takes the others with it, or of each if it is
+    /// not there.
     fn remove(&mut self) {
-        if self
-            .execute("device_del", json!({ "id": DEVICE_ID }))
-            .is_some()
-        {
-            self.attachment = Attachment::Removing;
+        let functions: Vec<_> = match self.present.first() {
+            Some(0) => vec![0],
+            _ => self.present.iter().copied().collect(),
+        };
+        if functions.is_empty() {
+            self.attachment = Attachment::Detached;
         }
+        for function in functions {
+            let id = self.device_id(function);
+            if self.execute("device_del", json!({ "id": id })).is_some() {
+                self.attachment = Attachment::Removing;
+            }
+        }
+    }
+
+    /// Id of a function among the devices of the RC's monitor, which may have other endpoints.
+    fn device_id(&self, function: u8) -> String {
+        format!("{}-function{function}", self.settings.bus)
     }
 
     fn begin_report(&mut self, error: BusError, answer: mpsc::Sender<Result<(), ReportError>>) {
@@ -333,12 +396,6 @@ impl Link {
                 tracing::error!("Cannot send {command} to the RC's monitor: {error}")
             })
             .ok()
-    }
-
-    fn forget_refusal(&mut self) {
-        if self.attachment == Attachment::Refused {
-            self.attachment = Attachment::Detached;
-        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! What it is not: ROM and memory of other devices come without a file descriptor; they are kept as
 //! known but not usable, since nothing can be mapped there.
 //!
-//! Locking: one read-write lock around the list of mappings, fifth in the order of `sync`.
+//! Locking: one read-write lock around the list of mappings, sixth in the order of `sync`.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;

@@ -16,7 +16,7 @@ mod table;
 mod translation;
 
 pub use bars::BarRule;
-pub use board::{BoardError, DoorbellCount, Event, Profile};
+pub use board::{BoardError, DoorbellCount, Event, FunctionCount, Profile};
 pub use dma::Dma;
 pub use interrupts::{Interrupts, Intx, Masked, Msix};
 pub use size::{Size, SizeError};

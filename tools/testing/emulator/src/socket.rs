@@ -89,6 +89,11 @@ impl Listener {
         })
     }
 
+    /// Where it listens.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Waits for the next peer; `None` once the listener was stopped. The connection before is closed,
     /// if it was not.
     pub fn accept(&self) -> Option<UnixStream> {

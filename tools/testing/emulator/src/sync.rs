@@ -5,13 +5,14 @@
 //!
 //! 1. `controller::Controller` registers (EP thread only)
 //! 2. `controller::dma` channel, held while it moves one chunk
-//! 3. `endpoint::Function` state
-//! 4. `controller::dma` gate, held for reading while a chunk crosses the link
-//! 5. `memory::GuestMemory` mappings
-//! 6. `controller::outbound` state
-//! 7. leaves: `controller::interrupt`, the send side of a socket, `trace`, `faults`
+//! 3. `endpoint::Endpoint` link
+//! 4. `function::Function` state, of one function at a time
+//! 5. `controller::dma` gates, held for reading while a chunk crosses the link
+//! 6. `memory::GuestMemory` mappings
+//! 7. `controller::outbound` state
+//! 8. leaves: `controller::interrupt`, the send side of a socket, `trace`, `faults`
 //!
-//! Nobody waits for a virtual machine monitor while holding any of them. The RC thread may wait for
+//! Nobody waits for a virtual machine monitor while holding any of them. An RC thread may wait for
 //! the EP's monitor (pages of the window), the EP thread waits for no monitor at all: this
 //! is what keeps two monitors which hold their own big locks from waiting for each other.
 

@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use epc_regs::{Opcode, Status};
 
+use crate::fabric::Side;
 use crate::sync::lock;
 use crate::traffic::{Counters, Crossing};
 
@@ -35,6 +36,8 @@ pub enum Access {
 pub struct WindowTarget {
     /// Offset of the mapping in the window.
     pub mapping: u64,
+    /// The function that mapped it.
+    pub function: u8,
     /// PCI address.
     pub pci: u64,
 }
@@ -67,14 +70,16 @@ pub enum Outcome {
 #[allow(missing_docs, reason = "each variant explains its fields")]
 #[derive(Clone, Debug)]
 pub enum Transaction<'a> {
-    /// The RC accessed the function's configuration space.
+    /// The RC accessed the configuration space of a function.
     Config {
+        function: u8,
         access: Access,
         offset: u64,
         data: &'a [u8],
     },
     /// The RC accessed a trapped part of a BAR.
     Bar {
+        function: u8,
         bar: usize,
         access: Access,
         offset: u64,
@@ -92,6 +97,7 @@ pub enum Transaction<'a> {
     /// The EP gave the controller a command; without a status it is still running.
     Command {
         opcode: Option<Opcode>,
+        function: u8,
         immediate: u16,
         args: &'a [u64],
         status: Option<Status>,
@@ -104,6 +110,7 @@ pub enum Transaction<'a> {
     Hole { window: u64, pci: u64, size: u64 },
     /// An interrupt went to the RC, or was kept pending.
     Interrupt {
+        function: u8,
         kind: InterruptKind,
         vector: u32,
         outcome: Outcome,
@@ -121,19 +128,17 @@ pub enum Transaction<'a> {
     },
     /// A guest's memory came.
     MemoryMap {
-        side: &'static str,
+        side: Side,
         base: u64,
         size: u64,
         usable: bool,
     },
     /// A guest's memory went.
-    MemoryUnmap {
-        side: &'static str,
-        base: u64,
-        size: u64,
-    },
-    /// Link, bus master or function reset.
+    MemoryUnmap { side: Side, base: u64, size: u64 },
+    /// The link moved.
     Link { event: &'static str },
+    /// Bus master or reset of a function.
+    Function { function: u8, event: &'static str },
 }
 
 impl fmt::Display for Access {
@@ -170,13 +175,16 @@ impl fmt::Display for Transaction<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config {
+                function,
                 access,
                 offset,
                 data,
             } => {
-                write!(f, "config {access} offset={offset:#x} {}", Data(data))
+                let of = Of(*function);
+                write!(f, "config {access} {of}offset={offset:#x} {}", Data(data))
             }
             Self::Bar {
+                function,
                 bar,
                 access,
                 offset,
@@ -185,7 +193,8 @@ impl fmt::Display for Transaction<'_> {
             } => {
                 write!(
                     f,
-                    "bar {access} bar={bar} offset={offset:#x} {}",
+                    "bar {access} {}bar={bar} offset={offset:#x} {}",
+                    Of(*function),
                     Data(data)
                 )
             }
@@ -203,6 +212,7 @@ impl fmt::Display for Transaction<'_> {
             }
             Self::Command {
                 opcode,
+                function,
                 immediate,
                 args,
                 status,
@@ -211,7 +221,8 @@ impl fmt::Display for Transaction<'_> {
                     Some(opcode) => write!(f, "command {opcode:?}")?,
                     None => write!(f, "command unknown")?,
                 }
-                write!(f, " immediate={immediate:#x} args={args:x?} status=")?;
+                let of = Of(*function);
+                write!(f, " {of}immediate={immediate:#x} args={args:x?} status=")?;
                 match status {
                     Some(status) => write!(f, "{status:?}"),
                     None => write!(f, "Busy"),
@@ -227,11 +238,13 @@ impl fmt::Display for Transaction<'_> {
                 write!(f, "hole window={window:#x} pci={pci:#x} size={size:#x}")
             }
             Self::Interrupt {
+                function,
                 kind,
                 vector,
                 outcome,
             } => {
-                write!(f, "irq kind={kind} vector={vector} {outcome}")
+                let of = Of(*function);
+                write!(f, "irq {of}kind={kind} vector={vector} {outcome}")
             }
             Self::Doorbell { index, value } => write!(f, "doorbell index={index} value={value:#x}"),
             Self::Dma {
@@ -259,13 +272,41 @@ impl fmt::Display for Transaction<'_> {
                 let kind = if *usable { "ram" } else { "other" };
                 write!(
                     f,
-                    "memory map side={side} base={base:#x} size={size:#x} {kind}"
+                    "memory map {}base={base:#x} size={size:#x} {kind}",
+                    At(*side)
                 )
             }
             Self::MemoryUnmap { side, base, size } => {
-                write!(f, "memory unmap side={side} base={base:#x} size={size:#x}")
+                let at = At(*side);
+                write!(f, "memory unmap {at}base={base:#x} size={size:#x}")
             }
             Self::Link { event } => write!(f, "link {event}"),
+            Self::Function { function: 0, event } => write!(f, "link {event}"),
+            Self::Function { function, event } => write!(f, "link {event} function={function}"),
+        }
+    }
+}
+
+/// The function of a transaction; nothing for the first one, which most boards have alone.
+struct Of(u8);
+
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            function => write!(f, "function={function} "),
+        }
+    }
+}
+
+/// The side of a transaction.
+struct At(Side);
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Side::Ep => f.write_str("side=ep "),
+            Side::Rc(function) => write!(f, "side=rc {}", Of(function)),
         }
     }
 }

@@ -7,8 +7,8 @@ use std::os::unix::fs::FileExt;
 
 use common::client::region_info;
 use common::{Event, Rig, EP_RAM, RAM_SIZE};
-use epc_emulator::endpoint::bars::{Bar, Target};
 use epc_emulator::fabric::WindowMode;
+use epc_emulator::function::bars::{Bar, Target};
 use epc_emulator::vfio_user::message::irq;
 use epc_regs::{Opcode, Status};
 use proptest::prelude::*;

@@ -300,7 +300,7 @@ fn events_that_a_board_lacks_do_not_happen() {
     assert_eq!(rig.read_reg(reg::EVENT_STATUS), 0);
     assert_eq!(rig.read_reg(reg::FEATURES) & features::LINK_UP, 0);
     let (rig, _msi) = attached("tegra234");
-    rig.function.detached(false);
+    rig.endpoint.detached(false);
     assert_eq!(rig.read_reg(reg::EVENT_STATUS), event::LINK_UP);
     assert_eq!(
         rig.read_reg(reg::FEATURES) & features::LINK_UP,

@@ -163,7 +163,7 @@ fn a_stopped_function_reads_all_ones() {
     assert_eq!(rig.rc().read(0, 0x2000, 4), Ok(vec![0xff; 4]));
     rig.rc().config_write(4, &[6, 0]);
     assert_eq!(rig.read_reg(reg::PCI_COMMAND), 0);
-    rig.function.detached(false);
+    rig.endpoint.detached(false);
     assert_eq!(rig.link(), LinkState::Down);
     assert!(rig.read_reg(reg::EVENT_STATUS) & event::LINK_DOWN != 0);
 }

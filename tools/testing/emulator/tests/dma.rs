@@ -246,7 +246,7 @@ fn memory_that_is_only_for_reading_is_not_written() {
     let rig = &bench.rig;
     rig.rc().dma_unmap(RC_RAM, RAM_SIZE).expect("unmap");
     let fd = rig.rc_ram.try_clone().expect("clone").into();
-    let memory = &rig.fabric.rc_memory;
+    let memory = &rig.fabric.rc_memory[0];
     memory
         .map(RC_RAM, 0x1000, Some(fd), RC_FILE_OFFSET, false)
         .expect("map");
@@ -386,8 +386,8 @@ fn the_link_comes_and_goes_while_registers_are_written() {
     let link_is_over = Arc::clone(&over);
     let link = thread::spawn(move || {
         while !link_is_over.load(Ordering::Relaxed) {
-            dma.set_open(false);
-            dma.set_open(true);
+            dma.set_open(0, false);
+            dma.set_open(0, true);
         }
     });
     // An access that is never answered fails, as the client waits for a bounded time.

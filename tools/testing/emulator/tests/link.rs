@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -100,15 +101,25 @@ impl Monitor {
         self.say(&json!({ "return": {}, "id": command["id"] }));
     }
 
-    fn deleted(&mut self) {
-        self.say(
-            &json!({ "event": "DEVICE_DELETED", "data": { "device": "endpoint", "path": "/x" } }),
-        );
+    fn refuse(&mut self, command: &Value) {
+        let error = json!({ "class": "GenericError", "desc": "no such bus" });
+        self.say(&json!({ "error": error, "id": command["id"] }));
+    }
+
+    /// What was added is gone.
+    fn deleted(&mut self, add: &Value) {
+        let data = json!({ "device": add["arguments"]["id"], "path": "/x" });
+        self.say(&json!({ "event": "DEVICE_DELETED", "data": data }));
     }
 }
 
 fn command(ep: &Client, opcode: Opcode) {
-    ep.write(0, reg::COMMAND, &opcode.command(0).to_le_bytes())
+    command_with(ep, opcode, 0);
+}
+
+fn command_with(ep: &Client, opcode: Opcode, immediate: u16) {
+    let word = opcode.command(0, immediate);
+    ep.write(0, reg::COMMAND, &word.to_le_bytes())
         .expect("command");
 }
 
@@ -145,7 +156,7 @@ fn start_attaches_and_stop_detaches() {
     assert_eq!(del["arguments"]["id"], add["arguments"]["id"]);
     monitor.done(&del);
     wait_for(&ep, LinkState::Leaving);
-    monitor.deleted();
+    monitor.deleted(&add);
     wait_for(&ep, LinkState::Down);
     command(&ep, Opcode::Start);
     assert_eq!(monitor.next()["execute"], "device_add", "and again");
@@ -181,8 +192,80 @@ fn a_stop_during_the_attachment_is_not_lost() {
     wait_for(&ep, LinkState::Leaving);
     monitor.done(&add);
     assert_eq!(monitor.next()["execute"], "device_del");
-    monitor.deleted();
+    monitor.deleted(&add);
     wait_for(&ep, LinkState::Down);
+}
+
+#[test]
+fn a_start_behind_that_stop_attaches_anew() {
+    let lab = Lab::new();
+    let ep = lab.ep();
+    let mut monitor = lab.monitor();
+    command(&ep, Opcode::Start);
+    let add = monitor.next();
+    command(&ep, Opcode::Stop);
+    command(&ep, Opcode::Start);
+    monitor.done(&add);
+    assert_eq!(monitor.next()["execute"], "device_del");
+    wait_for(&ep, LinkState::Leaving);
+    monitor.deleted(&add);
+    let add = monitor.next();
+    assert_eq!(add["execute"], "device_add");
+    monitor.done(&add);
+    wait_for(&ep, LinkState::Up);
+}
+
+#[test]
+fn function_0_is_attached_last_and_takes_the_others_with_it() {
+    let lab = Lab::new();
+    let ep = lab.ep();
+    let mut monitor = lab.monitor();
+    command_with(&ep, Opcode::Start, 0b1000_0010);
+    let adds = [7, 1, 0].map(|function| {
+        let add = monitor.next();
+        assert_eq!(add["arguments"]["addr"], format!("0.{function}"));
+        assert_eq!(add["arguments"]["multifunction"], true);
+        wait_for(&ep, LinkState::Waiting);
+        monitor.done(&add);
+        add
+    });
+    let paths: BTreeSet<_> = adds
+        .iter()
+        .map(|add| add["arguments"]["socket"]["path"].as_str())
+        .collect();
+    assert_eq!(paths.len(), 3, "{paths:?}");
+    wait_for(&ep, LinkState::Up);
+    command(&ep, Opcode::Stop);
+    let del = monitor.next();
+    assert_eq!(del["arguments"]["id"], adds[2]["arguments"]["id"]);
+    monitor.done(&del);
+    monitor.deleted(&adds[2]);
+    monitor.deleted(&adds[0]);
+    wait_for(&ep, LinkState::Leaving);
+    monitor.deleted(&adds[1]);
+    wait_for(&ep, LinkState::Down);
+}
+
+#[test]
+fn a_refused_function_takes_back_those_before_it() {
+    let lab = Lab::new();
+    let ep = lab.ep();
+    let mut monitor = lab.monitor();
+    command_with(&ep, Opcode::Start, 0b10);
+    let first = monitor.next();
+    monitor.done(&first);
+    let second = monitor.next();
+    monitor.refuse(&second);
+    let del = monitor.next();
+    assert_eq!(del["execute"], "device_del");
+    assert_eq!(del["arguments"]["id"], first["arguments"]["id"]);
+    command_with(&ep, Opcode::Start, 0);
+    monitor.deleted(&first);
+    let alone = monitor.next();
+    assert_eq!(alone["execute"], "device_add");
+    assert!(alone["arguments"]["addr"].is_null());
+    monitor.done(&alone);
+    wait_for(&ep, LinkState::Up);
 }
 
 #[test]
@@ -192,8 +275,7 @@ fn a_refused_attachment_waits_for_a_new_start() {
     let mut monitor = lab.monitor();
     command(&ep, Opcode::Start);
     let add = monitor.next();
-    let desc = "no such bus";
-    monitor.say(&json!({ "error": { "class": "GenericError", "desc": desc }, "id": add["id"] }));
+    monitor.refuse(&add);
     command(&ep, Opcode::Stop);
     wait_for(&ep, LinkState::Down);
     command(&ep, Opcode::Start);

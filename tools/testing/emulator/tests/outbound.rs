@@ -87,9 +87,9 @@ fn status_is_busy_until_the_monitor_has_answered() {
     rig.write_reg(reg::ARG0, 0);
     rig.write_reg(reg::ARG0 + 8, RC_RAM as u32);
     rig.write_reg(reg::ARG0 + 16, 0x1000);
-    rig.write_reg(reg::COMMAND, Opcode::Map.command(0));
+    rig.write_reg(reg::COMMAND, Opcode::Map.command(0, 0));
     assert_eq!(rig.status(), Status::Busy);
-    rig.write_reg(reg::COMMAND, Opcode::Stop.command(0));
+    rig.write_reg(reg::COMMAND, Opcode::Stop.command(0, 0));
     rig.write_reg(reg::ARG0, 0x1000);
     window.serve(0);
     while rig.status() == Status::Busy {}

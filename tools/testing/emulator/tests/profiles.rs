@@ -10,7 +10,7 @@ use epc_regs::{reg, BarKind, BAR_ONLY_64BIT};
 #[test]
 fn registers_tell_what_the_profile_says() {
     let rig = Rig::board("rcar-gen3");
-    assert_eq!(rig.read_reg(reg::VERSION), 0x0001_0002);
+    assert_eq!(rig.read_reg(reg::VERSION), 0x0001_0003);
     assert_eq!(rig.read_reg(reg::FEATURES), 0);
     assert_eq!(
         (rig.read_reg(reg::MSI_MAX), rig.read_reg(reg::MSIX_MAX)),

@@ -220,7 +220,7 @@ fn region_information_gives_no_file_to_the_ep() {
 #[test]
 fn a_client_before_start_is_sent_away() {
     let rig = Rig::trapped();
-    let rc = common::serve(rig.function.clone());
+    let rc = common::serve(rig.endpoint.functions()[0].clone());
     assert!(rc.is_closed());
 }
 

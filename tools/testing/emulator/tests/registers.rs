@@ -11,7 +11,7 @@ fn identity_registers_are_constant() {
     let rig = Rig::trapped();
     for _ in 0..2 {
         assert_eq!(rig.read_reg(reg::MAGIC), u32::from_le_bytes(*b"EPCE"));
-        assert_eq!(rig.read_reg(reg::VERSION), 0x0001_0002);
+        assert_eq!(rig.read_reg(reg::VERSION), 0x0001_0003);
         assert_eq!(rig.read_reg(reg::DOORBELL_COUNT), 4);
         assert_eq!(rig.read_reg(reg::WINDOW_SIZE), WINDOW_SIZE as u32);
         assert_eq!(rig.read_reg(reg::PAGE_SIZE), 4096);
@@ -116,13 +116,13 @@ fn start_and_stop_move_the_link() {
     assert_eq!(rig.link(), LinkState::Waiting);
     rig.ok(Opcode::Stop, 0, &[]);
     assert_eq!(rig.link(), LinkState::Leaving);
-    rig.function.detached(false);
+    rig.endpoint.detached(false);
     assert_eq!(rig.link(), LinkState::Down);
     assert_eq!(rig.read_reg(reg::EVENT_STATUS), event::LINK_DOWN);
     rig.attach();
     assert_eq!(rig.link(), LinkState::Up);
     rig.rc = None;
-    rig.function.detached(true);
+    rig.endpoint.detached(true);
     assert_eq!(
         rig.link(),
         LinkState::Waiting,
@@ -135,7 +135,7 @@ fn attaching_after_a_stop_brings_no_link() {
     let rig = Rig::trapped();
     rig.ok(Opcode::Start, 0, &[]);
     rig.ok(Opcode::Stop, 0, &[]);
-    rig.function.attached();
+    rig.endpoint.attached();
     assert_eq!(rig.link(), LinkState::Leaving);
 }
 
@@ -151,7 +151,7 @@ fn reset_takes_everything_away() {
     assert_eq!(rig.read_reg(reg::EVENT_STATUS), 0);
     assert_eq!(rig.command(Opcode::Unmap, 0, &[0]), Status::WindowConflict);
     rig.rc = None;
-    rig.function.detached(false);
+    rig.endpoint.detached(false);
     rig.attach();
     assert_eq!(rig.rc().config_u32(0), 0, "no header");
     assert_eq!(rig.rc().config_u32(0x10), 0, "no BAR");
@@ -162,11 +162,11 @@ fn the_ep_going_takes_the_link_down() {
     let mut rig = Rig::trapped();
     rig.define();
     rig.attach();
-    rig.ep = common::serve(rig.function.clone());
-    while rig.function.link() == LinkState::Up {
+    rig.ep = common::serve(rig.endpoint.functions()[0].clone());
+    while rig.endpoint.link() == LinkState::Up {
         std::thread::yield_now();
     }
-    assert_eq!(rig.function.link(), LinkState::Leaving);
+    assert_eq!(rig.endpoint.link(), LinkState::Leaving);
     while rig.fabric.ep_memory.contains(EP_RAM, 1) {
         std::thread::yield_now();
     }

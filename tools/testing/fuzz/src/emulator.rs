@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use epc_emulator::controller::Controller;
-use epc_emulator::endpoint::Function;
+use epc_emulator::endpoint::Endpoint;
 use epc_emulator::fabric::{Fabric, Settings, WindowMode};
 use epc_emulator::link::LinkHandle;
 use epc_emulator::profile::{Profile, BUILTIN};
@@ -27,6 +27,9 @@ use self::peer::Peer;
 /// Most steps of one run; longer ones find nothing new.
 const STEPS: usize = 48;
 
+/// Functions that the RC uses at most: more find nothing new.
+const FUNCTIONS: usize = 2;
+
 /// Messages of all runs of this process, which executions do not tell.
 static MESSAGES: AtomicU64 = AtomicU64::new(0);
 
@@ -38,25 +41,29 @@ pub fn run(bytes: &[u8]) {
     let tape = Tape::new(bytes);
     peer::clear_memory();
     let fabric = Fabric::new(settings(&tape), Trace::off());
-    let function = Arc::new(Function::new(fabric.clone()));
+    let endpoint = Arc::new(Endpoint::new(&fabric));
     let (link, _inputs) = LinkHandle::new();
-    let controller = Arc::new(Controller::new(fabric.clone(), Arc::clone(&function), link));
+    let controller = Arc::new(Controller::new(fabric.clone(), Arc::clone(&endpoint), link));
     let mut ep = Peer::new(controller);
-    let mut rc = Peer::new(Arc::clone(&function) as Arc<_>);
+    let functions = endpoint.functions().iter().take(FUNCTIONS);
+    let mut rcs: Vec<_> = functions
+        .map(|one| Peer::new(Arc::clone(one) as Arc<_>))
+        .collect();
     for _ in 0..STEPS {
         if tape.is_over() {
             break;
         }
         match tape.below(8) {
-            0 => function.attached(),
+            0 => drop(endpoint.attached()),
             1..=4 => guest::endpoint_step(&tape, &mut ep),
-            _ => guest::root_complex_step(&tape, &mut rc),
+            5 if rcs.len() > 1 => guest::root_complex_step(&tape, &mut rcs[1]),
+            _ => guest::root_complex_step(&tape, &mut rcs[0]),
         }
         if tape.once_in(2) {
             fabric.dma.run_waiting();
         }
     }
-    count(ep.sent + rc.sent);
+    count(ep.sent + rcs.iter().map(|rc| rc.sent).sum::<u64>());
 }
 
 /// A board; its window and its BARs are trapped, as there is no monitor that maps anything.

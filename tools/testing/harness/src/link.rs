@@ -182,7 +182,7 @@ fn start_ep(layout: &Layout, sockets: &Endpoints) -> Result<Starting> {
 }
 
 fn start_rc(layout: &Layout, model: Model, sockets: &Endpoints) -> Result<Starting> {
-    Starting::new(layout, model, |qemu| sockets.join_rc(qemu))
+    Starting::new(layout, model, |qemu| sockets.join_rc(qemu, 1))
 }
 
 fn start_emulator(layout: &Layout, sockets: &Endpoints, options: &[&str]) -> Result<Process> {

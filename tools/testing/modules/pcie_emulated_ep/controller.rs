@@ -43,7 +43,7 @@ pub(crate) struct EmulatedController {
 impl Controller for EmulatedController {
     const OWNER: &'static ThisModule = &crate::THIS_MODULE;
 
-    fn write_header(&self, _function: u8, header: &Header) -> Result {
+    fn write_header(&self, function: u8, header: &Header) -> Result {
         let header = epc_regs::Header {
             vendor: header.vendor,
             device: header.device,
@@ -56,82 +56,94 @@ impl Controller for EmulatedController {
             subsystem_vendor: header.subsystem_vendor,
             subsystem: header.subsystem,
         };
-        self.hw.execute(Opcode::WriteHeader, 0, &header.to_args())
+        self.hw
+            .execute(function, Opcode::WriteHeader, 0, &header.to_args())
     }
 
-    fn set_bar(&self, _function: u8, bar: &Bar<'_>) -> Result {
+    fn set_bar(&self, function: u8, bar: &Bar<'_>) -> Result {
         let number = immediate(bar.number()?);
         let flags = u64::from(bar.flags()) & bar_flags::ALL;
         let whole = self.part(0, bar.address(), bar.size());
         if bar.ranges().is_empty() && whole.backing == Backing::Memory {
             let arguments = [bar.size(), flags, Backing::Memory as u64, bar.address()];
-            return self.hw.execute(Opcode::SetBar, number, &arguments);
+            return self
+                .hw
+                .execute(function, Opcode::SetBar, number, &arguments);
         }
         let nothing = [bar.size(), flags, Backing::None as u64, 0];
-        self.hw.execute(Opcode::SetBar, number, &nothing)?;
+        self.hw
+            .execute(function, Opcode::SetBar, number, &nothing)?;
         let result = match bar.ranges() {
-            [] => self.set_part(number, whole),
-            ranges => self.set_ranges(number, ranges),
+            [] => self.set_part(function, number, whole),
+            ranges => self.set_ranges(function, number, ranges),
         };
         // Parts that were set before one that failed are taken back.
         result.inspect_err(|_| {
             self.log(
                 "take the parts of a BAR back",
-                self.hw.execute(Opcode::SetBar, number, &nothing),
+                self.hw.execute(function, Opcode::SetBar, number, &nothing),
             )
         })
     }
 
-    fn clear_bar(&self, _function: u8, bar: BarNumber) {
+    fn clear_bar(&self, function: u8, bar: BarNumber) {
         self.log(
             "clear a BAR",
-            self.hw.execute(Opcode::ClearBar, immediate(bar), &[]),
+            self.hw
+                .execute(function, Opcode::ClearBar, immediate(bar), &[]),
         );
     }
 
-    fn map(&self, _function: u8, window: u64, addr: PciAddr, size: usize) -> Result {
+    fn map(&self, function: u8, window: u64, addr: PciAddr, size: usize) -> Result {
         let arguments = [window - self.window, addr.0, size as u64];
-        self.hw.execute(Opcode::Map, 0, &arguments)
+        self.hw.execute(function, Opcode::Map, 0, &arguments)
     }
 
-    fn unmap(&self, _function: u8, window: u64) {
+    fn unmap(&self, function: u8, window: u64) {
         self.log(
             "unmap a window",
-            self.hw.execute(Opcode::Unmap, 0, &[window - self.window]),
+            self.hw
+                .execute(function, Opcode::Unmap, 0, &[window - self.window]),
         );
     }
 
-    fn set_msi(&self, _function: u8, vectors: u8) -> Result {
-        self.hw.execute(Opcode::SetMsi, vectors.into(), &[])
+    fn set_msi(&self, function: u8, vectors: u8) -> Result {
+        self.hw
+            .execute(function, Opcode::SetMsi, vectors.into(), &[])
     }
 
-    fn msi(&self, _function: u8) -> Result<u8> {
-        Ok(self.hw.msi_enabled()?.try_into()?)
+    fn msi(&self, function: u8) -> Result<u8> {
+        Ok(self.hw.msi_enabled(function)?.try_into()?)
     }
 
-    fn set_msix(&self, _function: u8, vectors: u16, bar: BarNumber, offset: u32) -> Result {
+    fn set_msix(&self, function: u8, vectors: u16, bar: BarNumber, offset: u32) -> Result {
         let arguments = [bar.index() as u64, offset.into()];
-        self.hw.execute(Opcode::SetMsix, vectors, &arguments)
+        self.hw
+            .execute(function, Opcode::SetMsix, vectors, &arguments)
     }
 
-    fn msix(&self, _function: u8) -> Result<u16> {
-        Ok(self.hw.msix_enabled()?.try_into()?)
+    fn msix(&self, function: u8) -> Result<u16> {
+        Ok(self.hw.msix_enabled(function)?.try_into()?)
     }
 
-    fn raise(&self, _function: u8, interrupt: Interrupt) -> Result {
+    fn raise(&self, function: u8, interrupt: Interrupt) -> Result {
         match interrupt {
-            Interrupt::Intx => self.pulse(),
-            Interrupt::Msi(vector) => self.hw.execute(Opcode::RaiseMsi, vector.into(), &[]),
-            Interrupt::MsiX(vector) => self.hw.execute(Opcode::RaiseMsix, vector, &[]),
+            Interrupt::Intx => self.pulse(function),
+            Interrupt::Msi(vector) => {
+                self.hw
+                    .execute(function, Opcode::RaiseMsi, vector.into(), &[])
+            }
+            Interrupt::MsiX(vector) => self.hw.execute(function, Opcode::RaiseMsix, vector, &[]),
         }
     }
 
-    fn start(&self) -> Result {
-        self.hw.execute(Opcode::Start, 0, &[])
+    fn start(&self, functions: usize) -> Result {
+        self.hw
+            .execute_for_all(Opcode::Start, functions.try_into()?)
     }
 
     fn stop(&self) {
-        self.log("stop", self.hw.execute(Opcode::Stop, 0, &[]));
+        self.log("stop", self.hw.execute_for_all(Opcode::Stop, 0));
     }
 
     fn doorbell(&self, _function: u8) -> Option<Doorbell> {
@@ -144,24 +156,26 @@ impl EmulatedController {
         Part::new(offset, address, size, self.hw.doorbell_page())
     }
 
-    fn set_ranges(&self, number: u16, ranges: &[BarRange]) -> Result {
+    fn set_ranges(&self, function: u8, number: u16, ranges: &[BarRange]) -> Result {
         let mut offset = 0;
         for range in ranges {
-            self.set_part(number, self.part(offset, range.address(), range.size()))?;
+            let part = self.part(offset, range.address(), range.size());
+            self.set_part(function, number, part)?;
             offset += range.size();
         }
         Ok(())
     }
 
-    fn set_part(&self, number: u16, part: Part) -> Result {
+    fn set_part(&self, function: u8, number: u16, part: Part) -> Result {
         let arguments = [part.offset, part.size, part.backing as u64, part.address];
-        self.hw.execute(Opcode::SetBarRange, number, &arguments)
+        self.hw
+            .execute(function, Opcode::SetBarRange, number, &arguments)
     }
 
     /// Asserts and deasserts INTx.
-    fn pulse(&self) -> Result {
-        self.hw.execute(Opcode::SetIntx, 1, &[])?;
-        match self.hw.execute(Opcode::SetIntx, 0, &[]) {
+    fn pulse(&self, function: u8) -> Result {
+        self.hw.execute(function, Opcode::SetIntx, 1, &[])?;
+        match self.hw.execute(function, Opcode::SetIntx, 0, &[]) {
             // The RC took the interrupt and then turned INTx off, or let go of the function.
             Err(error) if error == EPERM || error == ENXIO => Ok(()),
             result => result,

@@ -104,7 +104,7 @@ impl Attached {
             hw: hw.clone(),
         };
         let config = Config {
-            functions: 1,
+            functions: identity.functions,
             features: board.features(identity.caps),
             align: board.outbound_align,
             windows: &windows,
@@ -125,6 +125,7 @@ impl Attached {
         let events = Events {
             hw: hw.clone(),
             notifier: registration.notifier(),
+            functions: identity.functions,
         };
         let events = vectors.request_threaded(
             vector::EVENT.into(),
@@ -148,7 +149,7 @@ struct Power(Arc<Hw>);
 impl Power {
     /// Puts the controller into its reset state first: a driver before this may have used it.
     fn on(hw: Arc<Hw>) -> Result<Self> {
-        hw.execute(Opcode::Reset, 0, &[])?;
+        hw.execute_for_all(Opcode::Reset, 0)?;
         Ok(Self(hw))
     }
 }
@@ -156,7 +157,7 @@ impl Power {
 impl Drop for Power {
     fn drop(&mut self) {
         // A failure is logged where it happens; there is nothing else to do about it.
-        let _ = self.0.execute(Opcode::Reset, 0, &[]);
+        let _ = self.0.execute_for_all(Opcode::Reset, 0);
     }
 }
 

@@ -5,7 +5,10 @@
 //! Context: the thread of the event vector, because functions may sleep in events.
 
 use crate::hw::Hw;
-use epc_regs::event;
+use epc_regs::{
+    event,
+    FUNCTIONS_MAX, //
+};
 use kernel::{
     irq::IrqReturn,
     prelude::*,
@@ -20,7 +23,12 @@ const COMMAND_MASTER: u32 = 0x4;
 pub(crate) struct Events {
     pub(crate) hw: Arc<Hw>,
     pub(crate) notifier: Notifier,
+    /// How many functions there are.
+    pub(crate) functions: u8,
 }
+
+/// Events of each function, bits of [`event::OF_FUNCTION`].
+type OfFunctions = [u32; FUNCTIONS_MAX];
 
 impl Events {
     /// Handles all events that have happened.
@@ -38,18 +46,60 @@ impl Events {
     /// Passes events on in the order in which they must have happened; says whether there were any.
     ///
     /// A reset by the RC is to a function what it is on most hardware: the link goes down and comes
-    /// up again.
+    /// up again. The other functions do not notice.
     fn pass_on(&self) -> Result<bool> {
         let events = self.hw.take_events()?;
-        if events & (event::LINK_DOWN | event::FUNCTION_RESET) != 0 {
+        let of_functions = self.take_events_of_functions(events)?;
+        let reset = || having(&of_functions, event::FUNCTION_RESET);
+        if events & event::LINK_DOWN != 0 {
             self.notifier.link_down();
+        } else {
+            reset().for_each(|function| self.notifier.link_down_of(function));
         }
         if events & (event::LINK_UP | event::FUNCTION_RESET) != 0 && self.hw.is_link_up()? {
-            self.notifier.link_up();
+            if events & event::LINK_UP != 0 {
+                self.notifier.link_up();
+            } else {
+                reset().for_each(|function| self.notifier.link_up_of(function));
+            }
         }
-        if events & event::BUS_MASTER != 0 && self.hw.pci_command()? & COMMAND_MASTER != 0 {
-            self.notifier.bus_master_enable();
+        for function in having(&of_functions, event::BUS_MASTER) {
+            if self.hw.pci_command(function)? & COMMAND_MASTER != 0 {
+                self.notifier.bus_master_enable_of(function);
+            }
         }
         Ok(events != 0)
+    }
+
+    /// Takes the events of all functions, if there may be any.
+    fn take_events_of_functions(&self, events: u32) -> Result<OfFunctions> {
+        let mut all = OfFunctions::default();
+        if events & event::OF_FUNCTION != 0 {
+            for (function, events) in (0..self.functions).zip(&mut all) {
+                *events = self.hw.take_events_of(function)?;
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Returns the functions to which an event happened.
+fn having(events: &OfFunctions, event: u32) -> impl Iterator<Item = u8> + '_ {
+    let numbered = (0..).zip(events);
+    numbered.filter_map(move |(function, events)| (events & event != 0).then_some(function))
+}
+
+#[kunit_tests(pcie_emulated_ep_events)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_told_of_their_own_events() {
+        let mut events = OfFunctions::default();
+        assert_eq!(having(&events, event::OF_FUNCTION).count(), 0);
+        events[0] = event::BUS_MASTER;
+        events[FUNCTIONS_MAX - 1] = event::OF_FUNCTION;
+        assert!(having(&events, event::FUNCTION_RESET).eq([FUNCTIONS_MAX as u8 - 1]));
+        assert!(having(&events, event::BUS_MASTER).eq([0, FUNCTIONS_MAX as u8 - 1]));
     }
 }

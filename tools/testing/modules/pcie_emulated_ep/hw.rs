@@ -65,6 +65,8 @@ pub(crate) struct Identity {
     pub(crate) page_size: u32,
     /// How many DMA channels it has.
     pub(crate) dma_channels: u32,
+    /// How many functions it has.
+    pub(crate) functions: u8,
 }
 
 impl Hw {
@@ -107,6 +109,7 @@ impl Hw {
             window_size: self.read64(reg::WINDOW_SIZE)?,
             page_size: self.read(reg::PAGE_SIZE)?,
             dma_channels: self.read(reg::DMA_COUNT)?,
+            functions: self.read(reg::FUNCTION_COUNT)?.try_into()?,
         })
     }
 
@@ -127,24 +130,33 @@ impl Hw {
         self.write(reg::EVENT_ENABLE, events)
     }
 
-    /// Says whether the function is attached to the RC.
+    /// Says whether the functions are attached to the RC.
     pub(crate) fn is_link_up(&self) -> Result<bool> {
         Ok(LinkState::from_raw(self.read(reg::LINK_STATE)?) == Some(LinkState::Up))
     }
 
-    /// Returns the command register of the function's configuration header.
-    pub(crate) fn pci_command(&self) -> Result<u32> {
-        self.read(reg::PCI_COMMAND)
+    /// Returns and acknowledges the events that happened to a function, bits of
+    /// [`epc_regs::event::OF_FUNCTION`].
+    pub(crate) fn take_events_of(&self, function: u8) -> Result<u32> {
+        let register = function_register(function, reg::FUNCTION_EVENTS);
+        let events = self.read(register)?;
+        self.write(register, events)?;
+        Ok(events)
     }
 
-    /// Returns how many MSI vectors the RC has enabled.
-    pub(crate) fn msi_enabled(&self) -> Result<u32> {
-        self.read(reg::MSI_ENABLED)
+    /// Returns the command register of a function's configuration header.
+    pub(crate) fn pci_command(&self, function: u8) -> Result<u32> {
+        self.read(function_register(function, reg::FUNCTION_COMMAND))
     }
 
-    /// Returns how many MSI-X vectors the RC has enabled.
-    pub(crate) fn msix_enabled(&self) -> Result<u32> {
-        self.read(reg::MSIX_ENABLED)
+    /// Returns how many MSI vectors of a function the RC has enabled.
+    pub(crate) fn msi_enabled(&self, function: u8) -> Result<u32> {
+        self.read(function_register(function, reg::FUNCTION_MSI))
+    }
+
+    /// Returns how many MSI-X vectors of a function the RC has enabled.
+    pub(crate) fn msix_enabled(&self, function: u8) -> Result<u32> {
+        self.read(function_register(function, reg::FUNCTION_MSIX))
     }
 
     /// Returns between what a DMA channel moves data; nothing for a kind that a later version adds.
@@ -178,19 +190,30 @@ impl Hw {
         Ok((Status::from_raw(status), moved))
     }
 
-    /// Executes a command and waits until it is done; process context.
+    /// Executes a command of the controller itself; as [`Hw::execute`].
+    pub(crate) fn execute_for_all(&self, opcode: Opcode, immediate: u16) -> Result {
+        self.execute(0, opcode, immediate, &[])
+    }
+
+    /// Executes a command of a function and waits until it is done; process context.
     ///
     /// # Errors
     ///
     /// What the controller answered, as [`errno`] has it; `ETIMEDOUT` when it did not, or has not
     /// answered the command before.
-    pub(crate) fn execute(&self, opcode: Opcode, immediate: u16, arguments: &[u64]) -> Result {
+    pub(crate) fn execute(
+        &self,
+        function: u8,
+        opcode: Opcode,
+        immediate: u16,
+        arguments: &[u64],
+    ) -> Result {
         // While a command runs the controller ignores another one, and then answers the first.
         self.wait_for_end()?;
         for (index, argument) in arguments.iter().take(ARG_COUNT).enumerate() {
             self.write64(reg::ARG0 + 8 * index as u64, *argument)?;
         }
-        self.write(reg::COMMAND, opcode.command(immediate))?;
+        self.write(reg::COMMAND, opcode.command(function, immediate))?;
         let status = self.wait_for_end()?;
         match status {
             Some(Status::Ok) => Ok(()),
@@ -201,9 +224,10 @@ impl Hw {
             status => {
                 dev_warn!(
                     self.bar.device(),
-                    "Command {:?}({}) failed: {:?}, arguments {:x?}\n",
+                    "Command {:?}({}) of function {} failed: {:?}, arguments {:x?}\n",
                     opcode,
                     immediate,
+                    function,
                     status,
                     arguments
                 );
@@ -247,6 +271,11 @@ impl Hw {
             .try_access_with(|bar| bar.try_write64(value, register as usize))
             .ok_or(ENODEV)?
     }
+}
+
+/// Returns where a register of a function is.
+fn function_register(function: u8, register: u64) -> u64 {
+    reg::FUNCTION0 + u64::from(function) * reg::FUNCTION_STRIDE + register
 }
 
 /// Returns where a register of a DMA channel is.

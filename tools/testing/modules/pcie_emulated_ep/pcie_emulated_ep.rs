@@ -11,7 +11,8 @@
 //! controller's parent.
 //!
 //! The window onto RC memory is either a BAR of the controller, or the shared memory of a virtio
-//! device next to it. Limits: one controller with its window, one function, one doorbell.
+//! device next to it. Limits: one controller with its window, one doorbell for all functions, of which
+//! the framework gives it to the first.
 //!
 //! The module cannot be unloaded as long as the controller has this driver.
 

@@ -9,16 +9,20 @@
 //! Each channel has a thread, and its state a mutex, second in the order of `sync`; the thread holds it
 //! while it moves a chunk, so that nothing is touched any more once Abort or Reset has had it.
 //!
-//! The gate, fourth in the order, says whether the link is up with bus mastering on. A chunk that crosses the
-//! link holds it for reading, so that nothing crosses any more once it is closed. A transfer does not survive
-//! that it is closed, even if it is open again at its next chunk.
+//! The gates, fifth in the order, say of each function whether the link is up with bus mastering on. A chunk
+//! that crosses the link holds them for reading, so that nothing crosses any more once one is closed. A transfer
+//! does not survive that its gate is closed, even if it is open again at its next chunk.
+//!
+//! PCI addresses are those of function 0, as for DesignWare's engine, of which the driver leaves the
+//! number of the function at 0 (drivers/dma/dw-edma of the kernel); what is in the window belongs to the
+//! function that mapped it.
 
 mod channel;
 mod copy;
 
 use std::sync::{Arc, RwLock};
 
-use epc_regs::{reg, Status};
+use epc_regs::{reg, Status, FUNCTIONS_MAX};
 
 use super::interrupt::EpInterrupts;
 use super::outbound::Outbound;
@@ -34,8 +38,8 @@ use channel::{Channel, Order};
 pub struct Surroundings {
     /// Memory of the EP.
     pub ep_memory: Arc<GuestMemory>,
-    /// Memory of the RC.
-    pub rc_memory: Arc<GuestMemory>,
+    /// Memory of the RC, as each function reaches it.
+    pub rc_memory: Arc<[GuestMemory]>,
     /// What offsets in the window mean.
     pub outbound: Arc<Outbound>,
     /// Interrupts towards the EP.
@@ -50,11 +54,14 @@ pub struct Surroundings {
 #[derive(Debug)]
 pub struct Engine {
     channels: Vec<Channel>,
-    gate: RwLock<Gate>,
+    gates: RwLock<Gates>,
     surroundings: Surroundings,
 }
 
-/// The way to RC memory.
+/// The ways to RC memory, one for each function.
+type Gates = [Gate; FUNCTIONS_MAX];
+
+/// The way of a function to RC memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Gate {
     open: bool,
@@ -70,7 +77,7 @@ impl Engine {
             channels: channels
                 .map(|(index, kind)| Channel::new(index, kind))
                 .collect(),
-            gate: RwLock::default(),
+            gates: RwLock::default(),
             surroundings,
         }
     }
@@ -93,8 +100,8 @@ impl Engine {
             return tracing::debug!("EP: There is no DMA channel at {offset:#x}");
         };
         // Not held any more when the lock of the channel is taken, which comes before it.
-        let gate = *read(&self.gate);
-        channel.write(at, value, gate, &self.surroundings.trace);
+        let gates = *read(&self.gates);
+        channel.write(at, value, gates, &self.surroundings.trace);
     }
 
     fn register(&self, offset: u64) -> (Option<&Channel>, u64) {
@@ -102,12 +109,15 @@ impl Engine {
         (self.channels.get(index), offset % reg::DMA_STRIDE)
     }
 
-    /// Opens or closes the way to RC memory; once it is closed, nothing crosses the link.
-    pub fn set_open(&self, open: bool) {
-        if read(&self.gate).open != open {
-            let mut gate = write(&self.gate);
-            gate.open = open;
-            gate.changes += 1;
+    /// Opens or closes the way of a function to RC memory; once it is closed, nothing crosses the link there.
+    pub fn set_open(&self, function: u8, open: bool) {
+        let function = usize::from(function);
+        let before = read(&self.gates).get(function).copied();
+        if before.is_some_and(|gate| gate.open != open) {
+            if let Some(gate) = write(&self.gates).get_mut(function) {
+                gate.open = open;
+                gate.changes += 1;
+            }
         }
     }
 

@@ -7,7 +7,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Mutex;
 
-use epc_regs::vector;
+use epc_regs::{vector, FUNCTIONS_MAX};
 
 use crate::profile::Profile;
 use crate::sync::lock;
@@ -27,6 +27,8 @@ pub struct EpInterrupts {
 struct State {
     status: u32,
     enable: u32,
+    /// Events of each function.
+    functions: [u32; FUNCTIONS_MAX],
     doorbells: u16,
     vectors: Vectors,
 }
@@ -43,6 +45,7 @@ impl EpInterrupts {
             state: Mutex::new(State {
                 status: 0,
                 enable: 0,
+                functions: [0; FUNCTIONS_MAX],
                 doorbells,
                 vectors: Vectors::new(count),
             }),
@@ -56,12 +59,31 @@ impl EpInterrupts {
 
     /// Sets events of which the board tells, and interrupts the EP for those that are new and enabled.
     pub fn raise(&self, events: u32) {
+        lock(&self.state).raise(events & self.possible);
+    }
+
+    /// The same, of events that happened to one function.
+    pub fn raise_for(&self, function: u8, events: u32) {
         let mut state = lock(&self.state);
         let events = events & self.possible;
-        let new = events & !state.status;
-        state.status |= events;
-        if new & state.enable != 0 {
-            state.signal_event();
+        if let Some(status) = state.functions.get_mut(usize::from(function)) {
+            *status |= events;
+        }
+        state.raise(events);
+    }
+
+    /// Events that happened to a function and were not acknowledged.
+    pub fn status_of(&self, function: u8) -> u32 {
+        let state = lock(&self.state);
+        let status = state.functions.get(usize::from(function));
+        status.copied().unwrap_or(0)
+    }
+
+    /// Acknowledges events of a function.
+    pub fn acknowledge_for(&self, function: u8, events: u32) {
+        let mut state = lock(&self.state);
+        if let Some(status) = state.functions.get_mut(usize::from(function)) {
+            *status &= !events;
         }
     }
 
@@ -115,6 +137,7 @@ impl EpInterrupts {
         let mut state = lock(&self.state);
         state.status = 0;
         state.enable = 0;
+        state.functions = [0; FUNCTIONS_MAX];
     }
 
     /// Takes away what the EP's monitor gave.
@@ -135,6 +158,14 @@ impl EpInterrupts {
 }
 
 impl State {
+    fn raise(&mut self, events: u32) {
+        let new = events & !self.status;
+        self.status |= events;
+        if new & self.enable != 0 {
+            self.signal_event();
+        }
+    }
+
     fn signal_event(&self) {
         if !self.vectors.signal(vector::EVENT.into()) {
             tracing::debug!("An event waits, but the EP has not enabled its vector");

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Outbound windows: translations from the window to PCI addresses, and the pages that make them real.
 //!
-//! A translation is what the EP programmed. Pages are what the EP's monitor has mapped. One worker brings
-//! the pages in line with the translations, the gate (link up, bus master enabled) and the RC's memory, so
+//! A translation is what the EP programmed for one function: it leads to what that function reaches. Pages are what the EP's monitor has mapped. One worker brings
+//! the pages in line with the translations, the gates (link up, bus master of the function enabled) and the RC's memory, so
 //! that map, unmap, reset, link down and removal of memory are all one mechanism:
 //!
 //! ```text
 //! change -> generation + 1 -> worker: wanted pages - present pages -> done = generation
 //! ```
 //!
-//! Locking: one mutex, sixth in the order of `sync`; never held while a monitor is asked. The worker
+//! Locking: one mutex, seventh in the order of `sync`; never held while a monitor is asked. The worker
 //! is the only one that asks; the EP thread polls with a [`Ticket`], the RC thread may wait in
 //! [`Outbound::settle`].
 
@@ -19,11 +19,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use epc_regs::Status;
+use epc_regs::{Status, FUNCTIONS_MAX};
 
 use crate::fabric::{Settings, WindowMode};
 use crate::faults::{Effect, Faults, Target};
-use crate::memory::GuestMemory;
+use crate::memory::{FilePiece, GuestMemory};
 use crate::profile;
 use crate::sync::lock;
 use crate::trace::{Access, Trace, Transaction, WindowTarget};
@@ -41,7 +41,7 @@ const SETTLE_TIME: Duration = Duration::from_secs(4);
 pub struct Outbound {
     limits: profile::Outbound,
     mode: WindowMode,
-    rc_memory: Arc<GuestMemory>,
+    rc_memory: Arc<[GuestMemory]>,
     faults: Arc<Faults>,
     trace: Arc<Trace>,
     state: Mutex<State>,
@@ -52,7 +52,8 @@ pub struct Outbound {
 #[derive(Debug, Default)]
 struct State {
     translations: BTreeMap<u64, Translation>,
-    open: bool,
+    /// Which functions reach RC memory.
+    open: [bool; FUNCTIONS_MAX],
     /// Whether MSI holds a window of the board.
     interrupt_window: bool,
     channel: Option<Arc<WindowChannel>>,
@@ -71,23 +72,34 @@ struct State {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Translation {
+    function: u8,
     pci: u64,
     size: u64,
 }
 
 /// Says when a change has reached the pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ticket {
     generation: u64,
     /// The translation that the change adds, if it does.
     added: Option<u64>,
 }
 
+impl Ticket {
+    /// Returns what is done when both are; neither adds a translation.
+    pub fn later(self, other: Self) -> Self {
+        Self {
+            generation: self.generation.max(other.generation),
+            added: None,
+        }
+    }
+}
+
 impl Outbound {
     /// Makes a window without translations.
     pub fn new(
         settings: &Settings,
-        rc_memory: &Arc<GuestMemory>,
+        rc_memory: &Arc<[GuestMemory]>,
         faults: &Arc<Faults>,
         trace: &Arc<Trace>,
     ) -> Self {
@@ -103,7 +115,7 @@ impl Outbound {
         }
     }
 
-    /// Adds a translation.
+    /// Adds a translation of a function.
     ///
     /// # Errors
     ///
@@ -111,7 +123,7 @@ impl Outbound {
     /// board needs it. `WindowConflict`: overlaps another one. `WindowNotReady`: the window's driver is not
     /// there. `NotRcMemory`: the link is open and the range is nowhere RC memory. `NoWindow`: the board has
     /// no more.
-    pub fn map(&self, window: u64, pci: u64, size: u64) -> Result<Ticket, Status> {
+    pub fn map(&self, function: u8, window: u64, pci: u64, size: u64) -> Result<Ticket, Status> {
         let aligned = (window | pci | size) % PAGE_SIZE == 0 && size > 0;
         if !aligned || pci.checked_add(size).is_none() {
             return Err(Status::BadArgument);
@@ -120,7 +132,12 @@ impl Outbound {
         if let Some(Effect::Refuse) = self.faults.strike(Target::Map) {
             return Err(Status::NoWindow);
         }
-        let is_memory = !self.rc_memory.pieces(pci, size).is_empty();
+        let translation = Translation {
+            function,
+            pci,
+            size,
+        };
+        let is_memory = !translation.pieces(&self.rc_memory).is_empty();
         let mut state = lock(&self.state);
         let (translations, end) = (&state.translations, window + size);
         let before = translations.range(..end).next_back();
@@ -130,11 +147,11 @@ impl Outbound {
         if self.mode == WindowMode::Mapped && !state.takes_pages() {
             return Err(Status::WindowNotReady);
         }
-        if state.open && !is_memory {
+        if state.is_open(function) && !is_memory {
             return Err(Status::NotRcMemory);
         }
         self.check_free(&state)?;
-        state.translations.insert(window, Translation { pci, size });
+        state.translations.insert(window, translation);
         let added = Some(window);
         Ok(Ticket {
             added,
@@ -142,15 +159,17 @@ impl Outbound {
         })
     }
 
-    /// Removes the translation that begins at a window offset.
+    /// Removes the translation of a function that begins at a window offset.
     ///
     /// # Errors
     ///
     /// `WindowConflict` when there is none.
-    pub fn unmap(&self, window: u64) -> Result<Ticket, Status> {
+    pub fn unmap(&self, function: u8, window: u64) -> Result<Ticket, Status> {
         let mut state = lock(&self.state);
-        let removed = state.translations.remove(&window);
-        removed.ok_or(Status::WindowConflict)?;
+        let found = state.translations.get(&window);
+        let own = found.filter(|translation| translation.function == function);
+        own.ok_or(Status::WindowConflict)?;
+        state.translations.remove(&window);
         Ok(self.advance(&mut state))
     }
 
@@ -203,16 +222,19 @@ impl Outbound {
         self.advance(&mut state)
     }
 
-    /// Opens or closes the way to RC memory.
-    pub fn set_open(&self, open: bool) -> Ticket {
+    /// Opens or closes the way of a function to RC memory.
+    pub fn set_open(&self, function: u8, open: bool) -> Ticket {
         let mut state = lock(&self.state);
-        if state.open == open {
-            return Ticket {
-                generation: state.generation,
-                added: None,
-            };
+        let gate = state.open.get_mut(usize::from(function));
+        match gate.filter(|gate| **gate != open) {
+            Some(gate) => *gate = open,
+            None => {
+                return Ticket {
+                    generation: state.generation,
+                    added: None,
+                }
+            }
         }
-        state.open = open;
         self.advance(&mut state)
     }
 
@@ -291,12 +313,16 @@ impl Outbound {
             Access::Write => Target::WindowWrite,
         });
         let target = self.resolve(offset, data.len() as u64);
-        let done = target.map(|WindowTarget { pci, .. }| match (access, effect) {
-            (Access::Read, _) => self.rc_memory.read(pci, data),
-            (Access::Write, Some(Effect::Lose)) => Ok(()),
-            (Access::Write, _) => self.rc_memory.write(pci, data),
+        let done = target.and_then(|WindowTarget { function, pci, .. }| {
+            let memory = self.rc_memory.get(usize::from(function))?;
+            let done = match (access, effect) {
+                (Access::Read, _) => memory.read(pci, data),
+                (Access::Write, Some(Effect::Lose)) => Ok(()),
+                (Access::Write, _) => memory.write(pci, data),
+            };
+            done.ok()
         });
-        let reached = matches!(done, Some(Ok(())));
+        let reached = done.is_some();
         if !reached && access == Access::Read {
             data.fill(0xff);
         }
@@ -312,13 +338,15 @@ impl Outbound {
     }
 
     /// Says where a range of the window leads, if it is in one mapping and the way is open.
-    pub fn resolve(&self, offset: u64, size: u64) -> Option<WindowTarget> {
+    fn resolve(&self, offset: u64, size: u64) -> Option<WindowTarget> {
         let state = lock(&self.state);
-        let (&mapping, translation) = state.translations.range(..=offset).next_back()?;
-        let skip = offset - mapping;
-        let end = skip.checked_add(size)?;
-        let pci = translation.pci + skip;
-        (state.open && end <= translation.size).then_some(WindowTarget { mapping, pci })
+        let target = state.translate(offset, size)?;
+        state.is_open(target.function).then_some(target)
+    }
+
+    /// Says where a range of the window leads, if it is in one mapping; the way may be closed.
+    pub fn translate(&self, offset: u64, size: u64) -> Option<WindowTarget> {
+        lock(&self.state).translate(offset, size)
     }
 
     /// Starts a new generation; without a worker to wait for, it is done at once.
@@ -359,17 +387,46 @@ impl Outbound {
             channel: state.channel.clone().filter(|_| !state.paused),
             session: state.session,
             pauses: state.pauses,
-            translations: if state.open {
-                state.translations.clone()
-            } else {
-                BTreeMap::new()
-            },
+            translations: state.open_translations(),
         };
         (!state.stopped).then(|| (state.generation, goal()))
     }
 }
 
+impl Translation {
+    /// The memory behind it.
+    fn pieces(&self, rc_memory: &[GuestMemory]) -> Vec<FilePiece> {
+        let memory = rc_memory.get(usize::from(self.function));
+        memory.map_or_else(Vec::new, |memory| memory.pieces(self.pci, self.size))
+    }
+}
+
 impl State {
+    fn translate(&self, offset: u64, size: u64) -> Option<WindowTarget> {
+        let (&mapping, translation) = self.translations.range(..=offset).next_back()?;
+        let skip = offset - mapping;
+        let end = skip.checked_add(size)?;
+        let target = WindowTarget {
+            mapping,
+            function: translation.function,
+            pci: translation.pci + skip,
+        };
+        (end <= translation.size).then_some(target)
+    }
+
+    fn is_open(&self, function: u8) -> bool {
+        let open = self.open.get(usize::from(function));
+        open.copied().unwrap_or(false)
+    }
+
+    /// The translations that shall have pages.
+    fn open_translations(&self) -> BTreeMap<u64, Translation> {
+        let all = self.translations.iter();
+        all.filter(|(_, translation)| self.is_open(translation.function))
+            .map(|(window, translation)| (*window, *translation))
+            .collect()
+    }
+
     fn takes_pages(&self) -> bool {
         self.channel.is_some() && !self.paused
     }

@@ -5,6 +5,7 @@
 
 use epc_regs::{
     caps, reg, Opcode, Status, ARG_COUNT, DMA_CHANNELS_MAX, DOORBELL_PAGE, DOORBELL_STRIDE,
+    FUNCTIONS_MAX,
 };
 
 use super::outbound::Ticket;
@@ -16,6 +17,8 @@ use crate::PAGE_SIZE;
 
 /// First byte behind the arguments.
 const ARG_END: u64 = reg::ARG0 + 8 * ARG_COUNT as u64;
+/// First byte behind the functions.
+const FUNCTIONS_END: u64 = reg::FUNCTION0 + reg::FUNCTION_STRIDE * FUNCTIONS_MAX as u64;
 /// First byte behind the DMA channels.
 const DMA_END: u64 = reg::DMA0 + reg::DMA_STRIDE * DMA_CHANNELS_MAX as u64;
 
@@ -26,6 +29,27 @@ pub struct Registers {
     pub args: [u64; ARG_COUNT],
     /// How the last command fares.
     pub progress: Progress,
+}
+
+/// What was written to the command register.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Command {
+    /// What to do, `None` when there is no such opcode.
+    pub(super) opcode: Option<Opcode>,
+    /// Which function it is about.
+    pub(super) function: u8,
+    /// Its smallest argument.
+    pub(super) immediate: u16,
+}
+
+impl Command {
+    fn from_word(word: u32) -> Self {
+        Self {
+            opcode: Opcode::from_raw(word as u8),
+            function: (word >> 8) as u8,
+            immediate: (word >> 16) as u16,
+        }
+    }
 }
 
 /// How a command fares.
@@ -108,12 +132,13 @@ impl Controller {
                     .get(index)
                     .map_or(0, |arg| (arg >> shift) as u32)
             }
-            reg::LINK_STATE => self.function.link() as u32,
+            reg::LINK_STATE => self.endpoint.link() as u32,
             reg::EVENT_STATUS => self.fabric.events.status(),
             reg::EVENT_ENABLE => self.fabric.events.enable(),
-            reg::PCI_COMMAND => self.function.pci_command().into(),
-            reg::MSI_ENABLED => self.function.msi_enabled(),
-            reg::MSIX_ENABLED => self.function.msix_enabled(),
+            reg::PCI_COMMAND => self.read_function(reg::FUNCTION_COMMAND),
+            reg::MSI_ENABLED => self.read_function(reg::FUNCTION_MSI),
+            reg::MSIX_ENABLED => self.read_function(reg::FUNCTION_MSIX),
+            reg::FUNCTION0..FUNCTIONS_END => self.read_function(offset - reg::FUNCTION0),
             reg::DMA0..DMA_END => self.fabric.dma.read(offset - reg::DMA0),
             _ => profile.register(offset).unwrap_or(0),
         }
@@ -123,6 +148,7 @@ impl Controller {
         match offset {
             reg::EVENT_STATUS => self.fabric.events.acknowledge(value),
             reg::EVENT_ENABLE => self.fabric.events.set_enable(value),
+            reg::FUNCTION0..FUNCTIONS_END => self.write_function(offset - reg::FUNCTION0, value),
             reg::DMA0..DMA_END => self.fabric.dma.write(offset - reg::DMA0, value),
             DOORBELL_PAGE.. => self.ring((offset - DOORBELL_PAGE) / DOORBELL_STRIDE, value),
             _ if self.status(state) == Status::Busy => {
@@ -136,6 +162,32 @@ impl Controller {
                 }
             }
             _ => tracing::debug!("EP: Register {offset:#x} is read-only or does not exist"),
+        }
+    }
+
+    /// Reads a register of a function, zero where there is none.
+    fn read_function(&self, offset: u64) -> u32 {
+        let (number, at) = function_register(offset);
+        let Ok(function) = self.endpoint.function(number) else {
+            return 0;
+        };
+        match at {
+            reg::FUNCTION_COMMAND => function.pci_command().into(),
+            reg::FUNCTION_MSI => function.msi_enabled(),
+            reg::FUNCTION_MSIX => function.msix_enabled(),
+            reg::FUNCTION_EVENTS => self.fabric.events.status_of(number),
+            _ => 0,
+        }
+    }
+
+    fn write_function(&self, offset: u64, value: u32) {
+        match function_register(offset) {
+            (number, reg::FUNCTION_EVENTS) => self.fabric.events.acknowledge_for(number, value),
+            (number, at) => {
+                tracing::debug!(
+                    "EP: Register {at:#x} of function {number} is read-only or does not exist"
+                );
+            }
         }
     }
 
@@ -177,20 +229,17 @@ impl Controller {
     }
 
     fn execute(&self, args: &[u64; ARG_COUNT], word: u32) -> Progress {
-        let immediate = (word >> 16) as u16;
-        let opcode = Opcode::from_raw(word as u16);
-        let progress = match opcode {
-            Some(opcode) => self.command(opcode, immediate, args),
-            None => Err(Status::UnknownCommand),
-        };
+        let command = Command::from_word(word);
+        let progress = self.command(command, args);
         let progress = progress.unwrap_or_else(Progress::Done);
         let status = match progress {
             Progress::Done(status) => Some(status),
             Progress::Pending(_) => None,
         };
         let command = Transaction::Command {
-            opcode,
-            immediate,
+            opcode: command.opcode,
+            function: command.function,
+            immediate: command.immediate,
             args,
             status,
         };
@@ -203,6 +252,12 @@ impl Controller {
         self.fabric.trace.record(&command);
         progress
     }
+}
+
+/// Number of a function, and the offset among its registers.
+fn function_register(offset: u64) -> (u8, u64) {
+    let number = offset / reg::FUNCTION_STRIDE;
+    (number as u8, offset % reg::FUNCTION_STRIDE)
 }
 
 /// Index of an argument, and the shift of the half that lies at an offset.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The keys of a profile. A key that is not here is an error.
 
-use epc_regs::{BAR_COUNT, SPACE_MAX};
+use epc_regs::{BAR_COUNT, FUNCTIONS_MAX, SPACE_MAX};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -18,6 +18,9 @@ use crate::traffic::Cost;
 pub struct Profile {
     /// Board and controller, in a few words.
     pub about: String,
+    /// Functions of the device that the RC sees.
+    #[serde(default)]
+    pub functions: FunctionCount,
     /// Registers whose write by the RC interrupts the EP.
     pub doorbells: DoorbellCount,
     /// What the EP's driver is told of.
@@ -129,6 +132,36 @@ impl TryFrom<u16> for DoorbellCount {
     }
 }
 
+/// Number of functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u8")]
+pub struct FunctionCount(u8);
+
+impl FunctionCount {
+    /// As many as a PCI device has.
+    pub const MAX: u8 = FUNCTIONS_MAX as u8;
+
+    /// How many there are, 1 at least.
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl Default for FunctionCount {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl TryFrom<u8> for FunctionCount {
+    type Error = BoardError;
+
+    fn try_from(count: u8) -> Result<Self, BoardError> {
+        check_count("functions", count.into(), 1, Self::MAX.into())?;
+        Ok(Self(count))
+    }
+}
+
 /// What happens at the controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -137,8 +170,8 @@ pub enum Event {
     LinkUp,
     /// The link went down.
     LinkDown,
-    /// The RC changed Bus Master Enable.
+    /// The RC changed Bus Master Enable of a function.
     BusMaster,
-    /// The RC reset the function.
+    /// The RC reset a function.
     FunctionReset,
 }

@@ -26,6 +26,7 @@ impl Profile {
                     .or_else(|| half(offset, reg::OUTBOUND_ALIGN, self.outbound.align.bytes()))
                     .unwrap_or(0)
             }
+            reg::FUNCTION_COUNT => self.functions.get().into(),
             reg::DMA_COUNT => self.dma.channels().count() as u32,
             reg::BAR0..BARS_END => {
                 let (index, at) = entry(offset - reg::BAR0, reg::BAR_STRIDE);

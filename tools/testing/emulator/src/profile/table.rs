@@ -5,8 +5,9 @@ use epc_regs::BarKind;
 
 use super::{BarRule, Dma, Intx, Masked, Profile, ProfileError, Size, BUILTIN};
 
-const HEAD: [&str; 9] = [
+const HEAD: [&str; 10] = [
     "name",
+    "functions",
     "windows",
     "space",
     "align",
@@ -50,7 +51,8 @@ fn row(name: &str, profile: &Profile) -> [String; HEAD.len()] {
         .map_or("-".to_owned(), |size| size.to_string());
     [
         name.to_owned(),
-        format!("{} out, {} in", outbound.windows, inbound.windows),
+        profile.functions.get().to_string(),
+        windows(profile),
         outbound
             .spaces
             .iter()
@@ -64,6 +66,12 @@ fn row(name: &str, profile: &Profile) -> [String; HEAD.len()] {
         profile.doorbells.get().to_string(),
         dma(&profile.dma),
     ]
+}
+
+fn windows(profile: &Profile) -> String {
+    let (outbound, inbound) = (&profile.outbound, &profile.inbound);
+    let of_each = if inbound.per_function { " each" } else { "" };
+    format!("{} out, {} in{of_each}", outbound.windows, inbound.windows)
 }
 
 fn dma(dma: &Dma) -> String {

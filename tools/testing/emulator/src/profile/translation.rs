@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::board::{check_count, BoardError};
 use super::Size;
-use crate::endpoint::bars::MAX_RANGES;
+use crate::function::bars::MAX_RANGES;
 use crate::PAGE_SIZE;
 
 /// Outbound translations at one time: a bound for the emulator's work, far above what an EPC has.
@@ -138,6 +138,8 @@ impl Outbound {
 pub struct Inbound {
     /// Translations at one time; one for each BAR, or for each part of one.
     pub windows: usize,
+    /// Each function has so many, where all of them together have.
+    pub per_function: bool,
     /// Alignment of the memory that a BAR shows, as functions are told.
     pub align: Option<Size>,
     /// Memory that is not aligned is refused; for a whole BAR also what is not aligned to its size.
@@ -150,6 +152,8 @@ pub struct Inbound {
 #[serde(deny_unknown_fields)]
 struct RawInbound {
     windows: usize,
+    #[serde(default)]
+    per_function: bool,
     align: Option<Size>,
     align_checked: bool,
     dynamic: bool,
@@ -161,6 +165,7 @@ impl TryFrom<RawInbound> for Inbound {
     fn try_from(raw: RawInbound) -> Result<Self, BoardError> {
         Ok(Self {
             windows: check_count("inbound windows", raw.windows, 1, INBOUND_MAX)?,
+            per_function: raw.per_function,
             align: raw.align,
             align_checked: raw.align_checked,
             dynamic: raw.dynamic,

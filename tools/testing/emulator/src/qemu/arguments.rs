@@ -36,11 +36,12 @@ impl Endpoints {
         qemu.args(["-device", &device]);
     }
 
-    /// Gives the RC's machine the root port that takes the function, and the monitor that plugs it.
-    pub fn join_rc(&self, qemu: &mut Command) {
+    /// Gives the RC's machine the root port that takes the functions, and the monitor that plugs them. `slot` tells
+    /// root ports of one machine apart.
+    pub fn join_rc(&self, qemu: &mut Command, slot: u8) {
         // The reservations bound the BARs that fit below the port.
         let port = format!(
-            "pcie-root-port,id={},bus=pcie.0,chassis=1,slot=1,pref64-reserve=64M,mem-reserve=16M",
+            "pcie-root-port,id={},bus=pcie.0,chassis={slot},slot={slot},pref64-reserve=64M,mem-reserve=16M",
             self.rc_bus
         );
         qemu.args(["-device", &port]);
@@ -77,7 +78,7 @@ mod tests {
             "/run/a,\"b/emulator.controller"
         );
         assert_eq!(ep[3], "socket,id=window,path=/run/a,,\"b/emulator.window");
-        let rc = arguments(|qemu| endpoints.join_rc(qemu));
+        let rc = arguments(|qemu| endpoints.join_rc(qemu, 1));
         assert!(rc[1].starts_with("pcie-root-port,id=rp1,"), "{rc:?}");
         assert_eq!(rc[3], "unix:/run/a,,\"b/emulator.monitor,server=off");
     }

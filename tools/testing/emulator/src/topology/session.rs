@@ -90,7 +90,7 @@ pub fn run(file: &Path) -> Result<(), RunError> {
     // Dropped before what joins them.
     let mut machines = [
         Running::start("EP", &topology.ep, |qemu| endpoints.join_ep(qemu))?,
-        Running::start("RC", &topology.rc, |qemu| endpoints.join_rc(qemu))?,
+        Running::start("RC", &topology.rc, |qemu| endpoints.join_rc(qemu, 1))?,
     ];
     tracing::info!(
         "Ready; questions go to {}",

@@ -48,10 +48,15 @@ pub enum Kind {
 /// Where a crossing goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// The configuration space of the function.
-    Config,
+    /// The configuration space of a function.
+    Config {
+        /// The function.
+        function: u8,
+    },
     /// The page of a BAR at this offset.
     Bar {
+        /// The function.
+        function: u8,
         /// The BAR.
         bar: usize,
         /// Offset of the page.
@@ -62,7 +67,12 @@ pub enum Place {
     /// The outbound window, where it reaches nothing.
     Unmapped,
     /// An interrupt vector.
-    Vector(u32),
+    Vector {
+        /// The function.
+        function: u8,
+        /// Its vector.
+        vector: u32,
+    },
     /// Memory of the root complex, without a window.
     Memory,
     /// Any place beyond those that are told apart.
@@ -88,11 +98,18 @@ impl Crossing {
     /// Returns what a transaction is on the link; nothing for what stays on one side.
     pub fn of(transaction: &Transaction<'_>) -> Option<Self> {
         let (initiator, kind, place, bytes) = match *transaction {
-            Transaction::Config { access, data, .. } => {
+            Transaction::Config {
+                function,
+                access,
+                data,
+                ..
+            } => {
                 let kind = either(access, Kind::ConfigRead, Kind::ConfigWrite);
-                (Initiator::Rc, kind, Place::Config, data.len() as u64)
+                let place = Place::Config { function };
+                (Initiator::Rc, kind, place, data.len() as u64)
             }
             Transaction::Bar {
+                function,
                 bar,
                 access,
                 offset,
@@ -102,12 +119,12 @@ impl Crossing {
                 let write = if rings { Kind::Doorbell } else { Kind::Write };
                 let page = offset - offset % PAGE_SIZE;
                 let kind = either(access, Kind::Read, write);
-                (
-                    Initiator::Rc,
-                    kind,
-                    Place::Bar { bar, page },
-                    data.len() as u64,
-                )
+                let place = Place::Bar {
+                    function,
+                    bar,
+                    page,
+                };
+                (Initiator::Rc, kind, place, data.len() as u64)
             }
             Transaction::Window {
                 access,
@@ -120,6 +137,7 @@ impl Crossing {
                 (Initiator::Ep, kind, place, data.len() as u64)
             }
             Transaction::Interrupt {
+                function,
                 kind,
                 vector,
                 outcome,
@@ -129,7 +147,8 @@ impl Crossing {
                     (InterruptKind::Intx, _) => (Kind::Intx, 0),
                     (InterruptKind::Msi | InterruptKind::Msix, _) => (Kind::Message, MESSAGE_SIZE),
                 };
-                (Initiator::Ep, kind, Place::Vector(vector), bytes)
+                let place = Place::Vector { function, vector };
+                (Initiator::Ep, kind, place, bytes)
             }
             Transaction::Dma {
                 access: Some(access),
@@ -147,7 +166,8 @@ impl Crossing {
             | Transaction::Hole { .. }
             | Transaction::MemoryMap { .. }
             | Transaction::MemoryUnmap { .. }
-            | Transaction::Link { .. } => return None,
+            | Transaction::Link { .. }
+            | Transaction::Function { .. } => return None,
         };
         let offset = match *transaction {
             Transaction::Bar { offset, .. } => offset,
@@ -195,16 +215,33 @@ impl fmt::Display for Kind {
     }
 }
 
+impl Place {
+    /// The function, if it is not the first one, which most boards have alone.
+    fn other_function(&self) -> Option<u8> {
+        let function = match *self {
+            Self::Config { function }
+            | Self::Bar { function, .. }
+            | Self::Vector { function, .. } => function,
+            Self::Window(_) | Self::Unmapped | Self::Memory | Self::Elsewhere => 0,
+        };
+        (function > 0).then_some(function)
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config => f.pad("config"),
-            Self::Bar { bar, page } => f.pad(&format!("bar{bar}+{page:#x}")),
-            Self::Window(mapping) => f.pad(&format!("window+{mapping:#x}")),
-            Self::Unmapped => f.pad("unmapped"),
-            Self::Vector(vector) => f.pad(&format!("vector {vector}")),
-            Self::Memory => f.pad("memory"),
-            Self::Elsewhere => f.pad("elsewhere"),
+        let place = match self {
+            Self::Config { .. } => "config".to_owned(),
+            Self::Bar { bar, page, .. } => format!("bar{bar}+{page:#x}"),
+            Self::Window(mapping) => format!("window+{mapping:#x}"),
+            Self::Unmapped => "unmapped".to_owned(),
+            Self::Vector { vector, .. } => format!("vector {vector}"),
+            Self::Memory => "memory".to_owned(),
+            Self::Elsewhere => "elsewhere".to_owned(),
+        };
+        match self.other_function() {
+            Some(function) => f.pad(&format!("{function}: {place}")),
+            None => f.pad(&place),
         }
     }
 }

@@ -99,7 +99,7 @@ pub struct IrqInfo {
 /// client at a time, between [`connect`](Device::connect) and [`disconnect`](Device::disconnect).
 pub trait Device: Send + Sync {
     /// Name for the log.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// A client came.
     ///

@@ -16,7 +16,7 @@ use std::sync::{mpsc, Arc};
 use std::thread;
 
 use epc_emulator::controller::Controller;
-use epc_emulator::endpoint::Function;
+use epc_emulator::endpoint::Endpoint;
 use epc_emulator::fabric::{Fabric, Settings, WindowMode};
 use epc_emulator::link::{Input, LinkHandle};
 use epc_emulator::profile::{DoorbellCount, Profile, DEFAULT};
@@ -43,8 +43,9 @@ pub const WINDOW_SIZE: u64 = 1 << 20;
 /// Both sides of a link, and the memories.
 pub struct Rig {
     pub fabric: Fabric,
-    pub function: Arc<Function>,
+    pub endpoint: Arc<Endpoint>,
     pub ep: Client,
+    /// The RC at function 0.
     pub rc: Option<Client>,
     pub ep_ram: File,
     pub rc_ram: File,
@@ -82,16 +83,16 @@ impl Rig {
     /// The same, with a trace.
     pub fn traced(settings: Settings, trace: Trace) -> Self {
         let fabric = Fabric::new(settings, trace);
-        let function = Arc::new(Function::new(fabric.clone()));
+        let endpoint = Arc::new(Endpoint::new(&fabric));
         let (link, link_inputs) = LinkHandle::new();
-        let controller = Arc::new(Controller::new(fabric.clone(), Arc::clone(&function), link));
+        let controller = Arc::new(Controller::new(fabric.clone(), Arc::clone(&endpoint), link));
         let ep = serve(controller);
         let ep_ram = memfd(RAM_SIZE);
         ep.dma_map(EP_RAM, RAM_SIZE, 0, Some(&ep_ram))
             .expect("EP memory");
         Self {
             fabric,
-            function,
+            endpoint,
             ep,
             rc: None,
             ep_ram,
@@ -124,6 +125,11 @@ impl Rig {
 
     /// Sets the header alone.
     pub fn header(&self) {
+        self.header_of(0);
+    }
+
+    /// Sets the header of a function alone.
+    pub fn header_of(&self, function: u8) {
         let header = epc_regs::Header {
             vendor: 0x104c,
             device: 0xb500,
@@ -133,18 +139,25 @@ impl Rig {
             subsystem: 0x0001,
             ..Default::default()
         };
-        self.ok(Opcode::WriteHeader, 0, &header.to_args());
+        self.ok_of(function, Opcode::WriteHeader, 0, &header.to_args());
     }
 
     /// Starts the link and attaches the RC, with its memory.
     pub fn attach(&mut self) -> &Client {
         self.ok(Opcode::Start, 0, &[]);
-        let rc = serve(Arc::clone(&self.function) as Arc<dyn Device>);
+        let rc = self.connect(0);
+        assert!(self.endpoint.attached());
+        self.rc.insert(rc)
+    }
+
+    /// Connects the RC to a function, with its memory.
+    pub fn connect(&self, function: usize) -> Client {
+        let function = Arc::clone(&self.endpoint.functions()[function]);
+        let rc = serve(function as Arc<dyn Device>);
         rc.version().expect("version");
         rc.dma_map(RC_RAM, RAM_SIZE, RC_FILE_OFFSET, Some(&self.rc_ram))
             .expect("RC memory");
-        self.function.attached();
-        self.rc.insert(rc)
+        rc
     }
 
     /// The attached RC.
@@ -159,12 +172,17 @@ impl Rig {
 
     /// Gives a command and waits for its end.
     pub fn command(&self, opcode: Opcode, immediate: u16, args: &[u64]) -> Status {
+        self.command_of(0, opcode, immediate, args)
+    }
+
+    /// The same for any function.
+    pub fn command_of(&self, function: u8, opcode: Opcode, immediate: u16, args: &[u64]) -> Status {
         for (at, arg) in (reg::ARG0..).step_by(8).zip(args) {
             self.ep
                 .write(bar::REGISTERS as u32, at, &arg.to_le_bytes())
                 .expect("argument");
         }
-        self.write_reg(reg::COMMAND, opcode.command(immediate));
+        self.write_reg(reg::COMMAND, opcode.command(function, immediate));
         loop {
             match self.status() {
                 Status::Busy => thread::yield_now(),
@@ -175,10 +193,15 @@ impl Rig {
 
     /// Gives a command that must succeed.
     pub fn ok(&self, opcode: Opcode, immediate: u16, args: &[u64]) {
+        self.ok_of(0, opcode, immediate, args);
+    }
+
+    /// The same for any function.
+    pub fn ok_of(&self, function: u8, opcode: Opcode, immediate: u16, args: &[u64]) {
         assert_eq!(
-            self.command(opcode, immediate, args),
+            self.command_of(function, opcode, immediate, args),
             Status::Ok,
-            "{opcode:?} {immediate} {args:x?}"
+            "{opcode:?} {function} {immediate} {args:x?}"
         );
     }
 

@@ -81,7 +81,7 @@ fn command(tape: &Tape<'_>, ep: &mut Peer) {
     let word = if tape.once_in(16) {
         tape.any()
     } else {
-        opcode.command(immediate)
+        opcode.command(function(tape), immediate)
     };
     ep.send(&message::write(
         registers,
@@ -89,6 +89,15 @@ fn command(tape: &Tape<'_>, ep: &mut Peer) {
         &word.to_le_bytes(),
     ));
     look_at(ep, reg::STATUS);
+}
+
+/// The first function, the second, or any.
+fn function(tape: &Tape<'_>) -> u8 {
+    match tape.below(4) {
+        0 | 1 => 0,
+        2 => 1,
+        _ => tape.any(),
+    }
 }
 
 /// Reads a status register.

@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use epc_regs::{reg, DmaControl, DmaKind, Status};
 
-use super::{Gate, Surroundings};
+use super::{Gates, Surroundings};
 use crate::sync::lock;
 use crate::trace::{Access, Trace, Transaction};
 
@@ -43,8 +43,8 @@ pub(super) struct Order {
     pub(super) list: u64,
     /// How many entries it has.
     pub(super) entries: u32,
-    /// The way to RC memory, as it was when the transfer began.
-    pub(super) gate: Gate,
+    /// The ways to RC memory, as they were when the transfer began.
+    pub(super) gates: Gates,
 }
 
 /// Bytes that a transfer has moved.
@@ -96,13 +96,13 @@ impl Channel {
         }
     }
 
-    pub(super) fn write(&self, at: u64, value: u32, gate: Gate, trace: &Trace) {
+    pub(super) fn write(&self, at: u64, value: u32, gates: Gates, trace: &Trace) {
         const LIST_HIGH: u64 = reg::DMA_LIST + 4;
         let mut state = lock(&self.state);
         let list = state.list;
         match at {
             reg::DMA_CONTROL => match DmaControl::from_raw(value) {
-                Some(DmaControl::Start) => self.start(&mut state, gate),
+                Some(DmaControl::Start) => self.start(&mut state, gates),
                 Some(DmaControl::Abort) => self.end(&mut state, Status::Aborted, trace),
                 None => tracing::warn!("EP: There is no DMA control {value:#x}"),
             },
@@ -113,7 +113,7 @@ impl Channel {
         }
     }
 
-    fn start(&self, state: &mut State, gate: Gate) {
+    fn start(&self, state: &mut State, gates: Gates) {
         if state.status == Status::Busy {
             return tracing::warn!("EP: DMA channel {} is busy, Start is ignored", self.index);
         }
@@ -121,7 +121,7 @@ impl Channel {
             number: state.order.number + 1,
             list: state.list,
             entries: state.entries,
-            gate,
+            gates,
         };
         state.status = Status::Busy;
         state.sums = Sums::default();

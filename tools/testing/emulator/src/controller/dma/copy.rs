@@ -4,8 +4,10 @@
 use epc_regs::{dma_flags, DmaEntry, DmaKind, Status, DMA_BYTES_MAX, DMA_ENTRIES_MAX};
 
 use super::channel::{Order, Sums};
-use super::Engine;
+use super::{Engine, Gates};
+use crate::memory::GuestMemory;
 use crate::sync::read;
+use crate::trace::WindowTarget;
 
 /// Bytes that are moved at a time, with the locks held.
 const CHUNK: u64 = 64 << 10;
@@ -16,6 +18,15 @@ enum Address {
     Ep(u64),
     Pci(u64),
     Window(u64),
+}
+
+/// Where data is.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// In EP memory.
+    Ep(u64),
+    /// In RC memory, as a function reaches it.
+    Rc { function: u8, address: u64 },
 }
 
 /// An entry of a list, or a chunk of one.
@@ -139,55 +150,70 @@ impl Engine {
             destination,
             size,
         } = *chunk;
-        let gate = read(&self.gate);
-        let crosses = source.crosses() || destination.crosses();
-        if crosses && (!gate.open || *gate != order.gate) {
-            return Err(Status::NotEnabled);
+        let gates = read(&self.gates);
+        let (from, to) = (self.place(source, size)?, self.place(destination, size)?);
+        for place in [from, to] {
+            check_open(place, &gates, order)?;
         }
         let buffer = buffer.get_mut(..size as usize).unwrap_or_default();
-        self.load(source, buffer)?;
-        self.store(destination, buffer)?;
+        self.load(from, buffer)?;
+        self.store(to, buffer)?;
         sums.moved += size;
         sums.read += if source.crosses() { size } else { 0 };
         sums.written += if destination.crosses() { size } else { 0 };
         Ok(())
     }
 
-    fn load(&self, from: Address, data: &mut [u8]) -> Result<(), Status> {
+    fn load(&self, from: Place, data: &mut [u8]) -> Result<(), Status> {
+        let (memory, address, otherwise) = self.memory(from)?;
+        memory.read(address, data).map_err(|_| otherwise)
+    }
+
+    fn store(&self, to: Place, data: &[u8]) -> Result<(), Status> {
+        let (memory, address, otherwise) = self.memory(to)?;
+        memory.write(address, data).map_err(|_| otherwise)
+    }
+
+    /// The memory that a place is in, the address there, and how an access fails that finds none.
+    fn memory(&self, place: Place) -> Result<(&GuestMemory, u64, Status), Status> {
         let around = &self.surroundings;
-        match self.translate(from, data.len())? {
-            Address::Ep(address) => around
-                .ep_memory
-                .read(address, data)
-                .map_err(|_| Status::BadAddress),
-            Address::Pci(address) | Address::Window(address) => around
-                .rc_memory
-                .read(address, data)
-                .map_err(|_| Status::NotRcMemory),
+        match place {
+            Place::Ep(address) => Ok((&around.ep_memory, address, Status::BadAddress)),
+            Place::Rc { function, address } => {
+                let memory = around.rc_memory.get(usize::from(function));
+                let memory = memory.ok_or(Status::NotRcMemory)?;
+                Ok((memory, address, Status::NotRcMemory))
+            }
         }
     }
 
-    fn store(&self, to: Address, data: &[u8]) -> Result<(), Status> {
-        let around = &self.surroundings;
-        match self.translate(to, data.len())? {
-            Address::Ep(address) => around
-                .ep_memory
-                .write(address, data)
-                .map_err(|_| Status::BadAddress),
-            Address::Pci(address) | Address::Window(address) => around
-                .rc_memory
-                .write(address, data)
-                .map_err(|_| Status::NotRcMemory),
-        }
+    /// Says where an address leads.
+    fn place(&self, address: Address, size: u64) -> Result<Place, Status> {
+        Ok(match address {
+            Address::Ep(address) => Place::Ep(address),
+            Address::Pci(address) => Place::Rc {
+                function: 0,
+                address,
+            },
+            Address::Window(offset) => {
+                let target = self.surroundings.outbound.translate(offset, size);
+                let WindowTarget { function, pci, .. } = target.ok_or(Status::BadAddress)?;
+                Place::Rc {
+                    function,
+                    address: pci,
+                }
+            }
+        })
     }
+}
 
-    /// Turns an offset in the window into the PCI address that is mapped there.
-    fn translate(&self, address: Address, size: usize) -> Result<Address, Status> {
-        let Address::Window(offset) = address else {
-            return Ok(address);
-        };
-        let target = self.surroundings.outbound.resolve(offset, size as u64);
-        let target = target.ok_or(Status::BadAddress)?;
-        Ok(Address::Pci(target.pci))
-    }
+/// Checks that the way to a place is open, and was since the transfer began.
+fn check_open(place: Place, gates: &Gates, order: &Order) -> Result<(), Status> {
+    let Place::Rc { function, .. } = place else {
+        return Ok(());
+    };
+    let gate = |gates: &Gates| gates.get(usize::from(function)).copied();
+    let open = gate(gates).is_some_and(|gate| gate.open);
+    let unbroken = gate(gates) == gate(&order.gates);
+    (open && unbroken).then_some(()).ok_or(Status::NotEnabled)
 }

@@ -30,7 +30,7 @@ pub(super) struct Goal {
 
 /// Pages in the window.
 pub(super) struct Pages {
-    rc_memory: Arc<GuestMemory>,
+    rc_memory: Arc<[GuestMemory]>,
     trace: Arc<Trace>,
     session: u64,
     pauses: u64,
@@ -57,7 +57,7 @@ struct Hole {
 
 impl Pages {
     /// An empty window.
-    pub(super) fn new(rc_memory: Arc<GuestMemory>, trace: Arc<Trace>) -> Self {
+    pub(super) fn new(rc_memory: Arc<[GuestMemory]>, trace: Arc<Trace>) -> Self {
         Self {
             rc_memory,
             trace,
@@ -126,7 +126,7 @@ impl Pages {
         runs: &mut Vec<Run>,
         holes: &mut Vec<Hole>,
     ) {
-        let Translation { pci, size } = *range;
+        let Translation { pci, size, .. } = *range;
         let window_of = |address: u64| translation + (address - pci);
         let mut next = pci;
         let mut skip_to = |address: u64, next: u64| {
@@ -139,7 +139,7 @@ impl Pages {
                 });
             }
         };
-        let pieces = self.rc_memory.pieces(pci, size);
+        let pieces = range.pieces(&self.rc_memory);
         for piece in pieces.into_iter().filter_map(FilePiece::whole_pages) {
             skip_to(piece.base, next);
             next = piece.base + piece.size;

@@ -29,6 +29,11 @@ impl Definition {
         self.bars.get(index).and_then(Option::as_ref)
     }
 
+    /// Number of inbound translations that all BARs take.
+    pub(super) fn inbound_windows(&self) -> usize {
+        self.bars.iter().flatten().map(Bar::inbound_windows).sum()
+    }
+
     /// Number of inbound translations that all other BARs take.
     pub(super) fn inbound_windows_beside(&self, index: usize) -> usize {
         let others = self.bars.iter().enumerate().filter(|(at, _)| *at != index);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The function as the RC's monitor sees it: a vfio-user device.
+//! A function as the RC's monitor sees it: a vfio-user device of its own.
 //!
-//! Runs in the RC thread. Whatever takes RC memory away from the EP waits until the window pages are
+//! Runs in the RC thread of this function. Whatever takes RC memory away from the EP waits until the window pages are
 //! withdrawn, without the lock, before the RC is told that it is done.
 
 use std::os::fd::OwnedFd;
@@ -22,8 +22,8 @@ use crate::vfio_user::message::{irq, DmaMap, IrqAction, SetIrqs, CONFIG_REGION};
 use crate::vfio_user::{Client, Device, Refusal};
 
 impl Device for Function {
-    fn name(&self) -> &'static str {
-        "RC"
+    fn name(&self) -> &str {
+        &self.name
     }
 
     fn connect(&self, client: &Arc<Client>) -> Result<(), Refusal> {
@@ -62,7 +62,7 @@ impl Device for Function {
         state.reset();
         self.update_gate(&mut state);
         drop(state);
-        self.fabric.rc_memory.clear();
+        self.fabric.clear_memory(self.side());
         self.fabric.outbound.refresh();
         self.fabric.outbound.settle();
     }
@@ -140,7 +140,7 @@ impl Device for Function {
     }
 
     fn dma_map(&self, map: &DmaMap, file: Option<OwnedFd>) -> Result<(), Refusal> {
-        self.fabric.map_memory(Side::Rc, map, file)?;
+        self.fabric.map_memory(self.side(), map, file)?;
         self.fabric.outbound.refresh();
         // An RC with DMA remapping tells the EP of what it has mapped as soon as this returns.
         self.fabric.outbound.settle();
@@ -148,7 +148,7 @@ impl Device for Function {
     }
 
     fn dma_unmap(&self, iova: u64, size: u64) {
-        self.fabric.unmap_memory(Side::Rc, iova, size);
+        self.fabric.unmap_memory(self.side(), iova, size);
         self.fabric.outbound.refresh();
         self.fabric.outbound.settle();
     }
@@ -175,14 +175,18 @@ impl Device for Function {
 }
 
 impl Function {
+    /// The guest memory that this function reaches.
+    fn side(&self) -> Side {
+        Side::Rc(self.number)
+    }
+
     fn reset_function(&self, state: &mut State) {
-        tracing::debug!("Function reset by the RC");
-        self.fabric.trace.record(&Transaction::Link {
-            event: "function reset",
-        });
+        tracing::debug!("{}: Function reset", self.name);
+        self.trace_link("function reset");
         state.reset();
         if state.is_up() {
-            self.fabric.events.raise(event::FUNCTION_RESET);
+            let events = &self.fabric.events;
+            events.raise_for(self.number, event::FUNCTION_RESET);
         }
         self.update_gate(state);
     }
@@ -264,13 +268,16 @@ impl Function {
     }
 
     fn trace_access(&self, state: &State, region: u32, access: Access, offset: u64, data: &[u8]) {
+        let function = self.number;
         let transaction = match region {
             CONFIG_REGION => Transaction::Config {
+                function,
                 access,
                 offset,
                 data,
             },
             bar => Transaction::Bar {
+                function,
                 bar: bar as usize,
                 access,
                 offset,

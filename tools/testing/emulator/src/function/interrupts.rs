@@ -139,6 +139,7 @@ impl Function {
 
     fn trace_interrupt(&self, kind: InterruptKind, vector: u32, outcome: Outcome) {
         let interrupt = Transaction::Interrupt {
+            function: self.number,
             kind,
             vector,
             outcome,
