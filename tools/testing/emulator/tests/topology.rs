@@ -152,6 +152,27 @@ fn all_ends_when_a_machine_powers_off() {
 }
 
 #[test]
+fn endpoints_have_root_ports_of_their_own() {
+    let place = Place::new();
+    place.qemu("rc.qemu", VERSION, "printf '%s\\n' \"$@\"");
+    let more = GOOD.replace("[emulator]", "[endpoint.emulator]");
+    let more = more.replace("[ep]", "[endpoint.ep]");
+    let more = more.split_once("\n\n").expect("a second table").1;
+    let more = more.split_once("[rc]").expect("an RC").0;
+    place.write("topology.toml", &format!("{GOOD}\n[[endpoint]]\n{more}"));
+    let ended = place.run();
+    assert!(ended.good, "{}", ended.complaint);
+    for port in [1, 2] {
+        let port = format!("pcie-root-port,id=rp{port},bus=pcie.0,chassis={port},slot={port},");
+        assert!(ended.out.contains(&port), "{port} expected: {}", ended.out);
+    }
+    for socket in ["sockets/emulator.monitor", "sockets/EP2/emulator.monitor"] {
+        let socket = place.path(socket).display().to_string();
+        assert!(ended.out.contains(&socket), "{socket}: {}", ended.out);
+    }
+}
+
+#[test]
 fn ctrl_c_ends_all() {
     let place = Place::new();
     place.qemu("ep.qemu", VERSION, "echo $$; exec sleep 60");

@@ -12,7 +12,7 @@ use super::{Console, Machine};
 use crate::fabric::{Settings, WindowMode};
 use crate::profile::{self, line_of, DoorbellCount, Profile, Size};
 
-/// Two machines and the link between them. Paths are relative to the directory of the file.
+/// An endpoint, or several, and the root complex that they are linked to. Paths are relative to the directory of the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Topology {
@@ -24,11 +24,25 @@ pub struct Topology {
     pub emulator: Emulator,
     /// The endpoint.
     pub ep: Machine,
+    /// More endpoints.
+    #[serde(default)]
+    pub endpoint: Vec<Endpoint>,
     /// The root complex.
     pub rc: Machine,
     /// Where all of this was written.
     #[serde(skip)]
     source: Source,
+}
+
+/// An endpoint with what joins it to a root port of its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    /// What joins it.
+    #[serde(default)]
+    pub emulator: Emulator,
+    /// Its machine.
+    pub ep: Machine,
 }
 
 /// What joins the machines; the keys are the options of `run` without a file.
@@ -102,13 +116,19 @@ impl Topology {
         Ok(topology)
     }
 
-    /// What the emulator is to be.
+    /// All endpoints, with what joins each.
+    pub fn endpoints(&self) -> impl Iterator<Item = (&Emulator, &Machine)> {
+        let more = self.endpoint.iter();
+        let more = more.map(|endpoint| (&endpoint.emulator, &endpoint.ep));
+        std::iter::once((&self.emulator, &self.ep)).chain(more)
+    }
+
+    /// What an emulator is to be.
     ///
     /// # Errors
     ///
     /// [`TopologyError::Wrong`] for what the board cannot be.
-    pub fn settings(&self) -> Result<Settings, TopologyError> {
-        let emulator = &self.emulator;
+    pub fn settings(&self, emulator: &Emulator) -> Result<Settings, TopologyError> {
         let mut profile = match &emulator.profile {
             None => self.at(0, Profile::load(profile::DEFAULT))?,
             Some(name) => {
@@ -138,17 +158,28 @@ impl Topology {
     /// Makes paths independent of the directory in which the program runs, and looks for the files.
     fn resolve(&mut self) -> Result<(), TopologyError> {
         let base = self.source.base();
-        for machine in [&mut self.ep, &mut self.rc] {
+        let mut terminals = 0;
+        let more = self.endpoint.iter_mut();
+        let (mut emulators, mut machines) =
+            (vec![&mut self.emulator], vec![&mut self.ep, &mut self.rc]);
+        for endpoint in more {
+            emulators.push(&mut endpoint.emulator);
+            machines.push(&mut endpoint.ep);
+        }
+        for machine in machines {
             machine
                 .resolve(&base)
                 .map_err(|(offset, reason)| self.source.wrong(offset, reason))?;
+            terminals += usize::from(machine.console == Console::Terminal);
         }
-        if self.ep.console == Console::Terminal && self.rc.console == Console::Terminal {
+        if terminals > 1 {
             let reason = "one machine can have the terminal: expected 'lines' or a file as the other's console";
             return Err(self.source.wrong(0, reason.to_owned()));
         }
         self.directory = base.join(&self.directory);
-        self.emulator.trace = self.emulator.trace.as_ref().map(|path| base.join(path));
+        for emulator in emulators {
+            emulator.trace = emulator.trace.as_ref().map(|path| base.join(path));
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-//! A run of a topology: the emulator, the endpoint, the root complex, and the end of all three.
+//! A run of a topology: the endpoints with their emulators, the root complex, and the end of all of them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -15,7 +15,9 @@ use thiserror::Error;
 use super::console::copy_lines;
 use super::{Machine, Topology, TopologyError};
 use crate::emulator::{Emulator, Endpoints, StartError};
+use crate::fabric::Settings;
 use crate::qemu::{self, VersionError};
+use crate::topology;
 use crate::trace::Trace;
 
 /// How long QEMU may take to write back its disks after SIGTERM.
@@ -48,7 +50,7 @@ pub enum RunError {
     #[error("QEMU of the {name} failed with {status}: expected a machine that powers off; what it said stands above")]
     Failed {
         /// The machine.
-        name: &'static str,
+        name: String,
         /// How its QEMU ended.
         status: ExitStatus,
     },
@@ -56,7 +58,7 @@ pub enum RunError {
 
 /// A QEMU that runs; ends when dropped.
 struct Running {
-    name: &'static str,
+    name: String,
     child: Child,
     /// Copies what the console says, up to the end of the machine.
     console: Option<JoinHandle<()>>,
@@ -69,34 +71,99 @@ struct Running {
 /// See [`RunError`]; whatever was started has ended then.
 pub fn run(file: &Path) -> Result<(), RunError> {
     let topology = Topology::load(file)?;
-    let settings = topology.settings()?;
-    for machine in [&topology.ep, &topology.rc] {
+    let branches = topology.endpoints().enumerate();
+    let branches = branches
+        .map(|(index, (emulator, machine))| Branch::new(&topology, index, emulator, machine))
+        .collect::<Result<Vec<_>, _>>()?;
+    let endpoints = branches.iter().map(|branch| branch.machine);
+    for machine in endpoints.chain([&topology.rc]) {
         qemu::check(machine.qemu.as_os_str())?;
     }
-    let directory = &topology.directory;
-    fs::create_dir_all(directory).map_err(system(|| {
-        format!("make the directory {}", directory.display())
-    }))?;
-    let trace = match &topology.emulator.trace {
-        Some(path) => Trace::to_file(path)
-            .map_err(system(|| format!("write the trace to {}", path.display())))?,
-        None => Trace::off(),
-    };
-    let endpoints = Endpoints::in_directory(directory);
     // Before the first machine, so that no end is missed.
     let mut signals = Signals::new([SIGCHLD, SIGINT, SIGTERM])
         .map_err(system(|| "wait for signals".to_owned()))?;
-    let _emulator = Emulator::start(&endpoints, settings, trace)?;
+    let _emulators = branches
+        .iter()
+        .map(Branch::start_emulator)
+        .collect::<Result<Vec<_>, _>>()?;
     // Dropped before what joins them.
-    let mut machines = [
-        Running::start("EP", &topology.ep, |qemu| endpoints.join_ep(qemu))?,
-        Running::start("RC", &topology.rc, |qemu| endpoints.join_rc(qemu, 1))?,
-    ];
-    tracing::info!(
-        "Ready; questions go to {}",
-        directory.join("emulator.control").display()
-    );
+    let mut machines = Vec::new();
+    for branch in &branches {
+        machines.push(Running::start(&branch.name, branch.machine, |qemu| {
+            branch.sockets.join_ep(qemu);
+        })?);
+    }
+    machines.push(Running::start("RC", &topology.rc, |qemu| {
+        for (branch, slot) in branches.iter().zip(1..) {
+            branch.sockets.join_rc(qemu, slot);
+        }
+    })?);
+    for branch in &branches {
+        tracing::info!("Ready; questions go to {}", branch.control().display());
+    }
     supervise(&mut signals, &mut machines)
+}
+
+/// An endpoint, and what joins it to its root port.
+struct Branch<'a> {
+    name: String,
+    machine: &'a Machine,
+    directory: PathBuf,
+    sockets: Endpoints,
+    settings: Settings,
+    trace: Option<&'a Path>,
+}
+
+impl<'a> Branch<'a> {
+    /// That of the endpoint with this index.
+    fn new(
+        topology: &Topology,
+        index: usize,
+        emulator: &'a topology::Emulator,
+        machine: &'a Machine,
+    ) -> Result<Self, RunError> {
+        let number = index + 1;
+        let (name, directory) = match index {
+            0 => ("EP".to_owned(), topology.directory.clone()),
+            _ => {
+                let name = format!("EP{number}");
+                let directory = topology.directory.join(&name);
+                (name, directory)
+            }
+        };
+        Ok(Self {
+            name,
+            machine,
+            sockets: Endpoints {
+                rc_bus: format!("rp{number}"),
+                ..Endpoints::in_directory(&directory)
+            },
+            directory,
+            settings: topology.settings(emulator)?,
+            trace: emulator.trace.as_deref(),
+        })
+    }
+
+    fn start_emulator(&self) -> Result<Emulator, RunError> {
+        let directory = &self.directory;
+        fs::create_dir_all(directory).map_err(system(|| {
+            format!("make the directory {}", directory.display())
+        }))?;
+        let trace = match self.trace {
+            Some(path) => Trace::to_file(path)
+                .map_err(system(|| format!("write the trace to {}", path.display())))?,
+            None => Trace::off(),
+        };
+        Ok(Emulator::start(
+            &self.sockets,
+            self.settings.clone(),
+            trace,
+        )?)
+    }
+
+    fn control(&self) -> PathBuf {
+        self.directory.join("emulator.control")
+    }
 }
 
 fn supervise(signals: &mut Signals, machines: &mut [Running]) -> Result<(), RunError> {
@@ -106,7 +173,7 @@ fn supervise(signals: &mut Signals, machines: &mut [Running]) -> Result<(), RunE
             break;
         }
         for machine in &mut *machines {
-            let name = machine.name;
+            let name = machine.name.clone();
             match machine.child.try_wait() {
                 Ok(None) => {}
                 Ok(Some(status)) if status.success() => {
@@ -130,7 +197,7 @@ fn system(what: impl FnOnce() -> String) -> impl FnOnce(io::Error) -> RunError {
 
 impl Running {
     fn start(
-        name: &'static str,
+        name: &str,
         machine: &Machine,
         join: impl FnOnce(&mut Command),
     ) -> Result<Self, RunError> {
@@ -140,9 +207,11 @@ impl Running {
         let mut child = command
             .spawn()
             .map_err(system(|| format!("start the {name}")))?;
+        let name = name.to_owned();
         let console = child.stdout.take().map(|output| {
+            let name = name.clone();
             thread::spawn(move || {
-                if let Err(error) = copy_lines(name, output) {
+                if let Err(error) = copy_lines(&name, output) {
                     tracing::warn!("{name}: The console is lost: {error}");
                 }
             })
