@@ -164,35 +164,83 @@ fn controller(ep: &mut Guest) -> Result<String> {
 
 /// Starts the link, and returns the RC's address of the function once it is there.
 pub fn start(link: &mut Link) -> Result<String> {
-    let controller = controller(&mut link.ep)?;
-    link.ep.sh(&format!("echo 1 >{controller}/start"))?;
+    begin_start(&mut link.ep)?;
     wait_for_function(link)
+}
+
+/// Starts the link, and does not wait for the RC.
+pub fn begin_start(ep: &mut Guest) -> Result<()> {
+    let controller = controller(ep)?;
+    ep.sh(&format!("echo 1 >{controller}/start")).map(drop)
 }
 
 /// Waits for a function that is to come, and returns the RC's address of it.
 pub fn wait_for_function(link: &mut Link) -> Result<String> {
-    link.rc
-        .wait_until(HOT_PLUG_BOUND, &format!("[ -d {FUNCTIONS} ]"))?;
-    link.rc.sh(&format!("basename {FUNCTIONS}"))
+    let address = address(PORT, 0);
+    wait_for(&mut link.rc, &address)?;
+    Ok(address)
 }
 
-/// Stops the link, and waits until the RC let go of the function.
+/// Starts the link with several functions, and returns the RC's addresses of them once they are there.
+pub fn start_all(link: &mut Link, functions: u8) -> Result<Vec<String>> {
+    start(link)?;
+    let expected: Vec<_> = (0..functions)
+        .map(|function| address(PORT, function))
+        .collect();
+    for address in &expected {
+        wait_for(&mut link.rc, address)?;
+    }
+    let behind = behind(PORT);
+    let found = link.rc.sh(&format!("cd {DEVICES} && ls -d {behind}"))?;
+    ensure!(
+        found.lines().eq(expected.iter()),
+        "expected {expected:?}, the RC has {found:?}"
+    );
+    Ok(expected)
+}
+
+/// Waits until the RC has a function, by its address.
+pub fn wait_for(rc: &mut Guest, address: &str) -> Result<()> {
+    rc.wait_until(HOT_PLUG_BOUND, &format!("[ -d {DEVICES}/{address} ]"))
+}
+
+/// Stops the link, and waits until the RC let go of all functions.
 pub fn stop(link: &mut Link) -> Result<()> {
-    begin_stop(link)?;
+    begin_stop(&mut link.ep)?;
     finish_stop(link)
 }
 
 /// Stops the link, and does not wait for the RC.
-pub fn begin_stop(link: &mut Link) -> Result<()> {
-    let controller = controller(&mut link.ep)?;
-    link.ep.sh(&format!("echo 0 >{controller}/start")).map(drop)
+pub fn begin_stop(ep: &mut Guest) -> Result<()> {
+    let controller = controller(ep)?;
+    ep.sh(&format!("echo 0 >{controller}/start")).map(drop)
 }
 
-/// Waits until the RC let go of the function.
+/// Waits until the RC let go of all functions.
 pub fn finish_stop(link: &mut Link) -> Result<()> {
-    link.rc
-        .wait_until(HOT_PLUG_BOUND, &format!("[ ! -d {FUNCTIONS} ]"))
+    wait_for_end(&mut link.rc, PORT)
 }
 
-/// What is behind the only root port of the RC.
-const FUNCTIONS: &str = "/sys/bus/pci/devices/0000:01:00.0";
+/// Waits until the RC has nothing behind a root port.
+pub fn wait_for_end(rc: &mut Guest, port: u8) -> Result<()> {
+    let behind = behind(port);
+    rc.wait_until(
+        HOT_PLUG_BOUND,
+        &format!("! ls -d {DEVICES}/{behind} >/dev/null 2>&1"),
+    )
+}
+
+/// The RC's address of a function behind a root port; ports count from 1, in the order of their buses.
+pub fn address(port: u8, function: u8) -> String {
+    format!("0000:{port:02x}:00.{function}")
+}
+
+/// All functions behind a root port.
+fn behind(port: u8) -> String {
+    format!("0000:{port:02x}:00.*")
+}
+
+const DEVICES: &str = "/sys/bus/pci/devices";
+
+/// The root port of an RC that has one.
+const PORT: u8 = 1;

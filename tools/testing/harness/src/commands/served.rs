@@ -130,7 +130,7 @@ impl<D: RcDevice> ServedTo<D> {
     /// Takes it down in the order in which a careful user does.
     pub fn stop(self, link: &mut Link) -> Result<()> {
         self.vdpa.delete(&mut link.rc)?;
-        endpoint::begin_stop(link)?;
+        endpoint::begin_stop(&mut link.ep)?;
         clean_up(link, &self.function, self.instance)
     }
 

@@ -10,7 +10,7 @@ use epc_emulator::profile::Profile;
 use super::endpoint::{self, Function};
 use super::modules;
 use crate::guest::Guest;
-use crate::ktap::{parse, Part};
+use crate::ktap::{parse, Part, Verdict};
 use crate::link::Link;
 
 /// The function, and identifiers that the RC's driver knows.
@@ -97,7 +97,7 @@ pub fn run_on_link(
     FUNCTION.create(&mut link.ep, attributes)?;
     FUNCTION.bind(&mut link.ep)?;
     endpoint::start(link)?;
-    let parts = run(&mut link.rc, &format!("{choice} {}", engine.options()))?;
+    let parts = run(&mut link.rc, engine, choice)?;
     endpoint::stop(link)?;
     FUNCTION.unbind(&mut link.ep)?;
     FUNCTION.remove(&mut link.ep)?;
@@ -106,14 +106,27 @@ pub fn run_on_link(
 
 /// Runs the kselftest on the RC, with options that choose among its tests: the first that fits a test
 /// decides.
-fn run(rc: &mut Guest, choice: &str) -> Result<Vec<Part>> {
+pub fn run(rc: &mut Guest, engine: Engine, choice: &str) -> Result<Vec<Part>> {
     modules::load(rc, &["pci_endpoint_test"])?;
     rc.wait_until(PROGRAM_BOUND, "[ -c /dev/pci-endpoint-test.0 ]")?;
     let patience = rc.kernels().patience();
-    let command = format!("KSELFTEST_PATIENCE={patience} pci_endpoint_test {choice}");
+    let command = format!(
+        "KSELFTEST_PATIENCE={patience} pci_endpoint_test {choice} {}",
+        engine.options()
+    );
     // Its exit status says no more than the results.
     let output = rc.try_sh_within(PROGRAM_BOUND, &command)?;
     let text = String::from_utf8_lossy(&output.bytes);
     modules::unload(rc, &["pci_endpoint_test"])?;
     Ok(parse(text.lines()))
+}
+
+/// Returns which tests did not pass, of those that have to, each by a part of its name.
+pub fn not_passed<'a>(parts: &[Part], required: &[&'a str]) -> Vec<&'a str> {
+    let passed = |part: &&Part| part.verdict == Verdict::Passed;
+    let has = |name: &str| {
+        let mut passed = parts.iter().filter(passed);
+        passed.any(|part| part.name.contains(name))
+    };
+    required.iter().copied().filter(|name| !has(name)).collect()
 }

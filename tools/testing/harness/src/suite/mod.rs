@@ -6,6 +6,7 @@ mod counted;
 mod deaths;
 mod detection;
 mod example;
+mod functions;
 mod host;
 mod hostile_ep;
 mod hostile_rc;
@@ -28,6 +29,7 @@ pub fn on_demand() -> Vec<Box<dyn AnySuite>> {
         Box::new(ntb::polled_suite()),
         Box::new(reboots::long_suite()),
         Box::new(deaths::all_suite()),
+        Box::new(functions::suite()),
     ]
 }
 

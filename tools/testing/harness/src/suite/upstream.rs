@@ -11,7 +11,6 @@ use epc_emulator::profile;
 use crate::commands::upstream::{self, Engine};
 use crate::commands::{endpoint, modules};
 use crate::guest::{Guest, Model};
-use crate::ktap::{Part, Verdict};
 use crate::layout::Layout;
 use crate::link::{Bars, Link};
 use crate::runner::{AnySuite, Bench, Case, Record, Suite};
@@ -168,16 +167,7 @@ fn pci_endpoint_test(
 ) -> Result<()> {
     let attributes = [upstream::ATTRIBUTES, attributes].concat();
     let parts = upstream::run_on_link(link, &attributes, engine, choice)?;
-    let passed = |part: &&Part| part.verdict == Verdict::Passed;
-    let missing: Vec<_> = required
-        .iter()
-        .filter(|name| {
-            !parts
-                .iter()
-                .filter(passed)
-                .any(|part| part.name.contains(*name))
-        })
-        .collect();
+    let missing = upstream::not_passed(&parts, required);
     record.parts(parts);
     ensure!(missing.is_empty(), "did not pass: {missing:?}");
     Ok(())

@@ -257,9 +257,31 @@ pub fn start_load(guest: &mut Guest, disk: &str) -> Result<()> {
         "fio --name=load --filename={disk} --rw=randrw --bs=4k --size=64m --iodepth=32 --ioengine=libaio \
          --direct=1 --time_based --runtime=300 >/tmp/load.log 2>&1 &"
     ))?;
-    let statistics = disk.replace("/dev", "/sys/block");
-    let flows = format!("[ $(awk '{{ print $1 + $5 }}' {statistics}/stat) -gt 200 ]");
+    wait_for_requests(guest, disk, FLOWING)
+}
+
+/// Requests that a load makes soon if it flows.
+const FLOWING: u64 = 200;
+
+/// Waits until a load has gone on.
+pub fn load_flows(guest: &mut Guest, disk: &str) -> Result<()> {
+    let before = guest.sh(&format!("{} {}", requests(), statistics(disk)))?;
+    let before: u64 = before.parse().context("no number of requests")?;
+    wait_for_requests(guest, disk, before + FLOWING)
+}
+
+fn wait_for_requests(guest: &mut Guest, disk: &str, count: u64) -> Result<()> {
+    let flows = format!("[ $({} {}) -gt {count} ]", requests(), statistics(disk));
     guest.wait_until(FILES_BOUND, &flows)
+}
+
+/// Command that counts the requests that a disk has ended, by its statistics.
+fn requests() -> &'static str {
+    "awk '{ print $1 + $5 }'"
+}
+
+fn statistics(disk: &str) -> String {
+    format!("{}/stat", disk.replace("/dev", "/sys/block"))
 }
 
 /// Waits until the load ended, as it does when its disk is gone.

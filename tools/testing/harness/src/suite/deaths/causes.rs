@@ -54,7 +54,7 @@ impl Cause for NoLink {
     const LEFT: Left = Left::Function;
 
     fn happen<D>(link: &mut Link, _: &ServedTo<D>) -> Result<()> {
-        endpoint::begin_stop(link)
+        endpoint::begin_stop(&mut link.ep)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::runner::{Case, Record};
 use crate::workload::disk;
 
 /// For a load to end with errors once its endpoint is gone.
-pub(super) const END_BOUND: Duration = Duration::from_secs(60);
+pub const END_BOUND: Duration = Duration::from_secs(60);
 
 pub fn cases<B: Joined>() -> Vec<Case<B>> {
     let mut cases = endings();
@@ -94,7 +94,7 @@ fn function_is_unbound_under_load(link: &mut Link, _: &mut Record) -> Result<()>
     let served = Served::start(link, DISK)?;
     let path = served.vdpa.disk(&mut link.rc)?;
     disk::start_load(&mut link.rc, &path)?;
-    endpoint::begin_stop(link)?;
+    endpoint::begin_stop(&mut link.ep)?;
     served.function.unbind(&mut link.ep)?;
     endpoint::finish_stop(link)?;
     disk::wait_for_end_of_load(&mut link.rc, END_BOUND)?;

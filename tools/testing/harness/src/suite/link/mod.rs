@@ -7,6 +7,8 @@ mod data;
 mod life;
 mod refusal;
 
+pub use life::END_BOUND;
+
 use anyhow::Result;
 
 use crate::commands::backend::{Disk, Nic};
@@ -18,11 +20,13 @@ use crate::link::{Bars, Link};
 use crate::runner::{AnySuite, Bench, Suite};
 use crate::workload::disk::{self, Pattern};
 
-const DISK: Instance = Instance::Disk(&Disk {
+/// A disk.
+pub const DISK: Instance = Instance::Disk(&Disk {
     name: "disk0",
     mib: 128,
 });
-const NIC: Instance = Instance::Nic(&Nic {
+/// A network device.
+pub const NIC: Instance = Instance::Nic(&Nic {
     name: "nic0",
     mac: "02:00:00:00:00:01",
     queue_pairs: 1,

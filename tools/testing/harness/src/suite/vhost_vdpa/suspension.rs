@@ -112,7 +112,7 @@ fn link_is_lost_while_suspended<T: Translator>(
 ) -> Result<()> {
     let (served, node) = bench.offer()?;
     suspension::suspend_under_load(bench, &node, &DISK.file())?;
-    endpoint::begin_stop(&mut bench.link)?;
+    endpoint::begin_stop(&mut bench.link.ep)?;
     bench
         .driver()
         .wait_for_message(LOSS_BOUND, "Endpoint lost")?;
