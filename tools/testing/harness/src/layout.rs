@@ -45,6 +45,7 @@ pub struct Layout {
     tree: PathBuf,
     cache: PathBuf,
     build: PathBuf,
+    run: PathBuf,
     kernels: Kernels,
 }
 
@@ -58,8 +59,10 @@ impl Layout {
             })
         };
         let tree = directory("TOP")?;
+        let build = build.unwrap_or_else(|| tree.join("build"));
         Ok(Self {
-            build: build.unwrap_or_else(|| tree.join("build")),
+            run: build.join("run"),
+            build,
             tree,
             cache: directory("CACHE")?,
             kernels,
@@ -114,7 +117,15 @@ impl Layout {
 
     /// A directory for sockets and logs of the machines; made when missing.
     pub fn run(&self) -> Result<PathBuf> {
-        made(self.build.join("run"))
+        made(self.run.clone())
+    }
+
+    /// The same with another such directory, in this one: for a machine that there is already.
+    pub fn for_another(&self, name: &str) -> Self {
+        Self {
+            run: self.run.join(name),
+            ..self.clone()
+        }
     }
 
     /// Takes the directory for sockets and logs for this process alone, as long as the returned file

@@ -22,7 +22,7 @@ use crate::workload::Ends;
 const EMULATOR_BOUND: Duration = Duration::from_secs(10);
 
 /// Outbound window of the endpoint: as much as the better boards have, and as the RC has memory.
-const WINDOW_SIZE: &str = "1G";
+pub(super) const WINDOW_SIZE: &str = "1G";
 
 /// An endpoint and a root complex with a link between them.
 ///
@@ -177,7 +177,7 @@ impl Ends for Link {
     }
 }
 
-fn start_ep(layout: &Layout, sockets: &Endpoints) -> Result<Starting> {
+pub(super) fn start_ep(layout: &Layout, sockets: &Endpoints) -> Result<Starting> {
     Starting::new(layout, Model::Ep, |qemu| sockets.join_ep(qemu))
 }
 
@@ -185,7 +185,11 @@ fn start_rc(layout: &Layout, model: Model, sockets: &Endpoints) -> Result<Starti
     Starting::new(layout, model, |qemu| sockets.join_rc(qemu, 1))
 }
 
-fn start_emulator(layout: &Layout, sockets: &Endpoints, options: &[&str]) -> Result<Process> {
+pub(super) fn start_emulator(
+    layout: &Layout,
+    sockets: &Endpoints,
+    options: &[&str],
+) -> Result<Process> {
     for path in sockets.sockets() {
         if path.exists() {
             fs::remove_file(path)?;

@@ -13,6 +13,7 @@ mod cli;
 mod commands;
 mod crossings;
 mod demo;
+mod fork;
 mod guest;
 mod interrupt;
 mod kernels;

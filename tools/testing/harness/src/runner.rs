@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{anyhow, bail, Result};
@@ -275,15 +275,27 @@ fn keep_logs<B: Bench>(layout: &Layout, bench: &mut B, case: &str) -> Result<Opt
         return Ok(None);
     }
     let directory = layout.results()?.join("logs").join(case);
-    fs::create_dir_all(&directory)?;
-    for entry in fs::read_dir(layout.run()?)? {
+    copy_logs(&layout.run()?, &directory)?;
+    Ok(Some(directory))
+}
+
+/// Copies logs, and those of another endpoint, which has a directory in this one.
+fn copy_logs(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
         let path = entry?.path();
+        let Some(name) = path.file_name() else {
+            continue;
+        };
+        let to = to.join(name);
         let is_log = path
             .extension()
             .is_some_and(|end| end == "console" || end == "log");
-        if let (true, Some(name)) = (is_log, path.file_name()) {
-            fs::copy(&path, directory.join(name))?;
+        if is_log {
+            fs::copy(&path, to)?;
+        } else if path.join("emulator.log").exists() {
+            copy_logs(&path, &to)?;
         }
     }
-    Ok(Some(directory))
+    Ok(())
 }

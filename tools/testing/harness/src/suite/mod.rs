@@ -5,6 +5,7 @@ mod boards;
 mod counted;
 mod deaths;
 mod detection;
+mod endpoints;
 mod example;
 mod functions;
 mod host;
@@ -30,6 +31,7 @@ pub fn on_demand() -> Vec<Box<dyn AnySuite>> {
         Box::new(reboots::long_suite()),
         Box::new(deaths::all_suite()),
         Box::new(functions::suite()),
+        Box::new(endpoints::suite()),
     ]
 }
 

@@ -289,3 +289,13 @@ pub fn wait_for_end_of_load(guest: &mut Guest, bound: Duration) -> Result<()> {
     guest.wait_until(bound, "! pidof fio >/dev/null")?;
     guest.sh("rm /tmp/load.log").map(drop)
 }
+
+/// Waits until the load of a disk ended, while those of others may go on.
+pub fn wait_for_end_of_load_on(guest: &mut Guest, disk: &str, bound: Duration) -> Result<()> {
+    // A pattern that does not match the command with it.
+    let pattern = disk.replace("/dev/", "filename=/[d]ev/");
+    guest.wait_until(
+        bound,
+        &format!("! grep -qs '{pattern}' /proc/[0-9]*/cmdline"),
+    )
+}
