@@ -49,7 +49,8 @@ use vdpa::{
     NotificationArea,
     Provisioned,
     VendorStats,
-    VqAddress, //
+    VqAddress,
+    ENABLE_AFTER_DRIVER_OK, //
 };
 use virtio::ring::Position;
 
@@ -291,6 +292,11 @@ impl ConfigOps for EpfDevice {
     fn get_device_features(&self) -> u64 {
         let features = self.link.device_features();
         self.provisioned.offered(self.pushes.possible(features))
+    }
+
+    /// `QUEUE_ENABLE` needs no more than `FEATURES_OK`.
+    fn get_backend_features(&self) -> u64 {
+        ENABLE_AFTER_DRIVER_OK
     }
 
     fn set_driver_features(&self, features: u64) -> Result {

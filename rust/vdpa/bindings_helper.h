@@ -9,6 +9,7 @@
 #include <linux/virtio_config.h>
 #include <linux/vmalloc.h>
 #include <uapi/linux/vdpa.h>
+#include <uapi/linux/vhost_types.h>
 
 /* Inlines and macros, defined in helpers.c. */
 int vdpa_put_vendor_stat(struct sk_buff *message, const char *name, u64 value);

@@ -13,6 +13,7 @@
 //!   whole probe of the virtio driver.
 
 use crate::{
+    bindings,
     callback::Callback,
     stats::VendorStats, //
 };
@@ -22,6 +23,9 @@ use kernel::{
     prelude::*, //
 };
 use virtio::ring::Position;
+
+/// Of [`ConfigOps::get_backend_features`]: queues may be started after DRIVER_OK.
+pub const ENABLE_AFTER_DRIVER_OK: u64 = 1 << bindings::VHOST_BACKEND_F_ENABLE_AFTER_DRIVER_OK;
 
 /// The addresses of the three areas of a virtqueue, as the device shall use them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -191,7 +195,8 @@ pub trait ConfigOps: Send + Sync + Sized + 'static {
     /// Returns the features that the device offers.
     fn get_device_features(&self) -> u64;
 
-    /// Returns what the device can do beyond virtio: `VHOST_BACKEND_F_*` bits.
+    /// Returns what the device can do beyond virtio, as far as the kernel does not see it by the operations
+    /// that there are: bits like [`ENABLE_AFTER_DRIVER_OK`].
     fn get_backend_features(&self) -> u64 {
         build_error!(VTABLE_DEFAULT_ERROR)
     }

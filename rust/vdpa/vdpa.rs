@@ -36,7 +36,8 @@ pub use self::{
         DmaRange,
         NotificationArea,
         Permission,
-        VqAddress, //
+        VqAddress,
+        ENABLE_AFTER_DRIVER_OK, //
     },
     device::{
         Device,

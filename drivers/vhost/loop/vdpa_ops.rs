@@ -24,7 +24,8 @@ use vdpa::{
     ConfigOps,
     Provisioned,
     VendorStats,
-    VqAddress, //
+    VqAddress,
+    ENABLE_AFTER_DRIVER_OK, //
 };
 use vhost_bus::{
     ConfigOps as _,
@@ -184,6 +185,11 @@ impl ConfigOps for LoopOps {
 
     fn get_device_features(&self) -> u64 {
         self.provisioned.offered(self.device().device_features())
+    }
+
+    /// A backend takes up a queue that is set up while it works.
+    fn get_backend_features(&self) -> u64 {
+        ENABLE_AFTER_DRIVER_OK
     }
 
     fn set_driver_features(&self, features: u64) -> Result {
