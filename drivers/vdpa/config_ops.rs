@@ -32,14 +32,11 @@ use kernel::{
         Mutex, //
     }, //
 };
-use pci_host::errno;
 use transport::{
     Command,
     ConfigData,
     DeviceStatus,
     Generations,
-    QueueState,
-    Reply,
     CONFIG_DATA_SIZE, //
 };
 use vdpa::{
@@ -235,11 +232,7 @@ impl ConfigOps for EpfDevice {
     }
 
     fn get_vq_state(&self, vq: u16) -> Result<Position> {
-        self.link.queue(vq)?;
-        match self.link.command(&Command::GetQueueState(vq.into()))? {
-            Reply::QueueState(QueueState { available, used }) => Ok(Position { available, used }),
-            _ => Err(errno::protocol()),
-        }
+        self.position_on_endpoint(vq)
     }
 
     fn get_vendor_vq_stats(&self, vq: u16, stats: &mut VendorStats) -> Result {

@@ -11,7 +11,11 @@ use crate::queue::{
 };
 use kernel::prelude::*;
 use pci_host::errno;
-use transport::Command;
+use transport::{
+    Command,
+    QueueState,
+    Reply, //
+};
 use virtio::ring::Position;
 
 impl EpfDevice {
@@ -75,13 +79,24 @@ impl EpfDevice {
         stopped
     }
 
+    /// Where the queue stands is kept: the next start goes on there, unless the driver side sets another
+    /// position.
     fn stop_on_endpoint(&self, vq: u16) -> Result {
-        match self.link.is_lost() {
-            true => Ok(()),
-            false => self
-                .link
-                .command(&Command::DisableQueue(vq.into()))
-                .map(drop),
+        let was_deferred = |setup: &mut QueueSetup| core::mem::take(&mut setup.is_deferred);
+        if self.link.is_lost() || self.set_up(vq, was_deferred)? {
+            return Ok(());
+        }
+        self.link.command(&Command::DisableQueue(vq.into()))?;
+        let position = self.position_on_endpoint(vq)?;
+        self.set_up(vq, |setup| setup.position = position)
+    }
+
+    /// Asks the endpoint where a queue stands.
+    pub(super) fn position_on_endpoint(&self, vq: u16) -> Result<Position> {
+        self.link.queue(vq)?;
+        match self.link.command(&Command::GetQueueState(vq.into()))? {
+            Reply::QueueState(QueueState { available, used }) => Ok(Position { available, used }),
+            _ => Err(errno::protocol()),
         }
     }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Answers as no endpoint may give them when a queue is to stop (`QUEUE_DISABLE`).
+//! Answers as no endpoint may give them when a queue is to stop (`QUEUE_DISABLE`, then `QUEUE_GET_STATE`).
 //!
 //! The second queue of the network device is gone when Linux wants to set it up. So Linux gives up, and
 //! stops the first queue, which runs already, without a reset.
@@ -83,6 +83,19 @@ pub const ATTACKS: &[Attack] = &[
             ),
         ],
         "DisableQueue met a dead link",
+    ),
+    adding(
+        "queue_state_is_never_answered",
+        &[NO_SECOND_QUEUE, never(Opcode::GetQueueState)],
+        "Stopping a queue failed: ETIMEDOUT",
+    ),
+    adding(
+        "queue_state_of_all_ones",
+        &[
+            NO_SECOND_QUEUE,
+            answers(Opcode::GetQueueState, offset::command::RESULT, u32::MAX),
+        ],
+        "GetQueueState was refused: Garbled",
     ),
     Attack {
         name: "interrupts_of_a_queue_that_was_disabled",
