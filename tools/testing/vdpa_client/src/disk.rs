@@ -2,9 +2,7 @@
 //! A disk behind a device node, driven by hand: one request at a time, whoever kicks the queue.
 
 use anyhow::{ensure, Result};
-use vhost::vdpa::VhostVdpa;
 use virtio::blk::{RequestHeader, SECTOR_SIZE};
-use virtio::status::Status;
 use vm_memory::{Bytes, GuestAddress};
 
 use crate::node::{Node, IOVA, PAGE};
@@ -33,16 +31,27 @@ pub struct Disk<'a> {
 impl<'a> Disk<'a> {
     /// Sets the disk up, and its first queue.
     pub fn start(node: &'a Node) -> Result<Self> {
-        let settled = node.negotiate()?;
+        node.negotiate()?;
         node.map()?;
         node.start_queue(0, &Node::areas())?;
-        let running = settled.with(Status::DRIVER_OK);
-        node.device().set_status(running.bits())?;
-        node.expect_status(running)?;
-        Ok(Self {
+        node.run()?;
+        Ok(Self::at_work(node))
+    }
+
+    /// Sets the disk up, with a queue that is not enabled.
+    pub fn start_without_queue(node: &'a Node) -> Result<Self> {
+        node.negotiate()?;
+        node.map()?;
+        node.set_up_queue(0, &Node::areas(), 0)?;
+        node.run()?;
+        Ok(Self::at_work(node))
+    }
+
+    fn at_work(node: &'a Node) -> Self {
+        Self {
             node,
             requests: Requests::new(node),
-        })
+        }
     }
 
     /// Writes a sector.
@@ -52,22 +61,43 @@ impl<'a> Disk<'a> {
         data: Sector,
         kick: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
+        self.begin_write(sector, data)?;
+        self.end(kick)
+    }
+
+    /// Makes the request to write a sector available.
+    pub fn begin_write(&mut self, sector: u64, data: Sector) -> Result<()> {
         self.node.memory().write_slice(&data, GuestAddress(DATA))?;
-        self.request(virtio::blk::request::OUT, sector, kick)
+        self.begin(virtio::blk::request::OUT, sector)
     }
 
     /// Reads a sector.
     pub fn read(&mut self, sector: u64, kick: impl FnOnce() -> Result<()>) -> Result<Sector> {
         let mut data = [0; SECTOR_SIZE as usize];
         self.node.memory().write_slice(&data, GuestAddress(DATA))?;
-        self.request(virtio::blk::request::IN, sector, kick)?;
+        self.begin(virtio::blk::request::IN, sector)?;
+        self.end(kick)?;
         self.node
             .memory()
             .read_slice(&mut data, GuestAddress(DATA))?;
         Ok(data)
     }
 
-    fn request(&mut self, kind: u32, sector: u64, kick: impl FnOnce() -> Result<()>) -> Result<()> {
+    /// Kicks, waits until the request is used, and looks at its end.
+    pub fn end(&self, kick: impl FnOnce() -> Result<()>) -> Result<()> {
+        kick()?;
+        self.requests.end()?;
+        let status: u8 = self.node.memory().read_obj(GuestAddress(STATUS))?;
+        ensure!(status == OKAY, "expected status {OKAY}, found {status}");
+        Ok(())
+    }
+
+    /// The queue that its requests are in.
+    pub fn requests(&self) -> &Requests<'a> {
+        &self.requests
+    }
+
+    fn begin(&mut self, kind: u32, sector: u64) -> Result<()> {
         let memory = self.node.memory();
         let header = RequestHeader { kind, sector };
         memory.write_slice(&header.to_bytes(), GuestAddress(HEADER))?;
@@ -76,14 +106,10 @@ impl<'a> Disk<'a> {
             virtio::blk::request::IN => Buffer::writable(DATA, SECTOR_SIZE),
             _ => Buffer::readable(DATA, SECTOR_SIZE),
         };
-        let chain = [
+        self.requests.begin(&[
             Buffer::readable(HEADER, RequestHeader::LEN as u32),
             data,
             Buffer::writable(STATUS, 1),
-        ];
-        self.requests.send(&chain, kick)?;
-        let status: u8 = memory.read_obj(GuestAddress(STATUS))?;
-        ensure!(status == OKAY, "expected status {OKAY}, found {status}");
-        Ok(())
+        ])
     }
 }

@@ -7,18 +7,29 @@ use rustix::ioctl::{ioctl, opcode, Getter, Ioctl, NoArg, Opcode, Setter, Updater
 use crate::node::Node;
 
 const VHOST: u8 = 0xaf;
+/// `VHOST_FILE_UNBIND`.
+const NO_FILE: i32 = -1;
 const SET_BASE: Opcode = opcode::write::<VringState>(VHOST, 0x12);
+const SET_CALL: Opcode = opcode::write::<VringFile>(VHOST, 0x21);
 const GET_SPACES: Opcode = opcode::read::<u32>(VHOST, 0x7a);
 const GET_GROUP: Opcode = opcode::read_write::<VringState>(VHOST, 0x7b);
 const SET_SPACE: Opcode = opcode::write::<VringState>(VHOST, 0x7c);
 const RESUME: Opcode = opcode::none(VHOST, 0x7e);
 const GET_GROUPS: Opcode = opcode::read::<u32>(VHOST, 0x81);
+const GET_SIZE: Opcode = opcode::read_write::<VringState>(VHOST, 0x82);
 
 /// `struct vhost_vring_state`.
 #[repr(C)]
 struct VringState {
     index: u32,
     number: u32,
+}
+
+/// `struct vhost_vring_file`.
+#[repr(C)]
+struct VringFile {
+    index: u32,
+    file: i32,
 }
 
 /// Number of groups of queues.
@@ -44,6 +55,29 @@ pub fn group_of(node: &Node, queue: u32) -> vhost::Result<u32> {
         Updater::<GET_GROUP, VringState>::new(&mut state)
     })?;
     Ok(state.number)
+}
+
+/// The largest size of a queue, in descriptors.
+pub fn size_of_queue(node: &Node, queue: u32) -> vhost::Result<u32> {
+    let mut state = VringState {
+        index: queue,
+        number: 0,
+    };
+    // SAFETY: It reads and writes a state.
+    call(node, unsafe {
+        Updater::<GET_SIZE, VringState>::new(&mut state)
+    })?;
+    Ok(state.number)
+}
+
+/// Has nobody be signalled by a queue.
+pub fn signal_nobody(node: &Node, queue: u32) -> vhost::Result<()> {
+    let file = VringFile {
+        index: queue,
+        file: NO_FILE,
+    };
+    // SAFETY: It reads a file.
+    call(node, unsafe { Setter::<SET_CALL, VringFile>::new(file) })
 }
 
 /// Puts a group into an address space.

@@ -11,6 +11,7 @@ pub mod ioctl;
 pub mod management;
 pub mod misuse;
 pub mod node;
+pub mod operations;
 pub mod packed;
 pub mod requests;
 

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use vdpa_client::management::{self, Mac};
-use vdpa_client::misuse;
 use vdpa_client::{doorbell, groups, packed};
+use vdpa_client::{misuse, operations};
 
 /// Asks vDPA devices for what no other program does.
 #[derive(Parser)]
@@ -52,6 +52,13 @@ enum Action {
         #[arg(long, default_value_t = 200)]
         cycles: u32,
     },
+    /// Use an operation of a disk as it is meant, and see what it promises
+    Operation {
+        /// Which one
+        name: String,
+        /// Path of the device node
+        node: String,
+    },
     /// Use a device node of vhost_vdpa wrongly
     Misuse {
         /// In which way
@@ -83,6 +90,13 @@ fn run(action: Action) -> Result<()> {
             in_order,
             cycles,
         } => packed::is_suspended_under_load(&node, in_order, cycles),
+        Action::Operation { name, node } => {
+            let mut known = operations::catalogue().into_iter();
+            let operation = known.find(|operation| operation.name == name);
+            operation
+                .with_context(|| format!("'{name}' is not one of the known ones"))?
+                .run(&node)
+        }
         Action::Misuse { name, node } => {
             let known = misuse::catalogue().into_iter();
             let misuse = known

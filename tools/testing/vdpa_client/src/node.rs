@@ -33,10 +33,10 @@ pub const QUEUE_SIZE: u16 = 16;
 const BACKEND_FEATURES: u64 = (1 << 1) | (1 << 3);
 
 /// How long a device may take to see what is wrong with a queue.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Between two looks at its status.
-const PAUSE: Duration = Duration::from_millis(1);
+/// Between two looks at what it does.
+pub const PAUSE: Duration = Duration::from_millis(1);
 
 type Memory = Arc<GuestMemoryMmap>;
 
@@ -205,12 +205,29 @@ impl Node {
         }
     }
 
+    /// Has a device run whose features are settled.
+    pub fn run(&self) -> Result<()> {
+        let running = self.status()?.with(Status::DRIVER_OK);
+        self.device.set_status(running.bits())?;
+        self.expect_status(running)
+    }
+
     /// Sets a queue up, empty, and enables it.
     pub fn start_queue(&self, queue: usize, areas: &VringConfigData) -> Result<()> {
-        self.device.set_vring_num(queue, QUEUE_SIZE)?;
-        self.device.set_vring_base(queue, 0)?;
-        self.device.set_vring_addr(queue, areas)?;
+        self.start_queue_at(queue, areas, 0)
+    }
+
+    /// Sets a queue up to go on at an available index, and enables it.
+    pub fn start_queue_at(&self, queue: usize, areas: &VringConfigData, base: u16) -> Result<()> {
+        self.set_up_queue(queue, areas, base)?;
         Ok(self.device.set_vring_enable(queue, true)?)
+    }
+
+    /// Sets a queue up to go on at an available index once it is enabled, for a device that does not run yet.
+    pub fn set_up_queue(&self, queue: usize, areas: &VringConfigData, base: u16) -> Result<()> {
+        self.device.set_vring_num(queue, QUEUE_SIZE)?;
+        self.device.set_vring_base(queue, base)?;
+        Ok(self.device.set_vring_addr(queue, areas)?)
     }
 }
 

@@ -18,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks at the used ring.
 const PAUSE: Duration = Duration::from_micros(200);
 
+/// How often a ring that has to stand still is looked at.
+const LOOKS: u32 = 50;
+
 /// A buffer of a request.
 pub struct Buffer {
     /// Where the device finds it.
@@ -61,11 +64,44 @@ impl<'a> Requests<'a> {
 
     /// Makes a request available, kicks, and waits until it is used.
     pub fn send(&mut self, buffers: &[Buffer], kick: impl FnOnce() -> Result<()>) -> Result<()> {
-        self.describe(buffers)?;
-        self.publish()?;
+        self.begin(buffers)?;
         kick()?;
+        self.end()
+    }
+
+    /// Makes a request available.
+    pub fn begin(&mut self, buffers: &[Buffer]) -> Result<()> {
+        self.describe(buffers)?;
+        self.publish()
+    }
+
+    /// Waits until the last request is used.
+    pub fn end(&self) -> Result<()> {
         self.wait()
             .with_context(|| format!("request {}", self.count))
+    }
+
+    /// Returns whether the last request is used soon, which it may be expected not to be.
+    pub fn ends_soon(&self) -> Result<bool> {
+        for _ in 0..LOOKS {
+            if self.used()? == self.count {
+                return Ok(true);
+            }
+            thread::sleep(PAUSE);
+        }
+        Ok(false)
+    }
+
+    /// How many requests were used, as a ring counts.
+    pub fn used(&self) -> Result<u16> {
+        let index = GuestAddress(Node::areas().used_ring_addr + 2);
+        let used: u16 = self.node.memory().load(index, Ordering::SeqCst)?;
+        Ok(u16::from_le(used))
+    }
+
+    /// Makes more requests available than the ring has room for.
+    pub fn break_ring(&self) -> Result<()> {
+        self.set_index(self.count.wrapping_add(QUEUE_SIZE + 1))
     }
 
     /// Writes the descriptors, from the first one on.
@@ -85,26 +121,32 @@ impl<'a> Requests<'a> {
         Ok(())
     }
 
-    /// Puts descriptor 0 into the available ring, and the index behind it.
+    /// Puts descriptor 0 into the available ring, asks for a signal when it is used (`EVENT_IDX`), and puts the
+    /// index behind it.
     fn publish(&mut self) -> Result<()> {
-        let available = Node::areas().avail_ring_addr;
-        let entry = available + 4 + 2 * u64::from(self.count % QUEUE_SIZE);
-        self.node.memory().write_obj(0u16, GuestAddress(entry))?;
+        let entries = Node::areas().avail_ring_addr + 4;
+        let entry = entries + 2 * u64::from(self.count % QUEUE_SIZE);
+        let memory = self.node.memory();
+        memory.write_obj(0u16, GuestAddress(entry))?;
+        let used_event = entries + 2 * u64::from(QUEUE_SIZE);
+        memory.write_obj(self.count.to_le(), GuestAddress(used_event))?;
         self.count = self.count.wrapping_add(1);
-        let index = GuestAddress(available + 2);
+        self.set_index(self.count)
+    }
+
+    fn set_index(&self, index: u16) -> Result<()> {
+        let place = GuestAddress(Node::areas().avail_ring_addr + 2);
         Ok(self
             .node
             .memory()
-            .store(self.count.to_le(), index, Ordering::SeqCst)?)
+            .store(index.to_le(), place, Ordering::SeqCst)?)
     }
 
     /// Waits until the used index tells of the last request.
     fn wait(&self) -> Result<()> {
-        let index = GuestAddress(Node::areas().used_ring_addr + 2);
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let used: u16 = self.node.memory().load(index, Ordering::SeqCst)?;
-            if u16::from_le(used) == self.count {
+            if self.used()? == self.count {
                 return Ok(());
             }
             ensure!(Instant::now() < deadline, "the device does not see it");

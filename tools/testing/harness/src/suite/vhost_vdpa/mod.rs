@@ -3,11 +3,11 @@
 //! with the backend in the same kernel, and with a link in between.
 
 mod cases;
+mod client;
 mod doorbells;
 mod groups;
 mod interrupts;
 mod machines;
-mod misuse;
 mod packed;
 mod suspension;
 mod translation;
@@ -30,7 +30,7 @@ pub fn loop_suite() -> impl AnySuite {
 /// What is to work wherever the backend is.
 fn cases_of_a_disk<B: Offers>() -> Vec<Case<B>> {
     let mut cases = cases::cases();
-    cases.push(misuse::case());
+    cases.extend(client::cases());
     cases.push(groups::case());
     cases.extend(suspension::cases());
     cases
