@@ -21,6 +21,12 @@ pub fn load_drivers(guest: &mut Guest) -> Result<()> {
     modules::load(guest, &DRIVERS)
 }
 
+/// What `vdpa mgmtdev show` says about a management device.
+pub fn management(guest: &mut Guest, mgmtdev: &str) -> Result<Value> {
+    let mut value = json(guest, &format!("mgmtdev show {mgmtdev}"))?;
+    Ok(value["mgmtdev"][mgmtdev].take())
+}
+
 /// A vDPA device, whoever drives it.
 pub trait RcDevice: Sized {
     /// Adds a device to a management device, e.g. "pci/0000:01:00.0", with attributes, e.g. "mtu 1400".
@@ -85,6 +91,12 @@ impl VdpaDevice {
     /// Waits for its network device, and returns the name.
     pub fn network_device(&self, guest: &mut Guest) -> Result<String> {
         self.child(guest, "net")
+    }
+
+    /// What `vdpa dev show` says about it.
+    pub fn shown(&self, guest: &mut Guest) -> Result<Value> {
+        let mut value = json(guest, &format!("dev show {}", self.name))?;
+        Ok(value["dev"][&self.name].take())
     }
 
     /// What `vdpa dev config show` says about it.

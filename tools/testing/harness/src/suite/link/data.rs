@@ -2,10 +2,11 @@
 //! Devices carry data over the link.
 
 use anyhow::{ensure, Result};
+use serde_json::{json, Value};
 
 use super::{Joined, DISK, NIC, WIDE, WIDE_NIC};
 use crate::commands::served::Served;
-use crate::commands::vdpa::{RcDevice, VdpaDevice};
+use crate::commands::vdpa::{self, RcDevice, VdpaDevice};
 use crate::link::Link;
 use crate::runner::{Case, Record};
 use crate::workload::disk::{self, Pattern};
@@ -13,6 +14,15 @@ use crate::workload::{network, provision, reception, rings, steering};
 
 /// Name of the vDPA devices that are made here.
 const NAME: &str = "chosen0";
+
+/// Features that `vdpa` shows of every device, by its names for them.
+const REQUIRED: &[&str] = &["VERSION_1", "ACCESS_PLATFORM", "ORDER_PLATFORM"];
+
+/// The virtio vendor of what an endpoint serves.
+const VENDOR: u32 = 0x1af4;
+
+/// The largest queue that the backends have unless the function is given a smaller `queue_size`.
+const QUEUE_SIZE: u16 = 256;
 
 pub fn cases<B: Joined>() -> Vec<Case<B>> {
     vec![
@@ -70,27 +80,54 @@ pub fn cases<B: Joined>() -> Vec<Case<B>> {
 }
 
 fn vdpa_tool_tells_what_is_there(link: &mut Link, record: &mut Record) -> Result<()> {
-    let served = Served::start(link, NIC)?;
-    let rc = &mut link.rc;
-    let management = rc.sh(&format!("vdpa mgmtdev show pci/{}", served.address))?;
-    ensure!(
-        management.contains("net"),
-        "expected class net, got '{management}'"
-    );
-    let device = rc.sh(&format!("vdpa dev show {}", served.vdpa.name()))?;
-    ensure!(
-        device.contains("type network"),
-        "expected type network, got '{device}'"
-    );
-    let config = served.vdpa.config(rc)?;
-    ensure!(
-        config["mac"] == "02:00:00:00:00:01",
-        "expected the instance's address, got {config}"
-    );
-    for text in [management, device, config.to_string()] {
-        record.note(text);
+    for (instance, class, kind, queues) in [(NIC, "net", "network", 3), (DISK, "block", "block", 1)]
+    {
+        let served = Served::start(link, instance)?;
+        let rc = &mut link.rc;
+        let mgmtdev = format!("pci/{}", served.address);
+        let management = vdpa::management(rc, &mgmtdev)?;
+        shows(&management, "supported_classes", &json!([class]))?;
+        shows(&management, "max_supported_vqs", &json!(queues))?;
+        lists(&management, "dev_features", REQUIRED)?;
+        let device = served.vdpa.shown(rc)?;
+        shows(&device, "type", &json!(kind))?;
+        shows(&device, "mgmtdev", &json!(mgmtdev))?;
+        shows(&device, "vendor_id", &json!(VENDOR))?;
+        shows(&device, "max_vqs", &json!(queues))?;
+        shows(&device, "max_vq_size", &json!(QUEUE_SIZE))?;
+        let config = served.vdpa.config(rc)?;
+        lists(&config, "negotiated_features", REQUIRED)?;
+        if class == "net" {
+            shows(&config, "mac", &json!("02:00:00:00:00:01"))?;
+            shows(&config, "mtu", &json!(1500))?;
+            lists(&config, "negotiated_features", &["MAC", "MTU", "CTRL_VQ"])?;
+        }
+        for told in [management, device, config] {
+            record.note(told.to_string());
+        }
+        served.stop(link)?;
     }
-    served.stop(link)
+    Ok(())
+}
+
+/// Fails unless a member of what the tool says has this value.
+fn shows(told: &Value, member: &str, expected: &Value) -> Result<()> {
+    ensure!(
+        told[member] == *expected,
+        "expected {member} {expected}, vdpa says {told}"
+    );
+    Ok(())
+}
+
+/// Fails unless a list in what the tool says has all of these.
+fn lists(told: &Value, member: &str, expected: &[&str]) -> Result<()> {
+    let list = told[member].as_array().map_or(&[][..], Vec::as_slice);
+    let has = |name: &&str| list.iter().any(|entry| entry == name);
+    ensure!(
+        expected.iter().all(has),
+        "expected {expected:?} among {member}, vdpa says {told}"
+    );
+    Ok(())
 }
 
 fn disk_keeps_data(link: &mut Link, record: &mut Record) -> Result<()> {
