@@ -232,7 +232,7 @@ impl ConfigOps for EpfDevice {
     }
 
     fn get_vq_state(&self, vq: u16) -> Result<Position> {
-        self.position_on_endpoint(vq)
+        self.position(vq)
     }
 
     fn get_vendor_vq_stats(&self, vq: u16, stats: &mut VendorStats) -> Result {

@@ -18,7 +18,8 @@ pub(crate) struct QueueSetup {
     pub(crate) size: u32,
     /// Where it goes on.
     pub(crate) position: Position,
-    /// It was started while the device was suspended, and the endpoint is told at the resume.
+    /// It was started while the device was suspended, or by a process before DRIVER_OK; the endpoint is told at
+    /// the resume or then.
     pub(crate) is_deferred: bool,
     /// A driver of the kernel set it up, with DMA addresses.
     pub(crate) is_of_kernel: bool,

@@ -13,6 +13,7 @@ use kernel::prelude::*;
 use pci_host::errno;
 use transport::{
     Command,
+    DeviceStatus,
     QueueState,
     Reply, //
 };
@@ -42,8 +43,10 @@ impl EpfDevice {
     fn set_up_as(&self, vq: u16) -> Result<(QueueSetup, u64)> {
         let state = &mut *self.state.lock();
         let setup = state.queues.get_mut(usize::from(vq)).ok_or(EINVAL)?;
-        setup.is_deferred = state.is_suspended;
         setup.has_iovas = self.process.is_some() && !setup.is_of_kernel;
+        // A process may map the memory of its queues up to the last moment, as QEMU does.
+        let is_early = setup.has_iovas && !has_started(state.status);
+        setup.is_deferred = state.is_suspended || is_early;
         Ok((*setup, state.driver_features))
     }
 
@@ -91,8 +94,16 @@ impl EpfDevice {
         self.set_up(vq, |setup| setup.position = position)
     }
 
-    /// Asks the endpoint where a queue stands.
-    pub(super) fn position_on_endpoint(&self, vq: u16) -> Result<Position> {
+    /// Where a queue stands: one that is deferred is not known to the endpoint.
+    pub(super) fn position(&self, vq: u16) -> Result<Position> {
+        let deferred = |setup: &mut QueueSetup| setup.is_deferred.then_some(setup.position);
+        match self.set_up(vq, deferred)? {
+            Some(position) => Ok(position),
+            None => self.position_on_endpoint(vq),
+        }
+    }
+
+    fn position_on_endpoint(&self, vq: u16) -> Result<Position> {
         self.link.queue(vq)?;
         match self.link.command(&Command::GetQueueState(vq.into()))? {
             Reply::QueueState(QueueState { available, used }) => Ok(Position { available, used }),
@@ -169,8 +180,8 @@ impl EpfDevice {
         result
     }
 
-    /// Starts the queues on the endpoint that were started meanwhile.
-    fn start_deferred(&self) -> Result {
+    /// Starts the queues on the endpoint that were started before it could have them.
+    pub(super) fn start_deferred(&self) -> Result {
         for vq in 0..self.link.identity().num_queues() {
             let is_deferred = |setup: &mut QueueSetup| core::mem::take(&mut setup.is_deferred);
             if self.set_up(vq, is_deferred)? && self.signal(vq)?.is_ready() {
@@ -179,4 +190,8 @@ impl EpfDevice {
         }
         Ok(())
     }
+}
+
+fn has_started(status: u8) -> bool {
+    DeviceStatus::from_bits(status).contains(DeviceStatus::DRIVER_OK)
 }

@@ -17,8 +17,11 @@ impl EpfDevice {
     /// Sets the status; a device that cannot be started is lost, as the driver side uses it from then
     /// on without another look at the status.
     pub(super) fn write_status(&self, status: u8) -> Result {
-        let written = self.send_status(status);
         let is_start = DeviceStatus::from_bits(status).contains(DeviceStatus::DRIVER_OK);
+        let written = self.send_status(status).and_then(|()| match is_start {
+            true => self.start_deferred(),
+            false => Ok(()),
+        });
         if written.is_err() && is_start {
             self.link.give_up();
         }

@@ -47,7 +47,8 @@ impl<'a> Disk<'a> {
         Ok(Self::at_work(node))
     }
 
-    fn at_work(node: &'a Node) -> Self {
+    /// One that is set up, and runs.
+    pub fn at_work(node: &'a Node) -> Self {
         Self {
             node,
             requests: Requests::new(node),

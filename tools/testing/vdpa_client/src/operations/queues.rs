@@ -20,6 +20,11 @@ pub fn catalogue() -> Vec<Operation> {
             run: queue_starts_late,
         },
         Operation {
+            name: "queue_is_mapped_late",
+            about: "a queue works whose memory is mapped after it was enabled, before DRIVER_OK",
+            run: queue_is_mapped_late,
+        },
+        Operation {
             name: "queue_stops_and_goes_on",
             about: "a queue that is stopped does nothing, and goes on with the next request",
             run: queue_stops_and_goes_on,
@@ -38,6 +43,17 @@ fn queue_starts_late(node: &Node) -> Result<()> {
     stands_still(node, &disk)?;
     node.device().set_vring_enable(0, true)?;
     disk.end(|| node.kick(0))?;
+    expect(&mut disk, node, 0, 1)
+}
+
+/// As QEMU does.
+fn queue_is_mapped_late(node: &Node) -> Result<()> {
+    node.negotiate()?;
+    node.start_queue(0, &Node::areas())?;
+    node.map()?;
+    node.run()?;
+    let mut disk = Disk::at_work(node);
+    disk.write(0, [1; 512], || node.kick(0))?;
     expect(&mut disk, node, 0, 1)
 }
 
