@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+#include <linux/dma-mapping.h>
 #include <linux/dmaengine.h>
-#include <linux/scatterlist.h>
 
-/* Virtual channels are for all drivers of DMA engines, but their header is not under include/. */
-#include <../drivers/dma/virt-dma.h>
+struct dma_chan *dma_client_request_slave(const struct device *engine,
+					 enum dma_transfer_direction direction);
+void dma_client_release(struct dma_chan *chan);
+struct device *dma_client_device(struct dma_chan *chan);
+struct dma_async_tx_descriptor *dma_client_prepare(struct dma_chan *chan,
+						  enum dma_transfer_direction direction,
+						  u64 at_device, dma_addr_t memory,
+						  size_t size);
+int dma_client_submit_with(struct dma_async_tx_descriptor *tx,
+			  dma_async_tx_callback_result callback, void *param);
+void dma_client_issue(struct dma_chan *chan);
+void dma_client_terminate(struct dma_chan *chan);
 
-void dmaengine_set_capability(struct dma_device *device, enum dma_transaction_type type);
-void dmaengine_init_channels(struct dma_device *device);
-unsigned long dmaengine_lock(struct virt_dma_chan *vc);
-void dmaengine_unlock(struct virt_dma_chan *vc, unsigned long flags);
-struct dma_async_tx_descriptor *dmaengine_prepare(struct virt_dma_chan *vc,
-						  struct virt_dma_desc *vd, unsigned long flags);
-void dmaengine_issue(struct virt_dma_chan *vc);
-struct virt_dma_desc *dmaengine_take_issued(struct virt_dma_chan *vc);
-void dmaengine_complete(struct virt_dma_desc *vd);
-void dmaengine_terminate(struct virt_dma_desc *vd);
-void dmaengine_take_all(struct virt_dma_chan *vc, struct list_head *head);
-void dmaengine_synchronize_channel(struct virt_dma_chan *vc);
-enum dma_status dmaengine_cookie_status(struct dma_chan *chan, dma_cookie_t cookie,
-					struct dma_tx_state *state);
-void dmaengine_set_residue(struct dma_tx_state *state, u32 residue);
-dma_addr_t dmaengine_sg_address(struct scatterlist *sg);
-unsigned int dmaengine_sg_size(struct scatterlist *sg);
-struct scatterlist *dmaengine_sg_next(struct scatterlist *sg);
+dma_addr_t dma_client_map(struct device *dev, void *memory, size_t size,
+			 enum dma_data_direction direction);
+bool dma_client_is_mapped(struct device *dev, dma_addr_t address);
+void dma_client_unmap(struct device *dev, dma_addr_t address, size_t size,
+		     enum dma_data_direction direction);
+void dma_client_give_to_device(struct device *dev, dma_addr_t address, size_t size,
+			      enum dma_data_direction direction);
+void dma_client_take_from_device(struct device *dev, dma_addr_t address, size_t size,
+				enum dma_data_direction direction);
+void dma_client_keep_for_ever(const void *memory);

@@ -16,7 +16,8 @@ pub enum Direction {
 }
 
 impl Direction {
-    pub(crate) fn as_raw(self) -> bindings::dma_transfer_direction {
+    /// Returns the `enum dma_transfer_direction`, for drivers of engines.
+    pub fn as_raw(self) -> u32 {
         match self {
             Self::MemoryToDevice => bindings::dma_transfer_direction_DMA_MEM_TO_DEV,
             Self::DeviceToMemory => bindings::dma_transfer_direction_DMA_DEV_TO_MEM,
@@ -25,7 +26,16 @@ impl Direction {
     }
 
     /// Says whether clients configure one end of its transfers.
-    pub(crate) fn is_slave(self) -> bool {
+    pub fn is_slave(self) -> bool {
         self != Self::MemoryToMemory
+    }
+
+    /// Returns what it is for the memory of a slave channel, an `enum dma_data_direction`.
+    pub(crate) fn of_memory(self) -> bindings::dma_data_direction {
+        match self {
+            Self::MemoryToDevice => bindings::dma_data_direction_DMA_TO_DEVICE,
+            Self::DeviceToMemory => bindings::dma_data_direction_DMA_FROM_DEVICE,
+            Self::MemoryToMemory => bindings::dma_data_direction_DMA_BIDIRECTIONAL,
+        }
     }
 }

@@ -1,24 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! DMA engines: channels that move data while processors do something else.
+//! DMA engines, for their clients: channels that move data while processors do something else.
 //!
-//! [`provider`] is the driver of an engine, which offers channels to clients of the kernel's
-//! dmaengine framework. A [`Segment`] says what is moved, a [`Direction`] between what.
+//! A [`Channel`] moves what is at addresses of a device from or to a [buffer](Channel::buffer) of its own.
+//! Drivers of engines use the crate `virt_dma`.
 //!
-//! Limits: slave and memcpy transfers; neither cyclic nor interleaved ones, no pause, no metadata, no
-//! reuse of descriptors.
+//! ```text
+//! Channel::transfer: prepare -> submit, for each piece -> issue -> engine -> callback of each piece
+//!                                                           |                     |
+//!                                                           `---- waits, TRANSFER, until the last
+//! ```
 //!
-//! C headers: `include/linux/dmaengine.h`, `drivers/dma/virt-dma.h`. Contracts:
-//! `Documentation/driver-api/dmaengine/provider.rst`.
+//! Limits: slave channels; a channel has one caller at a time.
+//!
+//! C header: `include/linux/dmaengine.h`. Contracts: `Documentation/driver-api/dmaengine/client.rst`.
 
+mod batch;
 #[path = "../bindings.rs"]
 mod bindings;
+mod buffer;
+mod channel;
 mod direction;
-mod segment;
-
-pub mod provider;
 
 pub use self::{
-    direction::Direction,
-    segment::Segment, //
+    channel::{
+        Channel,
+        Piece, //
+    },
+    direction::Direction, //
 };

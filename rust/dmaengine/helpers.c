@@ -1,94 +1,111 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Functions for what the headers have as macros and inlines. */
+/* Functions for what the headers have as macros and inlines, with or without CONFIG_DMA_ENGINE. */
+#include <linux/kmemleak.h>
 #include "bindings_helper.h"
 
-void dmaengine_set_capability(struct dma_device *device, enum dma_transaction_type type)
+struct wanted {
+	const struct device *engine;
+	u32 directions;
+};
+
+static bool is_wanted(struct dma_chan *chan, void *param)
 {
-	dma_cap_set(type, device->cap_mask);
+	const struct wanted *wanted = param;
+	struct dma_slave_caps caps = {};
+
+	return chan->device->dev == wanted->engine && !dma_get_slave_caps(chan, &caps) &&
+	       (caps.directions & wanted->directions);
 }
 
-void dmaengine_init_channels(struct dma_device *device)
+struct dma_chan *dma_client_request_slave(const struct device *engine,
+					 enum dma_transfer_direction direction)
 {
-	INIT_LIST_HEAD(&device->channels);
+	struct wanted wanted = { .engine = engine, .directions = BIT(direction) };
+	dma_cap_mask_t mask;
+
+	dma_cap_zero(mask);
+	dma_cap_set(DMA_SLAVE, mask);
+	return dma_request_channel(mask, is_wanted, &wanted);
 }
 
-unsigned long dmaengine_lock(struct virt_dma_chan *vc)
+void dma_client_release(struct dma_chan *chan)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&vc->lock, flags);
-	return flags;
+	dma_release_channel(chan);
 }
 
-void dmaengine_unlock(struct virt_dma_chan *vc, unsigned long flags)
+struct device *dma_client_device(struct dma_chan *chan)
 {
-	spin_unlock_irqrestore(&vc->lock, flags);
+	return dmaengine_get_dma_device(chan);
 }
 
-struct dma_async_tx_descriptor *dmaengine_prepare(struct virt_dma_chan *vc,
-						  struct virt_dma_desc *vd, unsigned long flags)
+/* Engines take the address when they prepare, so each descriptor has its own. */
+struct dma_async_tx_descriptor *dma_client_prepare(struct dma_chan *chan,
+						  enum dma_transfer_direction direction,
+						  u64 at_device, dma_addr_t memory,
+						  size_t size)
 {
-	return vchan_tx_prep(vc, vd, flags);
+	struct dma_slave_config config = { .direction = direction };
+
+	if (at_device != (phys_addr_t)at_device)
+		return NULL;
+	if (direction == DMA_MEM_TO_DEV)
+		config.dst_addr = at_device;
+	else
+		config.src_addr = at_device;
+	if (dmaengine_slave_config(chan, &config))
+		return NULL;
+	return dmaengine_prep_slave_single(chan, memory, size, direction,
+					   DMA_CTRL_ACK | DMA_PREP_INTERRUPT);
 }
 
-/* The lock is held in the functions from here to dmaengine_take_all(). */
-void dmaengine_issue(struct virt_dma_chan *vc)
+int dma_client_submit_with(struct dma_async_tx_descriptor *tx,
+			  dma_async_tx_callback_result callback, void *param)
 {
-	vchan_issue_pending(vc);
+	tx->callback_result = callback;
+	tx->callback_param = param;
+	return dma_submit_error(dmaengine_submit(tx));
 }
 
-struct virt_dma_desc *dmaengine_take_issued(struct virt_dma_chan *vc)
+void dma_client_issue(struct dma_chan *chan)
 {
-	struct virt_dma_desc *vd = vchan_next_desc(vc);
-
-	if (vd)
-		list_del(&vd->node);
-	return vd;
+	dma_async_issue_pending(chan);
 }
 
-void dmaengine_complete(struct virt_dma_desc *vd)
+void dma_client_terminate(struct dma_chan *chan)
 {
-	vchan_cookie_complete(vd);
+	dmaengine_terminate_sync(chan);
 }
 
-void dmaengine_terminate(struct virt_dma_desc *vd)
+dma_addr_t dma_client_map(struct device *dev, void *memory, size_t size,
+			 enum dma_data_direction direction)
 {
-	vchan_terminate_vdesc(vd);
+	return dma_map_single(dev, memory, size, direction);
 }
 
-void dmaengine_take_all(struct virt_dma_chan *vc, struct list_head *head)
+bool dma_client_is_mapped(struct device *dev, dma_addr_t address)
 {
-	INIT_LIST_HEAD(head);
-	vchan_get_all_descriptors(vc, head);
+	return !dma_mapping_error(dev, address);
 }
 
-void dmaengine_synchronize_channel(struct virt_dma_chan *vc)
+void dma_client_unmap(struct device *dev, dma_addr_t address, size_t size,
+		     enum dma_data_direction direction)
 {
-	vchan_synchronize(vc);
+	dma_unmap_single(dev, address, size, direction);
 }
 
-enum dma_status dmaengine_cookie_status(struct dma_chan *chan, dma_cookie_t cookie,
-					struct dma_tx_state *state)
+void dma_client_give_to_device(struct device *dev, dma_addr_t address, size_t size,
+			      enum dma_data_direction direction)
 {
-	return dma_cookie_status(chan, cookie, state);
+	dma_sync_single_for_device(dev, address, size, direction);
 }
 
-void dmaengine_set_residue(struct dma_tx_state *state, u32 residue)
+void dma_client_take_from_device(struct device *dev, dma_addr_t address, size_t size,
+				enum dma_data_direction direction)
 {
-	dma_set_residue(state, residue);
+	dma_sync_single_for_cpu(dev, address, size, direction);
 }
 
-dma_addr_t dmaengine_sg_address(struct scatterlist *sg)
+void dma_client_keep_for_ever(const void *memory)
 {
-	return sg_dma_address(sg);
-}
-
-unsigned int dmaengine_sg_size(struct scatterlist *sg)
-{
-	return sg_dma_len(sg);
-}
-
-struct scatterlist *dmaengine_sg_next(struct scatterlist *sg)
-{
-	return sg_next(sg);
+	kmemleak_not_leak(memory);
 }

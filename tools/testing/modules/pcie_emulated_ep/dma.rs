@@ -13,18 +13,6 @@ use crate::hw::{
     Identity, //
 };
 use core::ops::Range;
-use dmaengine::{
-    provider::{
-        Config,
-        Engine,
-        Fault,
-        Progress,
-        Registration,
-        State, //
-    },
-    Direction,
-    Segment, //
-};
 use epc_regs::{
     dma_flags,
     DmaEntry,
@@ -48,6 +36,16 @@ use kernel::{
 use pci_host::{
     IrqHandler,
     Vectors, //
+};
+use virt_dma::{
+    Config,
+    Direction,
+    Engine,
+    Fault,
+    Progress,
+    Registration,
+    Segment,
+    State, //
 };
 
 /// The engines of a controller, without interrupts after they are dropped.

@@ -31,7 +31,7 @@ impl Failures {
     }
 }
 
-#[kunit_tests(dmaengine_failures)]
+#[kunit_tests(virt_dma_failures)]
 mod tests {
     use super::*;
 

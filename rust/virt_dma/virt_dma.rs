@@ -5,7 +5,8 @@
 //! The driver of the hardware implements [`Engine`], keeps a [`Registration`] while it is bound, and
 //! tells it of interrupts by [`Registration::interrupt`]. Everything between the framework and
 //! the hardware is here, over the kernel's virtual channels: clients' descriptors are queued in
-//! software, the engine has one of them at a time, and callbacks run in a tasklet.
+//! software, the engine has one of them at a time, and callbacks run in a tasklet. Clients use the crate
+//! [`dmaengine`].
 //!
 //! ```text
 //! prepare -> submit -> issue ->  Engine::start  -> interrupt: Engine::progress -> callback
@@ -16,27 +17,38 @@
 //! `dmaengine_tx_status()` for the last [`FAILURES`](failures::FAILURES) that did. Those after it are
 //! carried out.
 //!
+//! Limits: slave and memcpy transfers; neither cyclic nor interleaved ones, no pause, no metadata, no
+//! reuse of descriptors.
+//!
 //! Locking: one spinlock for each channel, that of the virtual channel, taken with interrupts off.
 //! All calls of [`Engine`] are under it.
+//!
+//! C headers: `include/linux/dmaengine.h`, `drivers/dma/virt-dma.h`. Contracts:
+//! `Documentation/driver-api/dmaengine/provider.rst`.
 
 use kernel::{
     prelude::*,
     ThisModule, //
 };
 
+#[path = "../bindings.rs"]
+mod bindings;
 mod channel;
 mod descriptor;
 mod failures;
 mod operations;
 mod registration;
+mod segment;
 
-pub use self::registration::{
-    Config,
-    InterruptHandler,
-    Registration, //
+pub use self::{
+    registration::{
+        Config,
+        InterruptHandler,
+        Registration, //
+    },
+    segment::Segment, //
 };
-
-use crate::Segment;
+pub use dmaengine::Direction;
 
 /// What an engine does for a channel, by its number.
 ///

@@ -149,12 +149,12 @@ impl<E: Engine> Provider<E> {
         // SAFETY: As above. The device has a driver by the requirements on callers, is pinned, and exists
         // until the framework and its clients have let go of it, see `drop`.
         unsafe {
-            bindings::dmaengine_init_channels(raw);
+            bindings::virt_dma_init_channels(raw);
             for channel in &self.channels {
                 channel.as_ref().attach(raw);
             }
             let private = bindings::dma_transaction_type_DMA_PRIVATE;
-            bindings::dmaengine_set_capability(raw, private);
+            bindings::virt_dma_set_capability(raw, private);
             to_result(bindings::dma_async_device_register(raw))?;
         }
         // The framework takes the owner from the device's driver, which may be that of another module. No
@@ -165,7 +165,7 @@ impl<E: Engine> Provider<E> {
         unsafe {
             (*raw).owner = E::OWNER.as_ptr();
             bindings::synchronize_rcu();
-            bindings::dmaengine_set_capability(raw, kind_of(config.channels));
+            bindings::virt_dma_set_capability(raw, kind_of(config.channels));
         }
         Ok(())
     }

@@ -139,7 +139,7 @@ impl<E: Engine> Channel<E> {
 
     pub(super) fn lock(&self) -> Locked<'_, E> {
         // SAFETY: The lock is initialised by the type invariant.
-        let flags = unsafe { bindings::dmaengine_lock(self.raw.get()) };
+        let flags = unsafe { bindings::virt_dma_lock(self.raw.get()) };
         Locked {
             channel: self,
             flags,
@@ -160,14 +160,14 @@ impl<E: Engine> Channel<E> {
         let raw = Descriptor::allocate(transfer)?;
         // SAFETY: Both are valid, and the descriptor is the channel's from here on. The channel's lock
         // is not held.
-        Ok(unsafe { bindings::dmaengine_prepare(self.raw.get(), raw, flags) })
+        Ok(unsafe { bindings::virt_dma_prepare(self.raw.get(), raw, flags) })
     }
 
     /// Has the engine carry out what was submitted.
     pub(super) fn issue(&self) {
         let mut locked = self.lock();
         // SAFETY: The virtual channel is valid and its lock is held.
-        unsafe { bindings::dmaengine_issue(self.raw.get()) };
+        unsafe { bindings::virt_dma_issue(self.raw.get()) };
         locked.start_next();
     }
 
@@ -192,7 +192,7 @@ impl<E: Engine> Channel<E> {
             locked.abort();
             // SAFETY: The virtual channel is valid and its lock is held; the function initialises the
             // head, which stays where it is until the list is freed below.
-            unsafe { bindings::dmaengine_take_all(self.raw.get(), head.get()) };
+            unsafe { bindings::virt_dma_take_all(self.raw.get(), head.get()) };
         }
         // SAFETY: The list has descriptors of this channel which nobody else has.
         unsafe { bindings::vchan_dma_desc_free_list(self.raw.get(), head.get()) };
@@ -201,7 +201,7 @@ impl<E: Engine> Channel<E> {
     /// Waits until callbacks of earlier transfers have returned; process context.
     pub(super) fn synchronize(&self) {
         // SAFETY: The virtual channel is valid and its lock is not held.
-        unsafe { bindings::dmaengine_synchronize_channel(self.raw.get()) };
+        unsafe { bindings::virt_dma_synchronize_channel(self.raw.get()) };
     }
 
     /// Forgets what a client did with the channel.
@@ -235,7 +235,7 @@ impl<E: Engine> Channel<E> {
     ) -> bindings::dma_status {
         let locked = self.lock();
         // SAFETY: The channel is valid, `state` by the requirements of this function.
-        let status = unsafe { bindings::dmaengine_cookie_status(self.chan(), cookie, state) };
+        let status = unsafe { bindings::virt_dma_cookie_status(self.chan(), cookie, state) };
         if status == bindings::dma_status_DMA_COMPLETE {
             return match locked.failures.contains(cookie) {
                 true => bindings::dma_status_DMA_ERROR,
@@ -243,7 +243,7 @@ impl<E: Engine> Channel<E> {
             };
         }
         // SAFETY: By the requirements of this function.
-        unsafe { bindings::dmaengine_set_residue(state, locked.left_of(cookie)) };
+        unsafe { bindings::virt_dma_set_residue(state, locked.left_of(cookie)) };
         status
     }
 }
@@ -292,7 +292,7 @@ impl<E: Engine> Locked<'_, E> {
         // Each turn takes a descriptor from the list.
         while self.running.is_none() {
             // SAFETY: The virtual channel is valid and its lock is held.
-            let next = unsafe { bindings::dmaengine_take_issued(self.channel.raw.get()) };
+            let next = unsafe { bindings::virt_dma_take_issued(self.channel.raw.get()) };
             // INVARIANT: It was taken from its list.
             self.running = NonNull::new(next);
             let Some(raw) = self.running else { return };
@@ -329,7 +329,7 @@ impl<E: Engine> Locked<'_, E> {
             self.failures.add(cookie);
         }
         // SAFETY: The descriptor was issued, is in no list, and is not used any more after this.
-        unsafe { bindings::dmaengine_complete(raw.as_ptr()) };
+        unsafe { bindings::virt_dma_complete(raw.as_ptr()) };
     }
 
     /// Ends the transfer that runs, if one does, without a callback.
@@ -337,7 +337,7 @@ impl<E: Engine> Locked<'_, E> {
         if let Some(raw) = self.running.take() {
             self.channel.engine.abort(self.channel.number);
             // SAFETY: The descriptor is in no list, and is not used any more after this.
-            unsafe { bindings::dmaengine_terminate(raw.as_ptr()) };
+            unsafe { bindings::virt_dma_terminate(raw.as_ptr()) };
         }
     }
 
@@ -381,6 +381,6 @@ impl<E: Engine> DerefMut for Locked<'_, E> {
 impl<E: Engine> Drop for Locked<'_, E> {
     fn drop(&mut self) {
         // SAFETY: The lock was taken by `lock` on this processor, which gave these flags.
-        unsafe { bindings::dmaengine_unlock(self.channel.raw.get(), self.flags) };
+        unsafe { bindings::virt_dma_unlock(self.channel.raw.get(), self.flags) };
     }
 }

@@ -153,7 +153,7 @@ impl Descriptor {
     }
 }
 
-#[kunit_tests(dmaengine_transfer)]
+#[kunit_tests(virt_dma_transfer)]
 mod tests {
     use super::*;
 

@@ -171,10 +171,10 @@ impl Iterator for Mapped {
         // SAFETY: The client's list is valid for the time of the call in which this is used, and ends
         // with null.
         unsafe {
-            self.0 = bindings::dmaengine_sg_next(entry);
+            self.0 = bindings::virt_dma_sg_next(entry);
             Some((
-                bindings::dmaengine_sg_address(entry),
-                bindings::dmaengine_sg_size(entry),
+                bindings::virt_dma_sg_address(entry),
+                bindings::virt_dma_sg_size(entry),
             ))
         }
     }
