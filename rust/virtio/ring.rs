@@ -35,7 +35,7 @@ mod used;
 
 pub use self::{
     batch::{Batch, BATCH_CHAINS, BATCH_SEGMENTS, MAX_CHAIN_SEGMENTS},
-    chain::{Chain, Segment},
+    chain::{Chain, Pieces, Segment},
     config::{Position, QueueConfig},
     error::RingError,
     kick::NotificationData,

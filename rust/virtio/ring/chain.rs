@@ -92,18 +92,14 @@ impl<'a> Chain<'a> {
         &self,
         memory: &M,
         offset: usize,
-        mut to: &mut [u8],
+        to: &mut [u8],
     ) -> Result<usize, M::Error> {
-        let mut copied = 0;
-        for (addr, len) in pieces(self.readable, offset, to.len()) {
-            let Some((piece, rest)) = to.split_at_mut_checked(len) else {
-                break;
-            };
-            memory.read_buffer(addr, piece)?;
-            copied = len.saturating_add(copied);
-            to = rest;
-        }
-        Ok(copied)
+        let len = part(self.readable_len, offset, to.len());
+        let Some(to) = to.get_mut(..len) else {
+            return Ok(0);
+        };
+        memory.read_pieces(Pieces::new(self.readable, offset, len), to)?;
+        Ok(len)
     }
 
     /// Copies to writable bytes from `offset` on and returns how many there were.
@@ -117,39 +113,68 @@ impl<'a> Chain<'a> {
         &self,
         memory: &M,
         offset: usize,
-        mut from: &[u8],
+        from: &[u8],
     ) -> Result<usize, M::Error> {
-        let mut copied = 0;
-        for (addr, len) in pieces(self.writable, offset, from.len()) {
-            let Some((piece, rest)) = from.split_at_checked(len) else {
-                break;
-            };
-            memory.write_buffer(addr, piece)?;
-            copied = len.saturating_add(copied);
-            from = rest;
-        }
-        Ok(copied)
+        let len = part(self.writable_len, offset, from.len());
+        let Some(from) = from.get(..len) else {
+            return Ok(0);
+        };
+        memory.write_pieces(Pieces::new(self.writable, offset, len), from)?;
+        Ok(len)
     }
 }
 
-/// Returns address and length of the pieces that make up `len` bytes from `offset` on, as far as the
-/// segments reach.
-fn pieces(
-    segments: &[Segment],
-    offset: usize,
-    len: usize,
-) -> impl Iterator<Item = (u64, usize)> + '_ {
-    segments
-        .iter()
-        .scan((offset, len), |(skip, left), segment| {
+/// Returns how many of `wanted` bytes from `offset` on there are in a part of `len` bytes.
+fn part(len: u32, offset: usize, wanted: usize) -> usize {
+    // CAST: a kernel's `usize` has at least 32 bits.
+    (len as usize).saturating_sub(offset).min(wanted)
+}
+
+/// Where some bytes of a chain are, piece by piece.
+#[derive(Clone, Debug)]
+pub struct Pieces<'a> {
+    segments: &'a [Segment],
+    /// Bytes before the first one.
+    skip: usize,
+    left: usize,
+}
+
+impl<'a> Pieces<'a> {
+    /// Returns the pieces that make up `len` bytes from `offset` on, as far as the segments reach.
+    fn new(segments: &'a [Segment], offset: usize, len: usize) -> Self {
+        Self {
+            segments,
+            skip: offset,
+            left: len,
+        }
+    }
+}
+
+impl Iterator for Pieces<'_> {
+    type Item = Segment;
+
+    /// Each round takes a segment away.
+    fn next(&mut self) -> Option<Segment> {
+        while let Some((segment, rest)) = self.segments.split_first() {
+            if self.left == 0 {
+                break;
+            }
+            self.segments = rest;
             // CAST: a kernel's `usize` has at least 32 bits.
             let whole = segment.len as usize;
-            let start = whole.min(*skip);
-            let part = whole.saturating_sub(start).min(*left);
-            *skip = skip.saturating_sub(start);
-            *left = left.saturating_sub(part);
-            // The sum is within the segment, which ends within the address space.
-            Some((segment.addr.wrapping_add(start as u64), part))
-        })
-        .filter(|(_, part)| *part != 0)
+            let start = whole.min(self.skip);
+            let len = whole.saturating_sub(start).min(self.left);
+            self.skip = self.skip.saturating_sub(start);
+            self.left = self.left.saturating_sub(len);
+            if len != 0 {
+                return Some(Segment {
+                    // The sum is within the segment, which ends within the address space.
+                    addr: segment.addr.wrapping_add(start as u64),
+                    // CAST: not longer than the segment.
+                    len: len as u32,
+                });
+            }
+        }
+        None
+    }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //! How the memory of one queue is reached. `layout` has what is where in it.
 
+use super::Pieces;
+
 /// Where the flags word of the driver and of the device area is, in bytes.
 pub(super) const FLAGS: usize = 0;
 /// Where the index word of the driver and of the device area is, in bytes.
@@ -99,6 +101,28 @@ pub trait RingMemory {
     /// The range is not memory of the driver side or cannot be reached.
     fn write_buffer(&self, addr: u64, from: &[u8]) -> Result<(), Self::Error>;
 
+    /// Copies from payload that is `to.len()` bytes in some pieces.
+    ///
+    /// The provided function reads one piece after the other.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read_buffer`](Self::read_buffer); some bytes may have been copied.
+    fn read_pieces(&self, pieces: Pieces<'_>, to: &mut [u8]) -> Result<(), Self::Error> {
+        read_each(self, pieces, to)
+    }
+
+    /// Copies to payload that is `from.len()` bytes in some pieces.
+    ///
+    /// The provided function writes one piece after the other.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`write_buffer`](Self::write_buffer); some bytes may have been copied.
+    fn write_pieces(&self, pieces: Pieces<'_>, from: &[u8]) -> Result<(), Self::Error> {
+        write_each(self, pieces, from)
+    }
+
     /// Lets no later read pass an earlier read.
     fn read_barrier(&self);
 
@@ -107,6 +131,50 @@ pub trait RingMemory {
 
     /// Lets no later access pass an earlier access.
     fn full_barrier(&self);
+}
+
+/// Copies from payload, one piece after the other, as [`RingMemory::read_pieces`] does unless it knows better.
+///
+/// # Errors
+///
+/// Those of [`RingMemory::read_buffer`]; some bytes may have been copied.
+pub fn read_each<M: RingMemory + ?Sized>(
+    memory: &M,
+    pieces: Pieces<'_>,
+    to: &mut [u8],
+) -> Result<(), M::Error> {
+    let mut rest = to;
+    for piece in pieces {
+        // CAST: a kernel's `usize` has at least 32 bits.
+        let Some((to, more)) = rest.split_at_mut_checked(piece.len as usize) else {
+            break;
+        };
+        memory.read_buffer(piece.addr, to)?;
+        rest = more;
+    }
+    Ok(())
+}
+
+/// Copies to payload, one piece after the other, as [`RingMemory::write_pieces`] does unless it knows better.
+///
+/// # Errors
+///
+/// Those of [`RingMemory::write_buffer`]; some bytes may have been copied.
+pub fn write_each<M: RingMemory + ?Sized>(
+    memory: &M,
+    pieces: Pieces<'_>,
+    from: &[u8],
+) -> Result<(), M::Error> {
+    let mut rest = from;
+    for piece in pieces {
+        // CAST: a kernel's `usize` has at least 32 bits.
+        let Some((from, more)) = rest.split_at_checked(piece.len as usize) else {
+            break;
+        };
+        memory.write_buffer(piece.addr, from)?;
+        rest = more;
+    }
+    Ok(())
 }
 
 impl<M: RingMemory + ?Sized> RingMemory for &M {
@@ -145,6 +213,16 @@ impl<M: RingMemory + ?Sized> RingMemory for &M {
     #[inline]
     fn write_buffer(&self, addr: u64, from: &[u8]) -> Result<(), Self::Error> {
         (**self).write_buffer(addr, from)
+    }
+
+    #[inline]
+    fn read_pieces(&self, pieces: Pieces<'_>, to: &mut [u8]) -> Result<(), Self::Error> {
+        (**self).read_pieces(pieces, to)
+    }
+
+    #[inline]
+    fn write_pieces(&self, pieces: Pieces<'_>, from: &[u8]) -> Result<(), Self::Error> {
+        (**self).write_pieces(pieces, from)
     }
 
     #[inline]
