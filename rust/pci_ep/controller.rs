@@ -83,6 +83,15 @@ impl Endpoint {
         &self.0.epf
     }
 
+    /// Returns the device that the controller's driver drives, which its DMA channels are of.
+    pub fn controller(&self) -> Option<&device::Device> {
+        let (epc, ..) = self.as_raw();
+        // SAFETY: `epc` is valid by the type invariant.
+        let parent = unsafe { (*epc).dev.parent };
+        // SAFETY: A controller's parent is null or exists as long as it.
+        (!parent.is_null()).then(|| unsafe { device::Device::from_raw(parent) })
+    }
+
     /// Says whether this is a virtual function; those get no events.
     pub fn is_virtual(&self) -> bool {
         self.0.virtual_function != 0

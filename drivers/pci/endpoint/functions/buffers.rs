@@ -1,43 +1,112 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Copies from and to buffers in RC memory, of any length and alignment.
+//! Copies from and to buffers in RC memory, of any length and alignment: by DMA where that is worth it, else
+//! through windows.
 //!
 //! Context: process. The user's memo is locked from where an address is translated until the copy is
 //! over; see `window`. `translation` is looked into with the memo locked.
 
-use crate::window::{
-    Chunk,
-    Mapper,
-    Memo,
-    Remembered,
-    Window,
-    WindowCache, //
+use crate::{
+    dma::Dma,
+    window::{
+        Chunk,
+        Mapper,
+        Memo,
+        Remembered,
+        Window,
+        WindowCache, //
+    }, //
 };
+use core::iter;
+use dmaengine::Piece;
 use kernel::{
     prelude::*,
     sync::Arc, //
 };
 use pci_ep::Endpoint;
 use transport::Access;
+use virtio::ring::Segment;
 
 /// Access to buffers in RC memory, for a queue or another user.
 pub(crate) struct Buffers<M: Mapper = Endpoint> {
     cache: Arc<WindowCache<M>>,
     memo: Arc<Memo<M::Window>>,
+    dma: Arc<Dma>,
     /// The number of the address space that they are in.
     space: u16,
 }
 
 impl<M: Mapper> Buffers<M> {
-    pub(crate) fn new(cache: &Arc<WindowCache<M>>, space: u16) -> Result<Self> {
+    pub(crate) fn new(cache: &Arc<WindowCache<M>>, dma: &Arc<Dma>, space: u16) -> Result<Self> {
         Ok(Self {
             memo: cache.add_user()?,
             cache: cache.clone(),
+            dma: dma.clone(),
             space,
         })
     }
 
-    /// Copies from RC memory at `addr`.
+    /// Reads pieces of RC memory by DMA, if that is worth it; they are as long as `to` together. Returns whether
+    /// it did.
+    pub(crate) fn read_by_dma(&self, pieces: impl Iterator<Item = Segment>, to: &mut [u8]) -> bool {
+        let Some(way) = self.dma.for_read(to.len()) else {
+            return false;
+        };
+        let _memo = self.memo.chunks.lock();
+        way.read(self.find_all(pieces, Access::Read), to)
+    }
+
+    /// Writes pieces of RC memory by DMA, if that is worth it; they are as long as `from` together. Returns whether
+    /// it did.
+    pub(crate) fn write_by_dma(&self, pieces: impl Iterator<Item = Segment>, from: &[u8]) -> bool {
+        let Some(way) = self.dma.for_write(from.len()) else {
+            return false;
+        };
+        let _memo = self.memo.chunks.lock();
+        way.write(self.find_all(pieces, Access::Write), from)
+    }
+
+    /// Returns where segments are in RC memory, piece by piece. The memo is locked as long as this is used.
+    fn find_all<'a>(
+        &'a self,
+        segments: impl Iterator<Item = Segment> + 'a,
+        access: Access,
+    ) -> impl Iterator<Item = Result<Piece>> + 'a {
+        segments.flat_map(move |segment| self.find_pieces(segment, access))
+    }
+
+    /// The same for one segment. Each piece is longer than 0, and an error is the last.
+    fn find_pieces(
+        &self,
+        segment: Segment,
+        access: Access,
+    ) -> impl Iterator<Item = Result<Piece>> + '_ {
+        // CAST: A kernel's `usize` has at least 32 bits.
+        let (mut addr, mut left) = (segment.addr, segment.len as usize);
+        iter::from_fn(move || {
+            let wanted = core::mem::take(&mut left);
+            if wanted == 0 {
+                return None;
+            }
+            let found = self
+                .cache
+                .translation
+                .find(self.space, addr, wanted, access);
+            Some(found.map(|piece| {
+                // CAST: Not more than was wanted.
+                let len = piece.length as usize;
+                left = wanted.saturating_sub(len);
+                // The segment ends within the address space.
+                addr = addr.wrapping_add(piece.length);
+                Piece {
+                    addr: piece.pci_addr,
+                    len,
+                }
+            }))
+        })
+    }
+
+    /// Copies from RC memory at `addr`, through windows.
     ///
     /// # Errors
     ///
@@ -58,7 +127,7 @@ impl<M: Mapper> Buffers<M> {
         Ok(())
     }
 
-    /// Copies to RC memory at `addr`.
+    /// Copies to RC memory at `addr`, through windows.
     ///
     /// # Errors
     ///

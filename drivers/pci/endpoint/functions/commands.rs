@@ -164,9 +164,9 @@ impl Commands {
         let (setup, parts) = (&queue.setup, &self.parts);
         let pushed = || Pushed::new(parts.push.as_ref(), &parts.layout, setup);
         let pushed = queue.is_pushed.then(pushed).transpose();
-        let windows = &parts.transport.windows;
+        let ways = (&parts.transport.windows, &parts.transport.dma);
         let mapped =
-            pushed.and_then(|pushed| RcMemory::map(windows, setup, space, config.layout(), pushed));
+            pushed.and_then(|pushed| RcMemory::map(ways, setup, space, config.layout(), pushed));
         mapped.map_err(|error| {
             if !core::mem::replace(&mut self.is_failure_logged, true) {
                 dev_warn!(

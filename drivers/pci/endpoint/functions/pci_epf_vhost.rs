@@ -17,21 +17,23 @@
 //!                         `-- vhost               what the backend wants
 //!                               |-- queue, area              rings in RC memory
 //!                               |-- pushed                   what the RC copies to EP memory
-//!                               |-- buffers, window          buffers in RC memory
+//!                               |-- buffers                  buffers in RC memory
+//!                               |     |-- window             by this processor
+//!                               |     `-- dma                by the controller's DMA engine
 //!                               |-- translation              what addresses mean
 //!                               `-- interrupt                to the RC
 //! ```
 //!
-//! Limits: split rings; payload is copied by a CPU, of this side or of the RC; the first function of a
-//! controller gets doorbell interrupts, others are polled; no virtual functions.
+//! Limits: split rings; one DMA channel each way; the first function of a controller gets doorbell
+//! interrupts, others are polled; no virtual functions.
 //!
 //! Lock order, outermost first:
 //!
 //! 1. `epf->lock` of the framework, held in all callbacks of `function`, hence in `bound`;
 //! 2. the session (`control`), held by the worker while it executes a command, then the pulse (`pulse`);
 //! 3. the vhost bus: state lock of the device, ring lock of a queue;
-//! 4. the window cache, then what a user remembers of it (`window`, `buffers`), then the address space
-//!    (`translation`); the device config (`vhost`); the interrupts (`interrupt`);
+//! 4. the window cache, then what a user remembers of it (`window`, `buffers`), then a DMA channel (`dma`), then
+//!    the address space (`translation`); the device config (`vhost`); the interrupts (`interrupt`);
 //! 5. `epc->lock` of the framework.
 //!
 //! The list of queues (`queue`) is held with interrupts off; below it are only the kick locks of
@@ -45,6 +47,7 @@ mod clock;
 mod commands;
 mod configfs;
 mod control;
+mod dma;
 mod doorbell;
 mod function;
 mod interrupt;

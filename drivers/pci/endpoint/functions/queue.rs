@@ -10,6 +10,7 @@ use crate::{
         Place, //
     },
     buffers::Buffers,
+    dma::Dma,
     interrupt::UsedSignal,
     pushed::{
         Pushed,
@@ -34,9 +35,13 @@ use transport::{
 };
 use vhost_bus::RingQueue;
 use virtio::ring::{
+    memory,
     Area,
     Layout,
-    RingMemory, //
+    Pieces,
+    PushArea,
+    RingMemory,
+    Segment, //
 };
 
 /// A virtqueue in RC memory.
@@ -63,7 +68,7 @@ impl RcMemory {
     /// `ENOMEM`: no memory; `EACCES`: they are not in the address
     /// space, or not for what is done there; else they cannot be reached.
     pub(crate) fn map(
-        cache: &Arc<WindowCache>,
+        (cache, dma): (&Arc<WindowCache>, &Arc<Dma>),
         setup: &QueueSetup,
         space: u16,
         layout: Layout,
@@ -92,7 +97,7 @@ impl RcMemory {
             driver,
             device,
             pushed,
-            buffers: Buffers::new(cache, space)?,
+            buffers: Buffers::new(cache, dma, space)?,
         })
     }
 
@@ -106,6 +111,12 @@ impl RcMemory {
     /// Returns the area, if the RC pushes it.
     fn near(&self, area: Area) -> Option<PushedArea<'_>> {
         self.pushed.as_ref()?.area(area)
+    }
+
+    /// Returns whether the RC pushes some of the pieces.
+    fn has_any(&self, mut pieces: Pieces<'_>) -> bool {
+        let is_pushed = |piece: Segment| PushArea::offset_of(piece.addr).is_some();
+        self.pushed.is_some() && pieces.any(is_pushed)
     }
 
     fn area(&self, area: Area) -> &MappedArea<OutboundWindow> {
@@ -170,6 +181,20 @@ impl RingMemory for RcMemory {
 
     fn write_buffer(&self, addr: u64, from: &[u8]) -> Result {
         self.buffers.write(addr, from)
+    }
+
+    fn read_pieces(&self, pieces: Pieces<'_>, to: &mut [u8]) -> Result {
+        if !self.has_any(pieces.clone()) && self.buffers.read_by_dma(pieces.clone(), to) {
+            return Ok(());
+        }
+        memory::read_each(self, pieces, to)
+    }
+
+    fn write_pieces(&self, pieces: Pieces<'_>, from: &[u8]) -> Result {
+        if self.buffers.write_by_dma(pieces.clone(), from) {
+            return Ok(());
+        }
+        memory::write_each(self, pieces, from)
     }
 
     // Windows are I/O memory: the `dma_*` barriers, for memory alone, are too weak.

@@ -4,6 +4,7 @@
 //!
 //! Whether the controller can do it is seen when the function is bound.
 
+use crate::dma::BUFFER_BYTES;
 use kernel::{
     fmt,
     prelude::*,
@@ -140,6 +141,9 @@ impl Limits {
     /// 0: payload is read; no BAR of a known board has more for a queue.
     pub(crate) const PUSH_ROOM: Self = Self::range(0, 16 << 20);
 
+    /// 0: all payload; no more is moved at a time.
+    pub(crate) const DMA_THRESHOLD: Self = Self::range(0, BUFFER_BYTES as u32);
+
     const fn range(min: u32, max: u32) -> Self {
         Self {
             min,
@@ -218,6 +222,12 @@ pub(crate) struct Settings {
     pub(crate) data_path: DataPath,
     /// EP memory for payload that the RC pushes, of each queue in bytes.
     pub(crate) push_room: u32,
+    /// Whether payload is moved by the controller's DMA engine, where there is one.
+    pub(crate) dma: u32,
+    /// The shortest payload in bytes that is read so.
+    pub(crate) dma_read_threshold: u32,
+    /// The shortest payload in bytes that is written so.
+    pub(crate) dma_write_threshold: u32,
 }
 
 impl Settings {
@@ -240,6 +250,11 @@ impl Settings {
         data_path: DataPath::Pull,
         // 43 packets, or 16 blocks of 4 KiB, in flight.
         push_room: 64 << 10,
+        dma: 0,
+        // On an RK3588 a transfer takes as long as 1200 bytes by loads, or 25000 by stores
+        // (tools/testing/emulator/profiles/rk3588.toml).
+        dma_read_threshold: 2 << 10,
+        dma_write_threshold: 32 << 10,
     };
 
     /// Returns the length of the push area of each queue; 0: there are none.
@@ -335,6 +350,9 @@ mod tests {
             scan_ms,
             in_order,
             push_room,
+            dma,
+            dma_read_threshold,
+            dma_write_threshold,
             ..
         } = Settings::DEFAULT;
         let all = [
@@ -346,6 +364,9 @@ mod tests {
             (Limits::SCAN_MS, scan_ms),
             (Limits::SWITCH, in_order),
             (Limits::PUSH_ROOM, push_room),
+            (Limits::SWITCH, dma),
+            (Limits::DMA_THRESHOLD, dma_read_threshold),
+            (Limits::DMA_THRESHOLD, dma_write_threshold),
         ];
         for (limits, value) in all {
             assert_eq!(limits.check(value), Ok(value));

@@ -10,6 +10,7 @@
 use crate::{
     bar::RegisterBar,
     buffers::Buffers,
+    dma::Dma,
     interrupt::{
         Interrupts,
         UsedSignal, //
@@ -63,6 +64,7 @@ pub(crate) struct Transport {
     pub(crate) queues: Arc<Queues>,
     pub(crate) interrupts: Arc<Interrupts>,
     pub(crate) windows: Arc<WindowCache>,
+    pub(crate) dma: Arc<Dma>,
     /// Access to RC memory for the backend itself.
     buffers: Buffers,
     /// The most queues; once the layout is made, those in it.
@@ -122,6 +124,7 @@ impl Transport {
             settings.window_size.try_into()?,
             settings.max_windows.try_into()?,
         )?;
+        let dma = Dma::new(endpoint, settings)?;
         let config = Config {
             bytes: KVec::new(),
             published: None,
@@ -130,8 +133,9 @@ impl Transport {
             queues: Queues::new()?,
             interrupts: Interrupts::new(endpoint)?,
             // The backend itself knows of no groups.
-            buffers: Buffers::new(&windows, 0)?,
+            buffers: Buffers::new(&windows, &dma, 0)?,
             windows,
+            dma,
             max_queues: Atomic::new(settings.num_queues),
             queue_size: settings.queue_size.try_into()?,
             in_order: settings.in_order != 0,
@@ -147,6 +151,7 @@ impl Transport {
     pub(crate) fn detach(&self) {
         self.interrupts.detach();
         self.windows.detach();
+        self.dma.detach();
     }
 
     /// Returns the number of the backend that is there with all its queues, another one for each.
