@@ -119,6 +119,12 @@ impl Link {
         rules.map(drop)
     }
 
+    /// Has nothing more go wrong.
+    pub fn clear_faults(&self) -> Result<()> {
+        let rules: Result<Vec<Progress>> = self.ask(Request::ClearFaults);
+        rules.map(drop)
+    }
+
     /// Has the RC's root port report an error.
     pub fn report(&self, error: BusError) -> Result<()> {
         self.ask(Request::BusError(error))

@@ -47,6 +47,9 @@ const QUEUES: &str = "2";
 /// With room for 32 blocks and their requests.
 const PUSHED: &[(&str, &str)] = &[("data_path", "push"), ("push_room", "262144")];
 
+/// All blocks.
+const BY_DMA: &[(&str, &str)] = &[("dma", "1"), ("dma_write_threshold", "4096")];
+
 const DISK: Disk = Disk {
     name: "disk0",
     mib: DISK_MIB,
@@ -70,6 +73,12 @@ pub const PEERS: &[Peer] = &[
         about: "the same, with queues that the RC's processor writes to memory of the EP",
         place: Place::Link(Dma::Engine),
         serve: Serve::Disk(pushed_disk),
+    },
+    Peer {
+        name: "blk, DMA",
+        about: "our disk, whose payload the EP's DMA engine moves",
+        place: Place::Link(Dma::Engine),
+        serve: Serve::Disk(dma_disk),
     },
     Peer {
         name: "nvmet, DMA",
@@ -133,6 +142,11 @@ fn our_network(machines: &mut Machines) -> Result<[Node; 2]> {
 
 fn pushed_disk(machines: &mut Machines) -> Result<String> {
     machines.link()?.attributes = PUSHED;
+    our_disk(machines)
+}
+
+fn dma_disk(machines: &mut Machines) -> Result<String> {
+    machines.link()?.attributes = BY_DMA;
     our_disk(machines)
 }
 

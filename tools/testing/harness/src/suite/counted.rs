@@ -4,6 +4,7 @@
 //! The bounds are those of the data path as it is (Documentation/performance.rst has the figures). A
 //! change that crosses the link less lowers them.
 
+mod dma;
 mod pushed;
 
 use anyhow::{ensure, Result};
@@ -73,6 +74,7 @@ pub fn suite() -> impl AnySuite {
         },
     ];
     cases.extend(pushed::cases());
+    cases.extend(dma::cases());
     Suite::<Counted> {
         name: "counted",
         about: "what the data path costs on the link, counted access by access",

@@ -67,10 +67,11 @@ fn of_mainline() -> [Box<dyn AnySuite>; 3] {
     ]
 }
 
-fn of_ours() -> [Box<dyn AnySuite>; 9] {
+fn of_ours() -> [Box<dyn AnySuite>; 10] {
     [
         Box::new(link::suite()),
         Box::new(link::pushed_suite()),
+        Box::new(link::dma_suite()),
         Box::new(reboots::suite()),
         Box::new(deaths::suite()),
         Box::new(counted::suite()),

@@ -25,12 +25,21 @@ const VENDOR: u32 = 0x1af4;
 const QUEUE_SIZE: u16 = 256;
 
 pub fn cases<B: Joined>() -> Vec<Case<B>> {
-    vec![
-        Case {
-            name: "vdpa_tool_tells_what_is_there",
-            about: "the 'vdpa' tool shows management device, device and configuration",
-            run: |bench, record| vdpa_tool_tells_what_is_there(bench.link(), record),
+    let mut cases = vec![Case {
+        name: "vdpa_tool_tells_what_is_there",
+        about: "the 'vdpa' tool shows management device, device and configuration",
+        run: |bench: &mut B, record: &mut Record| {
+            vdpa_tool_tells_what_is_there(bench.link(), record)
         },
+    }];
+    cases.extend(carrying());
+    cases.extend(choosing());
+    cases
+}
+
+/// Disk and network as they are by default.
+pub fn carrying<B: Joined>() -> Vec<Case<B>> {
+    vec![
         Case {
             name: "disk_keeps_data",
             about: "what the RC writes is read back, and a file system survives being filled",
@@ -46,6 +55,12 @@ pub fn cases<B: Joined>() -> Vec<Case<B>> {
             about: "each of three pairs of queues is used, and their number changes under traffic",
             run: |bench, record| several_pairs_carry_data(bench.link(), record),
         },
+    ]
+}
+
+/// What a user or a driver may choose.
+fn choosing<B: Joined>() -> Vec<Case<B>> {
+    vec![
         Case {
             name: "fewer_pairs_are_chosen",
             about: "'vdpa dev add' leaves pairs of queues out, and the control queue is found",

@@ -4,6 +4,7 @@
 mod appearance;
 mod bus;
 mod data;
+mod dma;
 mod life;
 mod refusal;
 
@@ -114,6 +115,39 @@ pub fn pushed_suite() -> impl AnySuite {
     Suite {
         name: "pushed",
         about: "the root complex writes its half of the queues to memory of the endpoint",
+        cases,
+    }
+}
+
+/// A link on which the EP's DMA engine moves payload.
+struct ByDma(Link);
+
+impl Bench for ByDma {
+    fn set_up(layout: &Layout) -> Result<Self> {
+        let mut link = Link::set_up(layout)?;
+        link.attributes = dma::EVERYTHING;
+        Ok(Self(link))
+    }
+
+    fn guests(&mut self) -> Vec<&mut Guest> {
+        self.0.guests()
+    }
+}
+
+impl Joined for ByDma {
+    fn link(&mut self) -> &mut Link {
+        &mut self.0
+    }
+}
+
+/// The suite of what is to be the same when the endpoint has a DMA engine, and when that fails.
+pub fn dma_suite() -> impl AnySuite {
+    let mut cases = dma::cases::<ByDma>();
+    cases.extend(data::carrying());
+    cases.extend(life::endings());
+    Suite {
+        name: "dma",
+        about: "the endpoint's DMA engine moves all payload",
         cases,
     }
 }

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What blocks cost whose payload the EP's DMA engine moves: its processor reads and writes what is around it.
+
+use anyhow::{ensure, Result};
+
+use super::{check, Counted, Most, Payload, BLOCK, BLOCK_ALONE, BLOCK_IN_BATCH, DISK, TRANSFERS};
+use crate::commands::served::Served;
+use crate::crossings::Crossings;
+use crate::link::Link;
+use crate::runner::{Case, Record};
+use crate::workload::disk;
+
+/// For blocks, and nothing shorter.
+const DMA: &[(&str, &str)] = &[
+    ("dma", "1"),
+    ("dma_read_threshold", "4096"),
+    ("dma_write_threshold", "4096"),
+];
+
+/// The same, with queues that the RC pushes, but for payload.
+const PUSHED: &[(&str, &str)] = &[
+    ("dma", "1"),
+    ("dma_write_threshold", "4096"),
+    ("data_path", "push"),
+];
+
+/// For what is a byte longer than a block.
+const TOO_LONG: &[(&str, &str)] = &[
+    ("dma", "1"),
+    ("dma_read_threshold", "4097"),
+    ("dma_write_threshold", "4097"),
+];
+
+/// The payload is no word of a processor.
+const NONE: Payload = Payload {
+    reads: 0.0,
+    writes: 0.0,
+};
+
+/// A request of a queue that is pushed: status and used ring.
+const PUSHED_BLOCK: Most = Most {
+    reads: 0.0,
+    writes: 4.0,
+    signals: 1.1,
+};
+
+pub fn cases() -> Vec<Case<Counted>> {
+    vec![
+        Case {
+            name: "dma_block_costs",
+            about: "blocks of 4 KiB by the DMA engine: the EP's processor moves no payload",
+            run: |bench, record| block_costs(&mut bench.link, record),
+        },
+        Case {
+            name: "dma_block_costs_of_pushed_queues",
+            about: "the same with queues that the RC pushes: the EP's processor reads nothing",
+            run: |bench, record| pushed_block_costs(&mut bench.link, record),
+        },
+        Case {
+            name: "dma_is_for_long_payload",
+            about: "blocks below the threshold are copied by the processor",
+            run: |bench, record| short_block_costs(&mut bench.link, record),
+        },
+    ]
+}
+
+fn block_costs(link: &mut Link, record: &mut Record) -> Result<()> {
+    let served = Served::start_with(link, DISK, DMA)?;
+    let path = served.vdpa.disk(&mut link.rc)?;
+    for (what, mode, depth, most) in [
+        ("read, alone", "read", 1, BLOCK_ALONE),
+        ("write, alone", "write", 1, BLOCK_ALONE),
+        ("read, batch of 32", "read", 32, BLOCK_IN_BATCH),
+        ("write, batch of 32", "write", 32, BLOCK_IN_BATCH),
+    ] {
+        let found = transfer(link, &path, mode, depth)?;
+        check(&found, what, NONE, &most, record)?;
+        expect_blocks(&found, what, record)?;
+    }
+    served.stop(link)
+}
+
+fn pushed_block_costs(link: &mut Link, record: &mut Record) -> Result<()> {
+    let served = Served::start_with(link, DISK, PUSHED)?;
+    let path = served.vdpa.disk(&mut link.rc)?;
+    let what = "read, alone";
+    let found = transfer(link, &path, "read", 1)?;
+    check(&found, what, NONE, &PUSHED_BLOCK, record)?;
+    expect_blocks(&found, what, record)?;
+    served.stop(link)
+}
+
+fn short_block_costs(link: &mut Link, record: &mut Record) -> Result<()> {
+    let served = Served::start_with(link, DISK, TOO_LONG)?;
+    let path = served.vdpa.disk(&mut link.rc)?;
+    for mode in ["read", "write"] {
+        let found = transfer(link, &path, mode, 1)?;
+        record.note(format!("{mode}: {:.1} bytes by DMA", found.dma_bytes));
+        ensure!(
+            found.dma == 0.0,
+            "{mode}: expected no DMA below the threshold, counted {:.2} transfers each",
+            found.dma
+        );
+    }
+    served.stop(link)
+}
+
+fn transfer(link: &mut Link, path: &str, mode: &str, depth: u32) -> Result<Crossings> {
+    link.take_traffic()?;
+    disk::transfer(&mut link.rc, path, mode, depth, TRANSFERS)?;
+    Ok(Crossings::of_each(&link.take_traffic()?, TRANSFERS))
+}
+
+/// Each block is a transfer of the engine; a few more are of who looks at a disk that was written.
+fn expect_blocks(found: &Crossings, what: &str, record: &mut Record) -> Result<()> {
+    const MORE: f64 = 1.1;
+    record.note(format!(
+        "{what}: {:.2} DMA transfers of {:.0} bytes",
+        found.dma, found.dma_bytes
+    ));
+    let (block, found) = (f64::from(BLOCK), (found.dma, found.dma_bytes));
+    ensure!(
+        (1.0..MORE).contains(&found.0) && (block..block * MORE).contains(&found.1),
+        "{what}: expected a DMA transfer of {block} bytes each, counted {:.2} of {:.1}",
+        found.0,
+        found.1
+    );
+    Ok(())
+}
