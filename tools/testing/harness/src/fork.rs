@@ -44,7 +44,7 @@ impl Fork {
     pub fn boot(layout: &Layout) -> Result<Self> {
         let first = Growing::start(layout.clone(), 1)?;
         let second = Growing::start(layout.for_another("second"), 2)?;
-        let rc = Starting::new(layout, Model::Rc, |qemu| {
+        let rc = Starting::new(layout, Model::RC, |qemu| {
             for branch in [&first, &second] {
                 branch.sockets.join_rc(qemu, branch.port);
             }
@@ -64,7 +64,7 @@ impl Growing {
         };
         let emulator = start_emulator(&layout, &sockets, &["--window-size", WINDOW_SIZE])?;
         Ok(Self {
-            ep: start_ep(&layout, &sockets)?,
+            ep: start_ep(&layout, Model::EP, &sockets)?,
             port,
             layout,
             sockets,
@@ -99,7 +99,7 @@ impl Branch {
 
     /// Gives the endpoint its power back.
     pub fn restart(&mut self) -> Result<()> {
-        self.ep = start_ep(&self.layout, &self.sockets)?.ready()?;
+        self.ep = start_ep(&self.layout, Model::EP, &self.sockets)?.ready()?;
         Ok(())
     }
 }

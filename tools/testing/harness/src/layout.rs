@@ -14,9 +14,9 @@ use crate::kernels::Kernels;
 /// One of the two machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The endpoint: arm64, a kernel with the endpoint framework.
+    /// The endpoint.
     Ep,
-    /// The root complex: x86-64, the stock Debian kernel.
+    /// The root complex.
     Rc,
 }
 
@@ -36,6 +36,24 @@ impl fmt::Display for Side {
             Self::Ep => "EP",
             Self::Rc => "RC",
         })
+    }
+}
+
+/// What a machine runs: kernel, user space, modules. The names are those of the side that has it as a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Image {
+    /// arm64, and a kernel with the endpoint framework.
+    Ep,
+    /// x86-64, and the stock Debian kernel.
+    Rc,
+}
+
+impl Image {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ep => "ep",
+            Self::Rc => "rc",
+        }
     }
 }
 
@@ -79,24 +97,27 @@ impl Layout {
         self.kernels
     }
 
-    /// The kernel of a machine.
-    pub fn kernel(&self, side: Side) -> Result<PathBuf> {
-        existing(self.image(side).join("kernel"), self.kernels.remedy())
+    /// The kernel of an image.
+    pub fn kernel(&self, image: Image) -> Result<PathBuf> {
+        existing(self.directory(image).join("kernel"), self.kernels.remedy())
     }
 
-    /// The archive with the user space of a machine.
-    pub fn initramfs(&self, side: Side) -> Result<PathBuf> {
-        existing(self.image(side).join("initramfs"), self.kernels.remedy())
+    /// The archive with its user space.
+    pub fn initramfs(&self, image: Image) -> Result<PathBuf> {
+        existing(
+            self.directory(image).join("initramfs"),
+            self.kernels.remedy(),
+        )
     }
 
     /// The same user space, unpacked.
-    pub fn root(&self, side: Side) -> Result<PathBuf> {
-        existing(self.image(side).join("root"), self.kernels.remedy())
+    pub fn root(&self, image: Image) -> Result<PathBuf> {
+        existing(self.directory(image).join("root"), self.kernels.remedy())
     }
 
     /// Where tools/build/modules.sh leaves the modules.
-    pub fn modules(&self, side: Side) -> PathBuf {
-        self.build.join(self.machine(side))
+    pub fn modules(&self, image: Image) -> PathBuf {
+        self.build.join(self.suffixed(image))
     }
 
     /// The emulator, which cargo puts beside the harness.
@@ -104,11 +125,11 @@ impl Layout {
         beside_the_harness("epc-emulator")
     }
 
-    /// The programs of the project that run on a machine.
-    pub fn programs(&self, side: Side) -> Result<Vec<PathBuf>> {
-        match side {
-            Side::Ep => Ok(Vec::new()),
-            Side::Rc => ["attacker", "suspender", "vdpa-client"]
+    /// The programs of the project that run on it.
+    pub fn programs(&self, image: Image) -> Result<Vec<PathBuf>> {
+        match image {
+            Image::Ep => Ok(Vec::new()),
+            Image::Rc => ["attacker", "suspender", "vdpa-client"]
                 .map(beside_the_harness)
                 .into_iter()
                 .collect(),
@@ -156,13 +177,13 @@ impl Layout {
         made(self.build.join("bench"))
     }
 
-    fn image(&self, side: Side) -> PathBuf {
-        self.cache.join(format!("{}-image", self.machine(side)))
+    fn directory(&self, image: Image) -> PathBuf {
+        self.cache.join(format!("{}-image", self.suffixed(image)))
     }
 
-    /// A machine with its kernel, as the scripts in tools/build name it.
-    fn machine(&self, side: Side) -> String {
-        format!("{}{}", side.name(), self.kernels.suffix())
+    /// An image with its kernel, as the scripts in tools/build name it.
+    fn suffixed(&self, image: Image) -> String {
+        format!("{}{}", image.name(), self.kernels.suffix())
     }
 }
 

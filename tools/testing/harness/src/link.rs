@@ -35,9 +35,25 @@ pub struct Link {
     /// Attributes that the functions of virtio devices get.
     pub attributes: &'static [(&'static str, &'static str)],
     layout: Layout,
-    rc_model: Model,
+    models: Pair,
     sockets: Endpoints,
     emulator: Process,
+}
+
+/// Which machines a link joins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// The endpoint.
+    pub ep: Model,
+    /// The root complex.
+    pub rc: Model,
+}
+
+/// A root complex, with the endpoint of most.
+impl From<Model> for Pair {
+    fn from(rc: Model) -> Self {
+        Self { ep: Model::EP, rc }
+    }
 }
 
 /// How the RC reaches the BARs of a function.
@@ -69,26 +85,26 @@ pub enum Dma {
 
 impl Link {
     /// Starts a link without the limits of a board.
-    pub fn boot(layout: &Layout, rc: Model, bars: Bars) -> Result<Self> {
+    pub fn boot(layout: &Layout, models: impl Into<Pair>, bars: Bars) -> Result<Self> {
         let mut options = vec!["--window-size", WINDOW_SIZE];
         if bars == Bars::Trapped {
             options.push("--trap-bars");
         }
-        Self::boot_with(layout, rc, &options)
+        Self::boot_with(layout, models.into(), &options)
     }
 
     /// Starts a link whose endpoint has no doorbells, so that functions look for what they are to notice.
     pub fn boot_without_doorbells(layout: &Layout, rc: Model) -> Result<Self> {
         Self::boot_with(
             layout,
-            rc,
+            rc.into(),
             &["--window-size", WINDOW_SIZE, "--doorbells", "0"],
         )
     }
 
     /// Starts a link whose endpoint is that of a board, by the name of the emulator's profile.
     pub fn boot_board(layout: &Layout, rc: Model, profile: &str) -> Result<Self> {
-        Self::boot_with(layout, rc, &["--profile", profile])
+        Self::boot_with(layout, rc.into(), &["--profile", profile])
     }
 
     /// Starts a link on which the emulator sees each access, 50 us each.
@@ -105,7 +121,7 @@ impl Link {
         if dma == Dma::None {
             options.push("--no-dma");
         }
-        Self::boot_with(layout, rc, &options)
+        Self::boot_with(layout, rc.into(), &options)
     }
 
     /// Says what crossed the link since the last time that this was asked.
@@ -137,17 +153,17 @@ impl Link {
     }
 
     /// Starts the emulator, then the endpoint, then the root complex.
-    fn boot_with(layout: &Layout, rc: Model, options: &[&str]) -> Result<Self> {
+    fn boot_with(layout: &Layout, models: Pair, options: &[&str]) -> Result<Self> {
         let sockets = Endpoints::in_directory(&layout.run()?);
         let emulator = start_emulator(layout, &sockets, options)?;
-        let ep = start_ep(layout, &sockets)?;
-        let starting_rc = start_rc(layout, rc, &sockets)?;
+        let ep = start_ep(layout, models.ep, &sockets)?;
+        let starting_rc = start_rc(layout, models.rc, &sockets)?;
         Ok(Self {
             ep: ep.ready()?,
             rc: starting_rc.ready()?,
             attributes: &[],
             layout: layout.clone(),
-            rc_model: rc,
+            models,
             sockets,
             emulator,
         })
@@ -156,14 +172,14 @@ impl Link {
     /// Takes the endpoint's power away and gives it back.
     pub fn restart_ep(&mut self) -> Result<()> {
         self.ep.switch_off()?;
-        self.ep = start_ep(&self.layout, &self.sockets)?.ready()?;
+        self.ep = start_ep(&self.layout, self.models.ep, &self.sockets)?.ready()?;
         Ok(())
     }
 
     /// Takes the root complex' power away and gives it back.
     pub fn restart_rc(&mut self) -> Result<()> {
         self.rc.switch_off()?;
-        self.rc = start_rc(&self.layout, self.rc_model, &self.sockets)?.ready()?;
+        self.rc = start_rc(&self.layout, self.models.rc, &self.sockets)?.ready()?;
         Ok(())
     }
 
@@ -183,8 +199,8 @@ impl Ends for Link {
     }
 }
 
-pub(super) fn start_ep(layout: &Layout, sockets: &Endpoints) -> Result<Starting> {
-    Starting::new(layout, Model::Ep, |qemu| sockets.join_ep(qemu))
+pub(super) fn start_ep(layout: &Layout, model: Model, sockets: &Endpoints) -> Result<Starting> {
+    Starting::new(layout, model, |qemu| sockets.join_ep(qemu))
 }
 
 fn start_rc(layout: &Layout, model: Model, sockets: &Endpoints) -> Result<Starting> {

@@ -28,10 +28,10 @@ pub enum Machines {
 /// Boots and serves until the input ends.
 pub fn run(layout: &Layout, machines: Machines) -> Result<()> {
     match machines {
-        Machines::Ep => serve(&mut [&mut Guest::boot(layout, Model::Ep)?]),
-        Machines::Rc => serve(&mut [&mut Guest::boot(layout, Model::Rc)?]),
+        Machines::Ep => serve(&mut [&mut Guest::boot(layout, Model::EP)?]),
+        Machines::Rc => serve(&mut [&mut Guest::boot(layout, Model::RC)?]),
         Machines::Link => {
-            let mut link = Link::boot(layout, Model::Rc, Bars::Mapped)?;
+            let mut link = Link::boot(layout, Model::RC, Bars::Mapped)?;
             serve(&mut [&mut link.ep, &mut link.rc])
         }
     }

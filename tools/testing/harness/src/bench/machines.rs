@@ -18,7 +18,7 @@ pub enum Place {
 }
 
 /// The root complex of all peers. The bridge's driver takes several vectors of MSI, and thus this one.
-const RC: Model = Model::RcWithMsi;
+const RC: Model = Model::RC_WITH_MSI;
 
 /// Machines that run.
 pub enum Machines {

@@ -44,7 +44,7 @@ pub fn run(layout: &Layout) -> Result<ExitCode> {
     let start = Instant::now();
     let stage = Stage::new();
     stage.say("starting both machines");
-    let mut link = Link::boot(layout, Model::Rc, Bars::Mapped)?;
+    let mut link = Link::boot(layout, Model::RC, Bars::Mapped)?;
     modules::load_epf_vdpa(&mut link.rc)?;
     vdpa::load_drivers(&mut link.rc)?;
     let disk = show_disk(&stage, &mut link)?;

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use anyhow::{ensure, Context, Result};
 
-use crate::layout::{Layout, Side};
+use crate::layout::{Image, Layout, Side};
 
 const MODULES: &str = "lib/modules";
 const PROGRAMS: &str = "usr/bin";
@@ -20,15 +20,15 @@ const MODE_DIRECTORY: u32 = 0o040_755;
 const MODE_FILE: u32 = 0o100_644;
 const MODE_PROGRAM: u32 = 0o100_755;
 
-/// Writes the archive for `side` into the run directory, and returns its path.
-pub fn assemble(layout: &Layout, side: Side) -> Result<PathBuf> {
+/// Writes the archive for `side`, which runs `image`, into the run directory, and returns its path.
+pub fn assemble(layout: &Layout, side: Side, image: Image) -> Result<PathBuf> {
     let staging = layout.run()?.join(format!("{}-modules", side.name()));
-    let release = stage_modules(layout, side, &staging)?;
+    let release = stage_modules(layout, image, &staging)?;
     let path = layout.run()?.join(format!("{}.initramfs", side.name()));
     let mut archive = File::create(&path)?;
-    io::copy(&mut File::open(layout.initramfs(side)?)?, &mut archive)?;
+    io::copy(&mut File::open(layout.initramfs(image)?)?, &mut archive)?;
     append_directory(&mut archive, &staging, &format!("{MODULES}/{release}"))?;
-    append_programs(&mut archive, &layout.programs(side)?)?;
+    append_programs(&mut archive, &layout.programs(image)?)?;
     append_entry(&mut archive, "TRAILER!!!", 0, &[])?;
     Ok(path)
 }
@@ -44,11 +44,11 @@ fn append_programs(archive: &mut File, programs: &[PathBuf]) -> Result<()> {
 }
 
 /// Lays out the project's modules beside the kernel's own, indexes both, and leaves what is new.
-fn stage_modules(layout: &Layout, side: Side, staging: &Path) -> Result<String> {
+fn stage_modules(layout: &Layout, image: Image, staging: &Path) -> Result<String> {
     if staging.exists() {
         fs::remove_dir_all(staging)?;
     }
-    let image_modules = layout.root(side)?.join(MODULES);
+    let image_modules = layout.root(image)?.join(MODULES);
     let release = only_entry(&image_modules)?;
     let target = staging.join(MODULES).join(&release);
     fs::create_dir_all(&target)?;
@@ -57,10 +57,12 @@ fn stage_modules(layout: &Layout, side: Side, staging: &Path) -> Result<String> 
         .arg(image_modules.join(&release))
         .arg(&target))?;
     fs::create_dir(target.join("extra"))?;
-    let modules = modules_below(&layout.modules(side))?;
+    let directory = layout.modules(image);
+    let modules = modules_below(&directory)?;
     ensure!(
         !modules.is_empty(),
-        "there are no modules for the {side}; run '{}' first",
+        "there are no modules in {}; run '{}' first",
+        directory.display(),
         layout.kernels().remedy()
     );
     for module in modules {

@@ -10,7 +10,7 @@ use std::process::Command;
 use epc_emulator::qemu::share_memory;
 
 use crate::kernels::Kernels;
-use crate::layout::Side;
+use crate::layout::{Image, Side};
 use crate::process;
 
 /// Names of the command channels of a guest, in the order of their ports.
@@ -18,23 +18,25 @@ pub const CHANNELS: [&str; 2] = ["command", "rescue"];
 
 /// A kind of machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Model {
-    /// The endpoint.
-    Ep,
-    /// The root complex.
-    Rc,
-    /// A root complex that can give a function all vectors that PCI allows: 32 of MSI take an
-    /// interrupt remapping unit, 2048 of MSI-X take more processors than one, as each has 256 at
-    /// most. DMA remapping stays off.
-    RcWithManyVectors,
-    /// A root complex that can give a function more than one vector of MSI.
-    RcWithMsi,
-    /// A root complex with DMA remapping, as vhost_vdpa wants it for devices on a bus.
-    RcWithIommu,
+pub struct Model {
+    side: Side,
+    image: Image,
+    program: &'static str,
+    machine: &'static str,
+    cpu: &'static str,
+    processors: u32,
+    memory: &'static str,
+    devices: &'static [&'static str],
+    kernel_parameters: &'static str,
+    /// More of them for a kernel that looks for faults.
+    debug_parameters: &'static str,
 }
 
 /// Two processors, so that what runs at the same time does so.
-const PROCESSORS: &[&str] = &["-smp", "2"];
+const PROCESSORS: u32 = 2;
+
+/// A unit that remaps interrupts, and memory if the kernel wants it.
+const REMAPPING: &[&str] = &["-device", "intel-iommu,intremap=on,caching-mode=on"];
 
 /// Memory of a machine whose kernel looks for faults: the shadow of KASAN takes an eighth of it,
 /// and what was freed is held back for a while.
@@ -44,77 +46,73 @@ const DEBUG_MEMORY: &str = "2G";
 /// that does not answer for 21 s, the default, is no sign of a fault.
 const DEBUG_PARAMETERS: &str = "kasan_multi_shot rcupdate.rcu_cpu_stall_timeout=120";
 
-/// What differs between the models.
-struct Hardware {
-    program: &'static str,
-    machine: &'static str,
-    cpu: &'static str,
-    memory: &'static str,
-    more: &'static [&'static str],
-    kernel_parameters: &'static str,
-    /// More of them for a kernel that looks for faults.
-    debug_parameters: &'static str,
-}
-
 impl Model {
-    /// The side it is.
-    pub fn side(self) -> Side {
-        match self {
-            Self::Ep => Side::Ep,
-            Self::Rc | Self::RcWithManyVectors | Self::RcWithMsi | Self::RcWithIommu => Side::Rc,
-        }
+    /// The endpoint.
+    pub const EP: Self = Self {
+        side: Side::Ep,
+        image: Image::Ep,
+        program: "qemu-system-aarch64",
+        machine: "virt,gic-version=3,its=on",
+        cpu: "cortex-a72",
+        processors: PROCESSORS,
+        memory: "512M",
+        devices: &[],
+        // KUnit is in this kernel, switched off unless asked for.
+        kernel_parameters: "console=ttyAMA0 kunit.enable=1 kunit.autorun=1",
+        debug_parameters: "",
+    };
+
+    /// The root complex.
+    pub const RC: Self = Self {
+        side: Side::Rc,
+        image: Image::Rc,
+        program: "qemu-system-x86_64",
+        machine: "q35",
+        cpu: "max",
+        processors: PROCESSORS,
+        memory: "1G",
+        devices: &[],
+        // Interrupt remapping makes the kernel panic if no timer tick comes in time, as on a busy host.
+        kernel_parameters: "console=ttyS0 no_timer_check",
+        // While identify_cpu() has forgotten LA57, KASAN takes good addresses for wild ones.
+        debug_parameters: "no5lvl",
+    };
+
+    /// A root complex that can give a function all vectors that PCI allows: 32 of MSI take an
+    /// interrupt remapping unit, 2048 of MSI-X take more processors than one, as each has 256 at
+    /// most. DMA remapping stays off.
+    pub const RC_WITH_MANY_VECTORS: Self = Self {
+        processors: 12,
+        ..Self::RC_WITH_MSI
+    };
+
+    /// A root complex that can give a function more than one vector of MSI.
+    pub const RC_WITH_MSI: Self = Self {
+        kernel_parameters: "console=ttyS0 no_timer_check intel_iommu=off",
+        ..Self::RC_WITH_IOMMU
+    };
+
+    /// A root complex with DMA remapping, as vhost_vdpa wants it for devices on a bus.
+    pub const RC_WITH_IOMMU: Self = Self {
+        machine: "q35,kernel-irqchip=split",
+        devices: REMAPPING,
+        kernel_parameters: "console=ttyS0 no_timer_check intel_iommu=on",
+        ..Self::RC
+    };
+
+    /// The same machine with another number of processors.
+    pub const fn with_processors(self, processors: u32) -> Self {
+        Self { processors, ..self }
     }
 
-    fn hardware(self) -> Hardware {
-        match self {
-            Self::Ep => Hardware {
-                program: "qemu-system-aarch64",
-                machine: "virt,gic-version=3,its=on",
-                cpu: "cortex-a72",
-                memory: "512M",
-                more: PROCESSORS,
-                // KUnit is in this kernel, switched off unless asked for.
-                kernel_parameters: "console=ttyAMA0 kunit.enable=1 kunit.autorun=1",
-                debug_parameters: "",
-            },
-            Self::Rc => Hardware {
-                program: "qemu-system-x86_64",
-                machine: "q35",
-                cpu: "max",
-                memory: "1G",
-                more: PROCESSORS,
-                // Interrupt remapping makes the kernel panic if no timer tick comes in time, as on a busy host.
-                kernel_parameters: "console=ttyS0 no_timer_check",
-                // While identify_cpu() has forgotten LA57, KASAN takes good addresses for wild ones.
-                debug_parameters: "no5lvl",
-            },
-            Self::RcWithManyVectors => Hardware {
-                machine: "q35,kernel-irqchip=split",
-                more: &[
-                    "-smp",
-                    "12",
-                    "-device",
-                    "intel-iommu,intremap=on,caching-mode=on",
-                ],
-                kernel_parameters: "console=ttyS0 no_timer_check intel_iommu=off",
-                ..Self::Rc.hardware()
-            },
-            Self::RcWithMsi => Hardware {
-                kernel_parameters: "console=ttyS0 no_timer_check intel_iommu=off",
-                ..Self::RcWithIommu.hardware()
-            },
-            Self::RcWithIommu => Hardware {
-                machine: "q35,kernel-irqchip=split",
-                more: &[
-                    "-smp",
-                    "2",
-                    "-device",
-                    "intel-iommu,intremap=on,caching-mode=on",
-                ],
-                kernel_parameters: "console=ttyS0 no_timer_check intel_iommu=on",
-                ..Self::Rc.hardware()
-            },
-        }
+    /// The side it is.
+    pub fn side(self) -> Side {
+        self.side
+    }
+
+    /// What it runs.
+    pub fn image(self) -> Image {
+        self.image
     }
 }
 
@@ -126,15 +124,14 @@ pub fn qemu(
     kernel: &Path,
     initramfs: &Path,
 ) -> Command {
-    let hardware = model.hardware();
     let (memory, more_parameters) = match kernels {
-        Kernels::Ordinary => (hardware.memory, String::new()),
+        Kernels::Ordinary => (model.memory, String::new()),
         Kernels::Debug => (
             DEBUG_MEMORY,
-            format!("{DEBUG_PARAMETERS} {}", hardware.debug_parameters),
+            format!("{DEBUG_PARAMETERS} {}", model.debug_parameters),
         ),
     };
-    let mut command = process::command(hardware.program);
+    let mut command = process::command(model.program);
     command
         .args([
             "-nodefaults",
@@ -143,19 +140,20 @@ pub fn qemu(
             "-display",
             "none",
         ])
-        .args(["-accel", "tcg", "-cpu", hardware.cpu]);
-    share_memory(&mut command, hardware.machine, memory);
+        .args(["-accel", "tcg", "-cpu", model.cpu])
+        .args(["-smp", &model.processors.to_string()]);
+    share_memory(&mut command, model.machine, memory);
     command
-        .args(hardware.more)
+        .args(model.devices)
         .arg("-kernel")
         .arg(kernel)
         .arg("-initrd")
         .arg(initramfs)
         .args([
             "-append",
-            &kernel_parameters(hardware.kernel_parameters, &more_parameters),
+            &kernel_parameters(model.kernel_parameters, &more_parameters),
         ]);
-    let side = model.side().name();
+    let side = model.side.name();
     let file = |what: &str| run.join(format!("{side}.{what}")).display().to_string();
     command
         .args([
@@ -163,7 +161,7 @@ pub fn qemu(
             &format!("file,id=console,path={}", file("console")),
         ])
         .args(["-serial", "chardev:console"])
-        .args(["-qmp", &listening(&monitor(run, model.side()))])
+        .args(["-qmp", &listening(&monitor(run, model.side))])
         .args(["-device", "virtio-serial-pci,id=ports"]);
     for name in CHANNELS {
         command
@@ -189,4 +187,48 @@ fn listening(socket: &Path) -> String {
 /// the machine.
 fn kernel_parameters(of_model: &str, of_kernel: &str) -> String {
     format!("{of_model} ignore_loglevel printk.devkmsg=on panic=-1 {of_kernel}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(model: Model, kernels: Kernels) -> Vec<String> {
+        let path = Path::new;
+        let command = qemu(model, kernels, path("/run"), path("/kernel"), path("/user"));
+        let arguments = command.get_args();
+        arguments
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .collect()
+    }
+
+    /// What stands behind the only option of this name.
+    fn value<'a>(arguments: &'a [String], option: &str) -> &'a str {
+        let mut places = arguments.iter().zip(&arguments[1..]);
+        let found = places.find(|(name, _)| *name == option);
+        assert!(places.all(|(name, _)| name != option), "{arguments:?}");
+        found.expect("the option").1
+    }
+
+    #[test]
+    fn processors_are_two_unless_chosen() {
+        for model in [Model::EP, Model::RC, Model::RC_WITH_IOMMU] {
+            let chosen = model.with_processors(1);
+            assert_eq!(value(&arguments(model, Kernels::Ordinary), "-smp"), "2");
+            assert_eq!(value(&arguments(chosen, Kernels::Debug), "-smp"), "1");
+            assert_eq!(chosen.with_processors(PROCESSORS), model);
+        }
+        let many = arguments(Model::RC_WITH_MANY_VECTORS, Kernels::Ordinary);
+        assert_eq!(value(&many, "-smp"), "12");
+    }
+
+    #[test]
+    fn kernels_that_look_for_faults_have_more_memory_and_parameters() {
+        let debug = arguments(Model::RC, Kernels::Debug);
+        assert_eq!(value(&debug, "-m"), DEBUG_MEMORY);
+        assert!(value(&debug, "-append").contains("no5lvl"));
+        let ordinary = arguments(Model::RC, Kernels::Ordinary);
+        assert_eq!(value(&ordinary, "-m"), "1G");
+        assert!(!value(&ordinary, "-append").contains("no5lvl"));
+    }
 }

@@ -40,7 +40,7 @@ const LOG_BOUND: Duration = Duration::from_secs(30);
 
 /// A virtual machine with our `init` in it; dropping it ends it.
 pub struct Guest {
-    side: Side,
+    model: Model,
     kernels: Kernels,
     qemu: Process,
     monitor: PathBuf,
@@ -53,7 +53,7 @@ pub struct Guest {
 
 /// A virtual machine that starts. Two of them can start at the same time.
 pub struct Starting {
-    side: Side,
+    model: Model,
     kernels: Kernels,
     qemu: Process,
     monitor: PathBuf,
@@ -67,16 +67,17 @@ impl Starting {
         let (side, kernels) = (model.side(), layout.kernels());
         let run = layout.run()?;
         let file = |what: &str| run.join(format!("{}.{what}", side.name()));
-        let initramfs = archive::assemble(layout, side)?;
+        let initramfs = archive::assemble(layout, side, model.image())?;
         let log = KernelLog::create(&file("console"))?;
         let [command, rescue] = machine::CHANNELS.map(|name| Channel::listen(&file(name)));
         let listeners = [command?, rescue?];
-        let mut command = machine::qemu(model, kernels, &run, &layout.kernel(side)?, &initramfs);
+        let kernel = layout.kernel(model.image())?;
+        let mut command = machine::qemu(model, kernels, &run, &kernel, &initramfs);
         more(&mut command);
         let name = format!("the {side}'s virtual machine");
         let qemu = Process::start(&name, command, &file("qemu.log"))?;
         Ok(Self {
-            side,
+            model,
             kernels,
             qemu,
             monitor: machine::monitor(&run, side),
@@ -97,7 +98,7 @@ impl Starting {
         let mut guest = Guest {
             commands: connect(command)?,
             rescue: connect(rescue)?,
-            side: self.side,
+            model: self.model,
             kernels: self.kernels,
             qemu: self.qemu,
             monitor: self.monitor,
@@ -109,7 +110,7 @@ impl Starting {
             Ok(_) => Ok(guest),
             Err(error) => Err(error).with_context(|| {
                 let log = guest.log.path().display();
-                format!("the {} did not boot; its log is {log}", guest.side)
+                format!("the {} did not boot; its log is {log}", guest.side())
             }),
         }
     }
@@ -123,7 +124,7 @@ impl Guest {
 
     /// Which machine it is.
     pub fn side(&self) -> Side {
-        self.side
+        self.model.side()
     }
 
     /// Which kernel it runs.
@@ -153,7 +154,7 @@ impl Guest {
         ensure!(
             output.status == 0,
             "{}: '{script}' ended with status {}: {text}",
-            self.side,
+            self.side(),
             output.status
         );
         Ok(text)
@@ -178,7 +179,7 @@ impl Guest {
         ensure!(
             output.status != 0,
             "{}: '{script}' succeeded: {text}",
-            self.side
+            self.side()
         );
         Ok(text)
     }
@@ -193,7 +194,7 @@ impl Guest {
             Err(error) => {
                 self.lost = true;
                 self.qemu.check_running()?;
-                Err(error).with_context(|| format!("{}: '{script}'", self.side))
+                Err(error).with_context(|| format!("{}: '{script}'", self.side()))
             }
         }
     }
@@ -214,7 +215,7 @@ impl Guest {
         };
         bail!(
             "{}: '{script}' did not end within {} s: {printed}",
-            self.side,
+            self.side(),
             bound.as_secs()
         );
     }
@@ -225,7 +226,7 @@ impl Guest {
         self.lost = true;
         self.rest_of_log()?;
         let faults = self.take_faults();
-        ensure!(faults.is_empty(), "{}: {}", self.side, faults.join("; "));
+        ensure!(faults.is_empty(), "{}: {}", self.side(), faults.join("; "));
         Ok(())
     }
 

@@ -105,7 +105,7 @@ impl Machines {
     fn join(&mut self, profile: &str) -> Result<&mut Link> {
         // The sockets of the new link are those of the old one.
         self.link = None;
-        let link = Link::boot_board(&self.layout, Model::RcWithManyVectors, profile)?;
+        let link = Link::boot_board(&self.layout, Model::RC_WITH_MANY_VECTORS, profile)?;
         Ok(self.link.insert(link))
     }
 }

@@ -48,7 +48,7 @@ struct Counted {
 
 impl Bench for Counted {
     fn set_up(layout: &Layout) -> Result<Self> {
-        let mut link = Link::boot_counted(layout, Model::Rc)?;
+        let mut link = Link::boot_counted(layout, Model::RC)?;
         modules::load_epf_vdpa(&mut link.rc)?;
         vdpa::load_drivers(&mut link.rc)?;
         Ok(Self { link })

@@ -20,7 +20,7 @@ impl Bench for Machines {
     const STAYS_WHOLE: bool = false;
 
     fn set_up(layout: &Layout) -> Result<Self> {
-        let link = Link::boot(layout, Model::Rc, Bars::Mapped)?;
+        let link = Link::boot(layout, Model::RC, Bars::Mapped)?;
         Ok(Self { link })
     }
 

@@ -21,7 +21,7 @@ struct Ep {
 impl Bench for Ep {
     fn set_up(layout: &Layout) -> Result<Self> {
         Ok(Self {
-            guest: Guest::boot(layout, Model::Ep)?,
+            guest: Guest::boot(layout, Model::EP)?,
         })
     }
 

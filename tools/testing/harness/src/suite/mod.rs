@@ -16,6 +16,7 @@ mod link;
 mod loopback;
 mod ntb;
 mod nvme;
+mod processors;
 mod reboots;
 mod upstream;
 mod vhost_vdpa;
@@ -67,11 +68,13 @@ fn of_mainline() -> [Box<dyn AnySuite>; 3] {
     ]
 }
 
-fn of_ours() -> [Box<dyn AnySuite>; 10] {
+fn of_ours() -> [Box<dyn AnySuite>; 12] {
     [
         Box::new(link::suite()),
         Box::new(link::pushed_suite()),
         Box::new(link::dma_suite()),
+        Box::new(processors::more_on_rc_suite()),
+        Box::new(processors::more_on_ep_suite()),
         Box::new(reboots::suite()),
         Box::new(deaths::suite()),
         Box::new(counted::suite()),

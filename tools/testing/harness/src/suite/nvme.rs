@@ -30,7 +30,7 @@ struct Machines {
 
 impl Bench for Machines {
     fn set_up(layout: &Layout) -> Result<Self> {
-        let mut link = Link::boot(layout, Model::Rc, Bars::Mapped)?;
+        let mut link = Link::boot(layout, Model::RC, Bars::Mapped)?;
         modules::load(&mut link.rc, &["nvme"])?;
         Ok(Self { link })
     }

@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 use anyhow::{ensure, Result};
 
 use crate::commands::backend::Disk;
+use crate::commands::endpoint;
 use crate::commands::served::{Instance, Served};
-use crate::commands::vdpa::{self, RcDevice, VdpaDevice};
-use crate::commands::{endpoint, modules};
+use crate::commands::vdpa::{RcDevice, VdpaDevice};
 use crate::guest::{Guest, Model};
 use crate::layout::Layout;
 use crate::link::{Bars, Link};
 use crate::runner::{AnySuite, Bench, Case, Record, Suite};
 use crate::workload::disk::{self, Pattern};
+
+use super::link::load_drivers;
 
 /// For a load to end with errors once its endpoint is gone.
 const END_BOUND: Duration = Duration::from_secs(60);
@@ -30,7 +32,7 @@ struct Machines {
 
 impl Bench for Machines {
     fn set_up(layout: &Layout) -> Result<Self> {
-        let mut link = Link::boot(layout, Model::Rc, Bars::Mapped)?;
+        let mut link = Link::boot(layout, Model::RC, Bars::Mapped)?;
         load_drivers(&mut link.rc)?;
         Ok(Self { link })
     }
@@ -108,11 +110,6 @@ fn of_counts<const REBOOTS: u32, const LINKS: u32>(
             },
         ],
     }
-}
-
-fn load_drivers(rc: &mut Guest) -> Result<()> {
-    modules::load_epf_vdpa(rc)?;
-    vdpa::load_drivers(rc)
 }
 
 /// Repeats something, and fails if the emulator holds more after it than after the first time.

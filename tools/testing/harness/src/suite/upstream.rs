@@ -22,7 +22,7 @@ struct Machines {
 
 impl Bench for Machines {
     fn set_up(layout: &Layout) -> Result<Self> {
-        let link = Link::boot(layout, Model::RcWithManyVectors, Bars::Mapped)?;
+        let link = Link::boot(layout, Model::RC_WITH_MANY_VECTORS, Bars::Mapped)?;
         Ok(Self { link })
     }
 
@@ -38,7 +38,7 @@ struct DynamicMachines {
 
 impl Bench for DynamicMachines {
     fn set_up(layout: &Layout) -> Result<Self> {
-        let link = Link::boot(layout, Model::Rc, Bars::Trapped)?;
+        let link = Link::boot(layout, Model::RC, Bars::Trapped)?;
         Ok(Self { link })
     }
 

@@ -26,7 +26,7 @@ struct Machines {
 impl Bench for Machines {
     /// With the driver's own patience.
     fn set_up(layout: &Layout) -> Result<Self> {
-        let mut link = Link::boot(layout, Model::Rc, Bars::Mapped)?;
+        let mut link = Link::boot(layout, Model::RC, Bars::Mapped)?;
         modules::load_epf_vdpa_as_shipped(&mut link.rc)?;
         vdpa::load_drivers(&mut link.rc)?;
         vhost_vdpa::load_driver(&mut link.rc)?;

@@ -41,7 +41,7 @@ struct Besieged {
 impl Bench for Besieged {
     fn set_up(layout: &Layout) -> Result<Self> {
         Ok(Self {
-            link: Link::boot(layout, Model::Rc, Bars::Mapped)?,
+            link: Link::boot(layout, Model::RC, Bars::Mapped)?,
             offered: None,
         })
     }

@@ -25,6 +25,13 @@ const VENDOR: u32 = 0x1af4;
 const QUEUE_SIZE: u16 = 256;
 
 pub fn cases<B: Joined>() -> Vec<Case<B>> {
+    let mut cases = transfers();
+    cases.extend(choosing());
+    cases
+}
+
+/// What a link is for.
+pub fn transfers<B: Joined>() -> Vec<Case<B>> {
     let mut cases = vec![Case {
         name: "vdpa_tool_tells_what_is_there",
         about: "the 'vdpa' tool shows management device, device and configuration",
@@ -33,7 +40,6 @@ pub fn cases<B: Joined>() -> Vec<Case<B>> {
         },
     }];
     cases.extend(carrying());
-    cases.extend(choosing());
     cases
 }
 

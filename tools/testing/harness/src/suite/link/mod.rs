@@ -18,7 +18,7 @@ use crate::commands::{modules, vdpa};
 use crate::guest::{Guest, Model};
 use crate::layout::Layout;
 use crate::link::{Bars, Link};
-use crate::runner::{AnySuite, Bench, Suite};
+use crate::runner::{AnySuite, Bench, Case, Suite};
 use crate::workload::disk::{self, Pattern};
 
 /// A disk.
@@ -54,15 +54,27 @@ impl Joined for Link {
 
 impl Bench for Link {
     fn set_up(layout: &Layout) -> Result<Self> {
-        let mut link = Self::boot(layout, Model::Rc, Bars::Mapped)?;
-        modules::load_epf_vdpa(&mut link.rc)?;
-        vdpa::load_drivers(&mut link.rc)?;
+        let mut link = Self::boot(layout, Model::RC, Bars::Mapped)?;
+        load_drivers(&mut link.rc)?;
         Ok(link)
     }
 
     fn guests(&mut self) -> Vec<&mut Guest> {
         vec![&mut self.ep, &mut self.rc]
     }
+}
+
+/// What is to work whichever machines are joined.
+pub fn essentials<B: Joined>() -> Vec<Case<B>> {
+    let mut cases = data::transfers();
+    cases.extend(life::endings());
+    cases
+}
+
+/// Loads what the RC needs of drivers, for machines that may be busy.
+pub fn load_drivers(rc: &mut Guest) -> Result<()> {
+    modules::load_epf_vdpa(rc)?;
+    vdpa::load_drivers(rc)
 }
 
 /// Brings a disk up, writes and reads it, and takes it down.

@@ -39,7 +39,7 @@ struct Machine {
 
 impl Bench for Machine {
     fn set_up(layout: &Layout) -> Result<Self> {
-        let mut guest = Guest::boot(layout, Model::Rc)?;
+        let mut guest = Guest::boot(layout, Model::RC)?;
         modules::load(&mut guest, &[TRANSPORT, "vhost_bus_blk", "vhost_bus_net"])?;
         vdpa::load_drivers(&mut guest)?;
         Ok(Self { guest })

@@ -26,9 +26,9 @@ struct Machines<const POLLED: bool> {
 impl<const POLLED: bool> Bench for Machines<POLLED> {
     fn set_up(layout: &Layout) -> Result<Self> {
         let mut link = if POLLED {
-            Link::boot_without_doorbells(layout, Model::RcWithMsi)?
+            Link::boot_without_doorbells(layout, Model::RC_WITH_MSI)?
         } else {
-            Link::boot(layout, Model::RcWithMsi, Bars::Mapped)?
+            Link::boot(layout, Model::RC_WITH_MSI, Bars::Mapped)?
         };
         ntb::start(&mut link)?;
         Ok(Self { link })

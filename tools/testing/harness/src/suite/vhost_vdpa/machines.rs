@@ -65,7 +65,7 @@ impl OneKernel {
 
 impl Bench for OneKernel {
     fn set_up(layout: &Layout) -> Result<Self> {
-        let mut guest = Guest::boot(layout, Model::Rc)?;
+        let mut guest = Guest::boot(layout, Model::RC)?;
         modules::load(&mut guest, &["vhost_loop"])?;
         vhost_vdpa::load_driver(&mut guest)?;
         Ok(Self { guest })
@@ -109,14 +109,14 @@ pub trait Translator {
 pub struct Iommu;
 
 impl Translator for Iommu {
-    const RC: Model = Model::RcWithIommu;
+    const RC: Model = Model::RC_WITH_IOMMU;
 }
 
 /// The endpoint.
 pub struct Endpoint;
 
 impl Translator for Endpoint {
-    const RC: Model = Model::Rc;
+    const RC: Model = Model::RC;
 }
 
 /// An endpoint and a root complex.
