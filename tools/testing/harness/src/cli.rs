@@ -50,7 +50,7 @@ enum Action {
     Bench(bench::Options),
     /// Boot machines and run the commands that are typed, each line after the side: "ep ls"
     Shell {
-        /// The machines: ep, rc, or link for both with the emulator between
+        /// The machines: ep, rc, or link and link-arm64 for both with the emulator between
         machines: shell::Machines,
     },
 }

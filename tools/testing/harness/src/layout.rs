@@ -42,7 +42,7 @@ impl fmt::Display for Side {
 /// What a machine runs: kernel, user space, modules. The names are those of the side that has it as a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Image {
-    /// arm64, and a kernel with the endpoint framework.
+    /// arm64, and a kernel with the endpoint framework. It also has all that a driver of the RC takes.
     Ep,
     /// x86-64, and the stock Debian kernel.
     Rc,

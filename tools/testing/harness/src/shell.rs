@@ -23,6 +23,8 @@ pub enum Machines {
     Rc,
     /// Both, with the emulator between them
     Link,
+    /// The same, with a root complex of arm64
+    LinkArm64,
 }
 
 /// Boots and serves until the input ends.
@@ -30,11 +32,14 @@ pub fn run(layout: &Layout, machines: Machines) -> Result<()> {
     match machines {
         Machines::Ep => serve(&mut [&mut Guest::boot(layout, Model::EP)?]),
         Machines::Rc => serve(&mut [&mut Guest::boot(layout, Model::RC)?]),
-        Machines::Link => {
-            let mut link = Link::boot(layout, Model::RC, Bars::Mapped)?;
-            serve(&mut [&mut link.ep, &mut link.rc])
-        }
+        Machines::Link => serve_link(layout, Model::RC),
+        Machines::LinkArm64 => serve_link(layout, Model::RC_ARM64),
     }
+}
+
+fn serve_link(layout: &Layout, rc: Model) -> Result<()> {
+    let mut link = Link::boot(layout, rc, Bars::Mapped)?;
+    serve(&mut [&mut link.ep, &mut link.rc])
 }
 
 fn serve(guests: &mut [&mut Guest]) -> Result<()> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{ensure, Result};
 
-use super::modules;
-use crate::guest::Guest;
+use super::{modules, slot};
+use crate::guest::{Guest, Slot};
 use crate::link::Link;
 
 const CONFIGFS: &str = "/sys/kernel/config/pci_ep";
@@ -176,6 +176,9 @@ pub fn begin_start(ep: &mut Guest) -> Result<()> {
 
 /// Waits for a function that is to come, and returns the RC's address of it.
 pub fn wait_for_function(link: &mut Link) -> Result<String> {
+    if link.rc.slot() == Slot::Manual {
+        slot::insert(&mut link.rc, HOT_PLUG_BOUND)?;
+    }
     let address = address(PORT, 0);
     wait_for(&mut link.rc, &address)?;
     Ok(address)
@@ -216,8 +219,11 @@ pub fn begin_stop(ep: &mut Guest) -> Result<()> {
     ep.sh(&format!("echo 0 >{controller}/start")).map(drop)
 }
 
-/// Waits until the RC let go of all functions.
+/// Waits until the RC let go of all functions. Where it does not by itself, its user does.
 pub fn finish_stop(link: &mut Link) -> Result<()> {
+    if link.rc.slot() == Slot::Manual {
+        slot::eject(&mut link.rc, &format!("{DEVICES}/{}", address(PORT, 0)))?;
+    }
     wait_for_end(&mut link.rc, PORT)
 }
 

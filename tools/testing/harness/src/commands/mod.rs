@@ -9,6 +9,7 @@ pub mod modules;
 pub mod ntb;
 pub mod nvme;
 pub mod served;
+pub mod slot;
 pub mod upstream;
 pub mod vdpa;
 pub mod vhost_vdpa;

@@ -30,6 +30,16 @@ pub struct Model {
     kernel_parameters: &'static str,
     /// More of them for a kernel that looks for faults.
     debug_parameters: &'static str,
+    slot: Slot,
+}
+
+/// Who looks after the slot of a root complex.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// Its kernel: what comes is found, what goes is let go of.
+    HotPlug,
+    /// Its user.
+    Manual,
 }
 
 /// Two processors, so that what runs at the same time does so.
@@ -60,6 +70,7 @@ impl Model {
         // KUnit is in this kernel, switched off unless asked for.
         kernel_parameters: "console=ttyAMA0 kunit.enable=1 kunit.autorun=1",
         debug_parameters: "",
+        slot: Slot::Manual,
     };
 
     /// The root complex.
@@ -76,6 +87,7 @@ impl Model {
         kernel_parameters: "console=ttyS0 no_timer_check",
         // While identify_cpu() has forgotten LA57, KASAN takes good addresses for wild ones.
         debug_parameters: "no5lvl",
+        slot: Slot::HotPlug,
     };
 
     /// A root complex that can give a function all vectors that PCI allows: 32 of MSI take an
@@ -100,6 +112,22 @@ impl Model {
         ..Self::RC
     };
 
+    /// A root complex of arm64, with the EP's kernel, which has no hot plug. Its interrupt controller (GICv2m) takes
+    /// messages from anybody, as those of MSI-X are that the emulator sends.
+    pub const RC_ARM64: Self = Self {
+        side: Side::Rc,
+        machine: "virt,gic-version=2",
+        kernel_parameters: "console=ttyAMA0",
+        ..Self::EP
+    };
+
+    /// The same with an interrupt translation service (GICv3 ITS), which wants to know the sender of a message. From
+    /// the emulator it takes MSI alone.
+    pub const RC_ARM64_WITH_ITS: Self = Self {
+        machine: Self::EP.machine,
+        ..Self::RC_ARM64
+    };
+
     /// The same machine with another number of processors.
     pub const fn with_processors(self, processors: u32) -> Self {
         Self { processors, ..self }
@@ -113,6 +141,11 @@ impl Model {
     /// What it runs.
     pub fn image(self) -> Image {
         self.image
+    }
+
+    /// Who looks after its slot, if it is a root complex.
+    pub fn slot(self) -> Slot {
+        self.slot
     }
 }
 
@@ -212,7 +245,7 @@ mod tests {
 
     #[test]
     fn processors_are_two_unless_chosen() {
-        for model in [Model::EP, Model::RC, Model::RC_WITH_IOMMU] {
+        for model in [Model::EP, Model::RC, Model::RC_WITH_IOMMU, Model::RC_ARM64] {
             let chosen = model.with_processors(1);
             assert_eq!(value(&arguments(model, Kernels::Ordinary), "-smp"), "2");
             assert_eq!(value(&arguments(chosen, Kernels::Debug), "-smp"), "1");
@@ -230,5 +263,16 @@ mod tests {
         let ordinary = arguments(Model::RC, Kernels::Ordinary);
         assert_eq!(value(&ordinary, "-m"), "1G");
         assert!(!value(&ordinary, "-append").contains("no5lvl"));
+    }
+
+    #[test]
+    fn root_complexes_of_arm64_run_what_endpoints_do() {
+        for model in [Model::RC_ARM64, Model::RC_ARM64_WITH_ITS] {
+            assert_eq!((model.side(), model.image()), (Side::Rc, Image::Ep));
+            assert_eq!(model.slot(), Slot::Manual);
+            let arguments = arguments(model, Kernels::Ordinary);
+            assert!(arguments.contains(&"file,id=console,path=/run/rc.console".to_owned()));
+            assert!(!value(&arguments, "-append").contains("kunit"));
+        }
     }
 }

@@ -23,7 +23,7 @@ use channel::{Answer, Channel};
 use log::KernelLog;
 
 pub use channel::Output;
-pub use machine::Model;
+pub use machine::{Model, Slot};
 
 /// From the start of the virtual machine to its first answer. It takes 3 s to 8 s on a machine
 /// that does nothing else; a busy one gets much longer.
@@ -125,6 +125,11 @@ impl Guest {
     /// Which machine it is.
     pub fn side(&self) -> Side {
         self.model.side()
+    }
+
+    /// Who looks after its slot.
+    pub fn slot(&self) -> Slot {
+        self.model.slot()
     }
 
     /// Which kernel it runs.

@@ -17,6 +17,7 @@ mod loopback;
 mod ntb;
 mod nvme;
 mod processors;
+mod rc_arm64;
 mod reboots;
 mod upstream;
 mod vhost_vdpa;
@@ -68,13 +69,15 @@ fn of_mainline() -> [Box<dyn AnySuite>; 3] {
     ]
 }
 
-fn of_ours() -> [Box<dyn AnySuite>; 12] {
+fn of_ours() -> [Box<dyn AnySuite>; 14] {
     [
         Box::new(link::suite()),
         Box::new(link::pushed_suite()),
         Box::new(link::dma_suite()),
         Box::new(processors::more_on_rc_suite()),
         Box::new(processors::more_on_ep_suite()),
+        Box::new(rc_arm64::suite()),
+        Box::new(rc_arm64::deaths_suite()),
         Box::new(reboots::suite()),
         Box::new(deaths::suite()),
         Box::new(counted::suite()),

@@ -299,3 +299,36 @@ pub fn wait_for_end_of_load_on(guest: &mut Guest, disk: &str, bound: Duration) -
         &format!("! grep -qs '{pattern}' /proc/[0-9]*/cmdline"),
     )
 }
+
+/// How many copies there are, half of which read. Each makes one request at a time.
+const COPIES: u32 = 8;
+
+/// Starts copies from and to a disk that go on until it is gone, without fio, and waits until they flow. fio takes
+/// shared memory of System V, which the EP's kernel has not.
+pub fn start_copies(guest: &mut Guest, disk: &str) -> Result<()> {
+    guest.sh(&format!(
+        "for copy in $(seq {COPIES}); do
+             case $((copy % 2)) in
+             0) direction='if={disk} of=/dev/null iflag=direct' ;;
+             1) direction='if=/dev/zero of={disk} oflag=direct' ;;
+             esac
+             (while [ -b {disk} ] && dd $direction bs=4k count=1024; do :; done) >/dev/null 2>&1 &
+         done"
+    ))?;
+    wait_for_requests(guest, disk, FLOWING)
+}
+
+/// Waits until the copies ended, as they do when their disk is gone.
+pub fn wait_for_end_of_copies(guest: &mut Guest, bound: Duration) -> Result<()> {
+    guest.wait_until(bound, "! pidof dd >/dev/null")
+}
+
+/// Writes the first `mib` of a disk, all different, then reads and compares them; without fio.
+pub fn compare(guest: &mut Guest, disk: &str, mib: u32) -> Result<()> {
+    let script = format!(
+        "set -e; dd if=/dev/urandom of=/tmp/written bs=1M count={mib}
+         dd if=/tmp/written of={disk} bs=64k oflag=direct
+         dd if={disk} bs=4k count=$(({mib} << 8)) iflag=direct | cmp - /tmp/written; rm /tmp/written"
+    );
+    guest.sh_within(FILES_BOUND, &script).map(drop)
+}

@@ -73,6 +73,28 @@ impl Activity for Blocks {
     }
 }
 
+/// The same by programs that any kernel runs, for one on which fio does not.
+pub struct Copies;
+
+impl Activity for Copies {
+    const INSTANCE: Instance = Instance::Disk(&DISK);
+    type Device = VdpaDevice;
+
+    fn begin(link: &mut Link, served: &Served) -> Result<()> {
+        let path = served.vdpa.disk(&mut link.rc)?;
+        disk::start_copies(&mut link.rc, &path)
+    }
+
+    fn wait_for_end(link: &mut Link, _: &Served) -> Result<()> {
+        disk::wait_for_end_of_copies(&mut link.rc, WAIT_BOUND)
+    }
+
+    fn works(link: &mut Link, served: &Served) -> Result<()> {
+        let path = served.vdpa.disk(&mut link.rc)?;
+        disk::compare(&mut link.rc, &path, 4)
+    }
+}
+
 /// A virtio driver sends and receives frames.
 pub struct Frames;
 

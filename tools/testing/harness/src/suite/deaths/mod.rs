@@ -16,7 +16,8 @@ use crate::layout::Layout;
 use crate::link::{Bars, Link};
 use crate::runner::{AnySuite, Bench, Case, Record, Suite};
 
-use activities::{Activity, Adding, Blocks, Commands, Frames, Process};
+use super::link::Joined;
+use activities::{Activity, Adding, Blocks, Commands, Copies, Frames, Process};
 use causes::{Cause, CutOff, FailedBus, Frozen, Left, NoLink, NoPower, Reset};
 
 struct Machines {
@@ -24,11 +25,9 @@ struct Machines {
 }
 
 impl Bench for Machines {
-    /// With the driver's own patience.
     fn set_up(layout: &Layout) -> Result<Self> {
         let mut link = Link::boot(layout, Model::RC, Bars::Mapped)?;
-        modules::load_epf_vdpa_as_shipped(&mut link.rc)?;
-        vdpa::load_drivers(&mut link.rc)?;
+        load_drivers(&mut link.rc)?;
         vhost_vdpa::load_driver(&mut link.rc)?;
         Ok(Self { link })
     }
@@ -38,16 +37,36 @@ impl Bench for Machines {
     }
 }
 
+impl Joined for Machines {
+    fn link(&mut self) -> &mut Link {
+        &mut self.link
+    }
+}
+
+/// Loads what the RC needs of drivers, with their own patience.
+pub fn load_drivers(rc: &mut Guest) -> Result<()> {
+    modules::load_epf_vdpa_as_shipped(rc)?;
+    vdpa::load_drivers(rc)
+}
+
 /// Writes a case for each cause under an activity.
 macro_rules! deaths {
     ($($activity:ident: $($name:literal $cause:ident),*;)*) => {
-        vec![$($(case::<$activity, $cause>($name),)*)*]
+        vec![$($(case::<$activity, $cause, _>($name),)*)*]
     };
+}
+
+/// What is to end on a root complex whose kernel does not notice that the endpoint is gone.
+pub fn unnoticed<B: Joined>() -> Vec<Case<B>> {
+    deaths! {
+        Copies: "copies_without_power" NoPower, "copies_without_link" NoLink, "copies_while_frozen" Frozen;
+        Frames: "frames_without_power" NoPower, "frames_without_link" NoLink, "frames_while_frozen" Frozen;
+    }
 }
 
 /// The suite of a few.
 pub fn suite() -> impl AnySuite {
-    Suite {
+    Suite::<Machines> {
         name: "deaths",
         about: "the endpoint dies under blocks, frames, commands and a process of the root complex",
         cases: deaths! {
@@ -77,7 +96,7 @@ pub fn suite() -> impl AnySuite {
 
 /// The whole table.
 pub fn all_suite() -> impl AnySuite {
-    Suite {
+    Suite::<Machines> {
         name: "all_deaths",
         about: "the endpoint dies in each way under all that the root complex does",
         cases: deaths! {
@@ -120,16 +139,15 @@ pub fn all_suite() -> impl AnySuite {
     }
 }
 
-fn case<A: Activity, C: Cause>(name: &'static str) -> Case<Machines> {
+fn case<A: Activity, C: Cause, B: Joined>(name: &'static str) -> Case<B> {
     Case {
         name,
         about: "what is outstanding ends in time, and the device can be had back",
-        run: dies::<A, C>,
+        run: |bench, record| dies::<A, C>(bench.link(), record),
     }
 }
 
-fn dies<A: Activity, C: Cause>(machines: &mut Machines, record: &mut Record) -> Result<()> {
-    let link = &mut machines.link;
+fn dies<A: Activity, C: Cause>(link: &mut Link, record: &mut Record) -> Result<()> {
     let served = ServedTo::<A::Device>::start(link, A::INSTANCE)?;
     A::begin(link, &served)?;
     C::happen(link, &served)?;

@@ -100,7 +100,8 @@ fn choosing<B: Joined>() -> Vec<Case<B>> {
     ]
 }
 
-fn vdpa_tool_tells_what_is_there(link: &mut Link, record: &mut Record) -> Result<()> {
+/// Looks at a network device and at a disk by the `vdpa` tool.
+pub fn vdpa_tool_tells_what_is_there(link: &mut Link, record: &mut Record) -> Result<()> {
     for (instance, class, kind, queues) in [(NIC, "net", "network", 3), (DISK, "block", "block", 1)]
     {
         let served = Served::start(link, instance)?;
@@ -162,7 +163,8 @@ fn disk_keeps_data(link: &mut Link, record: &mut Record) -> Result<()> {
     served.stop(link)
 }
 
-fn network_carries_data(link: &mut Link, record: &mut Record) -> Result<()> {
+/// Sends over a network device of one pair of queues.
+pub fn network_carries_data(link: &mut Link, record: &mut Record) -> Result<()> {
     let served = Served::start(link, NIC)?;
     let [rc, ep] = served.nodes(link)?;
     let [rc_to_ep, ep_to_rc] = network::exchange(link, &rc, &ep)?;
@@ -172,7 +174,8 @@ fn network_carries_data(link: &mut Link, record: &mut Record) -> Result<()> {
     served.stop(link)
 }
 
-fn several_pairs_carry_data(link: &mut Link, record: &mut Record) -> Result<()> {
+/// Sends over a network device of three pairs of queues, and changes their number.
+pub fn several_pairs_carry_data(link: &mut Link, record: &mut Record) -> Result<()> {
     let served = Served::start(link, WIDE_NIC)?;
     let [rc, ep] = served.nodes(link)?;
     network::exchange(link, &rc, &ep)?;

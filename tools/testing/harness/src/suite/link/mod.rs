@@ -3,7 +3,7 @@
 
 mod appearance;
 mod bus;
-mod data;
+pub mod data;
 mod dma;
 mod life;
 mod refusal;
@@ -21,7 +21,7 @@ use crate::link::{Bars, Link};
 use crate::runner::{AnySuite, Bench, Case, Suite};
 use crate::workload::disk::{self, Pattern};
 
-/// A disk.
+/// The disk of most cases.
 pub const DISK: Instance = Instance::Disk(&Disk {
     name: "disk0",
     mib: 128,
