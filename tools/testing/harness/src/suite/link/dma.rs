@@ -128,7 +128,7 @@ fn function_is_unbound_in_a_transfer(link: &mut Link) -> Result<()> {
     disk::start_load(&mut link.rc, &path)?;
     // Under load one of them is in progress at any time.
     faults(link, Effect::Delay(Duration::from_millis(800)), u64::MAX)?;
-    endpoint::begin_stop(link)?;
+    endpoint::begin_stop(&mut link.ep)?;
     served.function.unbind(&mut link.ep)?;
     link.clear_faults()?;
     endpoint::finish_stop(link)?;
