@@ -100,7 +100,7 @@ fn wants(suite: &str, case: &str, filter: &str) -> bool {
 fn choose(kernels: Kernels, names: &[String], filter: &str) -> Result<Vec<Box<dyn AnySuite>>> {
     let mut all = suite::all(kernels);
     if !names.is_empty() {
-        all.extend(suite::on_demand());
+        all.extend(suite::on_demand(kernels));
     }
     for name in names {
         ensure!(

@@ -26,12 +26,15 @@ use crate::kernels::Kernels;
 use crate::runner::AnySuite;
 
 /// Returns the suites that run only when they are named: they take long.
-pub fn on_demand() -> Vec<Box<dyn AnySuite>> {
+pub fn on_demand(kernels: Kernels) -> Vec<Box<dyn AnySuite>> {
     vec![
         Box::new(boards::all_suite()),
         Box::new(ntb::polled_suite()),
         Box::new(reboots::long_suite()),
-        Box::new(deaths::all_suite()),
+        match kernels {
+            Kernels::Ordinary => Box::new(deaths::all_suite()),
+            Kernels::Debug => Box::new(deaths::suite()),
+        },
         Box::new(functions::suite()),
         Box::new(endpoints::suite()),
     ]
@@ -55,7 +58,7 @@ pub fn all(kernels: Kernels) -> Vec<Box<dyn AnySuite>> {
     if kernels == Kernels::Ordinary {
         suites.extend(of_mainline());
     }
-    suites.extend(of_ours());
+    suites.extend(of_ours(kernels));
     suites
 }
 
@@ -69,7 +72,7 @@ fn of_mainline() -> [Box<dyn AnySuite>; 3] {
     ]
 }
 
-fn of_ours() -> [Box<dyn AnySuite>; 14] {
+fn of_ours(kernels: Kernels) -> [Box<dyn AnySuite>; 14] {
     [
         Box::new(link::suite()),
         Box::new(link::pushed_suite()),
@@ -79,7 +82,11 @@ fn of_ours() -> [Box<dyn AnySuite>; 14] {
         Box::new(rc_arm64::suite()),
         Box::new(rc_arm64::deaths_suite()),
         Box::new(reboots::suite()),
-        Box::new(deaths::suite()),
+        match kernels {
+            Kernels::Ordinary => Box::new(deaths::suite()),
+            // `make test-debug` takes long anyway.
+            Kernels::Debug => Box::new(deaths::all_suite()),
+        },
         Box::new(counted::suite()),
         Box::new(vhost_vdpa::link_suite()),
         Box::new(vhost_vdpa::plain_suite()),

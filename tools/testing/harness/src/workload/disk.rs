@@ -255,9 +255,9 @@ pub fn fill_file_system(guest: &mut Guest, disk: &str) -> Result<u32> {
 pub fn start_load(guest: &mut Guest, disk: &str) -> Result<()> {
     guest.sh(&format!(
         "fio --name=load --filename={disk} --rw=randrw --bs=4k --size=64m --iodepth=32 --ioengine=libaio \
-         --direct=1 --time_based --runtime=300 >/tmp/load.log 2>&1 &"
+         --direct=1 --allow_file_create=0 --time_based --runtime=300 >/tmp/load.log 2>&1 &"
     ))?;
-    wait_for_requests(guest, disk, FLOWING)
+    load_flows(guest, disk)
 }
 
 /// Requests that a load makes soon if it flows.
@@ -265,13 +265,12 @@ const FLOWING: u64 = 200;
 
 /// Waits until a load has gone on.
 pub fn load_flows(guest: &mut Guest, disk: &str) -> Result<()> {
-    let before = guest.sh(&format!("{} {}", requests(), statistics(disk)))?;
-    let before: u64 = before.parse().context("no number of requests")?;
-    wait_for_requests(guest, disk, before + FLOWING)
-}
-
-fn wait_for_requests(guest: &mut Guest, disk: &str, count: u64) -> Result<()> {
-    let flows = format!("[ $({} {}) -gt {count} ]", requests(), statistics(disk));
+    let requests = format!("{} {}", requests(), statistics(disk));
+    let before: u64 = guest
+        .sh(&requests)?
+        .parse()
+        .context("no number of requests")?;
+    let flows = format!("[ $({requests}) -gt {} ]", before + FLOWING);
     guest.wait_until(FILES_BOUND, &flows)
 }
 
@@ -315,7 +314,7 @@ pub fn start_copies(guest: &mut Guest, disk: &str) -> Result<()> {
              (while [ -b {disk} ] && dd $direction bs=4k count=1024; do :; done) >/dev/null 2>&1 &
          done"
     ))?;
-    wait_for_requests(guest, disk, FLOWING)
+    load_flows(guest, disk)
 }
 
 /// Waits until the copies ended, as they do when their disk is gone.

@@ -14,11 +14,11 @@ use crate::link::Link;
 use crate::runner::{Case, Record};
 use crate::workload::disk::{self, Pattern};
 
-/// All payload, whatever its length.
-pub const EVERYTHING: &[(&str, &str)] = &[
+/// All payload but headers and status of requests for blocks.
+pub const PAYLOAD: &[(&str, &str)] = &[
     ("dma", "1"),
-    ("dma_read_threshold", "0"),
-    ("dma_write_threshold", "0"),
+    ("dma_read_threshold", "64"),
+    ("dma_write_threshold", "64"),
 ];
 
 pub fn cases<B: Joined>() -> Vec<Case<B>> {

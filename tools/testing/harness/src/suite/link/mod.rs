@@ -137,7 +137,7 @@ struct ByDma(Link);
 impl Bench for ByDma {
     fn set_up(layout: &Layout) -> Result<Self> {
         let mut link = Link::set_up(layout)?;
-        link.attributes = dma::EVERYTHING;
+        link.attributes = dma::PAYLOAD;
         Ok(Self(link))
     }
 
