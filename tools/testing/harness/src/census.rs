@@ -67,10 +67,11 @@ fn count_all<B: Bench>(bench: &mut B) -> Result<Vec<Census>> {
     bench.guests().into_iter().map(Census::take).collect()
 }
 
-/// Threads of the kernel (those of shared pools come and go), interrupts, mappings of devices.
+/// Threads of the kernel (those of shared pools come and go), interrupts, mappings of devices. One file tells of a
+/// thread, as a process may end between two.
 const THINGS: &str = r#"
     for task in /proc/[0-9]*; do
-        [ -z "$(tr -d '\0' <$task/cmdline)" ] && echo "thread $(cat $task/comm)"
+        awk '/^Name:/ { name = $2 } /^PPid:/ && $2 == 2 { print "thread", name }' $task/status
     done 2>/dev/null | grep -v 'kworker/[0-9u]' | sort
     awk 'NR > 1 { print "interrupt", $1, $NF }' /proc/interrupts | sort
     awk '/ioremap/ { print "mapping", $2, $3 }' /proc/vmallocinfo | sort
