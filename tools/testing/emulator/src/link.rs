@@ -14,7 +14,6 @@ use std::sync::mpsc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use epc_regs::LinkState;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 use thiserror::Error;
@@ -179,6 +178,8 @@ pub struct Link {
     attachment: Attachment,
     /// The monitor refused `device_add`; only a new start or a new monitor helps.
     refused: bool,
+    /// A new start came while a function was being added.
+    started_anew: bool,
     /// The command that reports an error, and who waits for it.
     report: Option<(u64, mpsc::Sender<Result<(), ReportError>>)>,
 }
@@ -195,6 +196,7 @@ impl Link {
             present: BTreeSet::new(),
             attachment: Attachment::Detached,
             refused: false,
+            started_anew: false,
             report: None,
         }
     }
@@ -216,6 +218,7 @@ impl Link {
                 self.wanted = true;
                 self.functions = functions;
                 self.refused = false;
+                self.started_anew = matches!(self.attachment, Attachment::Adding { .. });
             }
             Input::Stop => self.wanted = false,
             Input::MonitorUp(sender) => {
@@ -253,8 +256,7 @@ impl Link {
             }
             (Message::Failed(id, reason), Attachment::Adding { command, .. }) if id == command => {
                 tracing::error!("The RC's monitor refused the function: {reason}");
-                // One that was stopped meanwhile lets no monitor in.
-                self.refused = self.endpoint.link() == LinkState::Waiting;
+                self.refused = !self.started_anew;
                 self.remove();
             }
             (Message::DeviceDeleted(id), _) => self.deleted(&id),

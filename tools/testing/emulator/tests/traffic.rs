@@ -243,11 +243,8 @@ fn lines(bench: &Bench) -> u64 {
 fn stores_to_a_line_are_combined() {
     let bench = Bench::new(trapped(DEFAULT), Trace::off());
     let store = |offset: u64| {
-        bench
-            .rig
-            .rc()
-            .write(0, 0x1000 + offset, &[0; 8])
-            .expect("BAR")
+        let reply = bench.rig.rc().write(0, 0x1000 + offset, &[0; 8]);
+        reply.expect("BAR");
     };
     (0..64).step_by(8).for_each(store);
     assert_eq!(lines(&bench), 1);
@@ -264,7 +261,9 @@ fn stores_to_a_line_are_combined() {
 fn what_is_not_combined_sends_open_lines() {
     let bench = Bench::new(trapped(DEFAULT), Trace::off());
     let rc = bench.rig.rc();
-    let store = || rc.write(0, 0x1000, &[0; 8]).expect("BAR");
+    let store = || {
+        rc.write(0, 0x1000, &[0; 8]).expect("BAR");
+    };
     store();
     rc.read(0, 0x1000, 4).expect("BAR");
     store();
