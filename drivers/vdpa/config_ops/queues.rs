@@ -45,7 +45,7 @@ impl EpfDevice {
         let setup = state.queues.get_mut(usize::from(vq)).ok_or(EINVAL)?;
         setup.has_iovas = self.process.is_some() && !setup.is_of_kernel;
         // A process may map the memory of its queues up to the last moment, as QEMU does.
-        let is_early = setup.has_iovas && !has_started(state.status);
+        let is_early = !setup.is_of_kernel && !has_started(state.status);
         setup.is_deferred = state.is_suspended || is_early;
         Ok((*setup, state.driver_features))
     }
