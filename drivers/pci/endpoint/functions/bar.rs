@@ -181,7 +181,14 @@ impl Memory {
                 break;
             }
         }
-        outcome
+        outcome.inspect_err(|error| {
+            dev_err!(
+                endpoint,
+                "No memory for the registers in BAR {}: {:?}\n",
+                number(bar),
+                error
+            );
+        })
     }
 
     fn alloc_as(endpoint: &Endpoint, layout: Layout) -> Result<Self> {

@@ -351,7 +351,7 @@ fn report(endpoint: &Endpoint, contents: &Contents, layout: &Layout) {
     if contents.push_len != 0 && layout.push().is_none() {
         dev_info!(
             endpoint,
-            "No BAR of the controller is large enough to push the queues, pulling\n"
+            "No BAR has room, or no memory, to push the queues: they are pulled\n"
         );
     }
     let doorbells = layout.doorbells();
