@@ -50,6 +50,7 @@ impl Events {
     fn pass_on(&self) -> Result<bool> {
         let events = self.hw.take_events()?;
         let of_functions = self.take_events_of_functions(events)?;
+        let events = with_later(events, &of_functions);
         let reset = || having(&of_functions, event::FUNCTION_RESET);
         if events & event::LINK_DOWN != 0 {
             self.notifier.link_down();
@@ -83,6 +84,12 @@ impl Events {
     }
 }
 
+/// Adds what happened to functions since the events of the controller were taken. It is taken with
+/// them, and whoever looks for it in the next turn finds a function to which nothing happened.
+fn with_later(events: u32, of_functions: &OfFunctions) -> u32 {
+    of_functions.iter().fold(events, |all, events| all | events)
+}
+
 /// Returns the functions to which an event happened.
 fn having(events: &OfFunctions, event: u32) -> impl Iterator<Item = u8> + '_ {
     let numbered = (0..).zip(events);
@@ -101,5 +108,15 @@ mod tests {
         events[FUNCTIONS_MAX - 1] = event::OF_FUNCTION;
         assert!(having(&events, event::FUNCTION_RESET).eq([FUNCTIONS_MAX as u8 - 1]));
         assert!(having(&events, event::BUS_MASTER).eq([0, FUNCTIONS_MAX as u8 - 1]));
+    }
+
+    #[test]
+    fn a_reset_while_events_are_taken_is_whole() {
+        let mut events = OfFunctions::default();
+        events[0] = event::BUS_MASTER | event::FUNCTION_RESET;
+        assert_eq!(
+            with_later(event::BUS_MASTER, &events),
+            event::BUS_MASTER | event::FUNCTION_RESET
+        );
     }
 }
