@@ -21,6 +21,21 @@ const COMMAND: u64 = IOVA + 3 * PAGE;
 const ARGUMENT: u64 = IOVA + 4 * PAGE;
 const END: u64 = IOVA + 5 * PAGE;
 
+/// Gives so many commands, each of which waits for the one before it, and says each time that it was done.
+pub fn command(path: &str, count: u64) -> Result<()> {
+    let node = Node::open(path)?;
+    let mut control = ControlQueue::of(&node)?;
+    node.negotiate()?;
+    node.map()?;
+    control.start()?;
+    node.run()?;
+    for number in 1..=count {
+        control.promiscuous(number % 2 == 1)?;
+        println!("{number}: done");
+    }
+    node.reset()
+}
+
 /// The control queue: the last queue of the device.
 pub struct ControlQueue<'a> {
     node: &'a Node,
@@ -51,7 +66,7 @@ impl<'a> ControlQueue<'a> {
     /// Starts it, empty.
     pub fn start(&mut self) -> Result<()> {
         self.requests = Requests::new(self.node);
-        self.node.clear_rings()?;
+        self.node.clear()?;
         self.node.start_queue(self.index, &Node::areas())
     }
 

@@ -14,6 +14,7 @@ pub mod node;
 pub mod operations;
 pub mod packed;
 pub mod requests;
+pub mod station;
 
 // The driver side of the ring's own tests.
 #[expect(dead_code, reason = "they need more of it")]

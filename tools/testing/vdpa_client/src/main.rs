@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The command line of the client.
 
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use vdpa_client::management::{self, Mac};
-use vdpa_client::{doorbell, groups, packed};
+use vdpa_client::{control, doorbell, groups, packed, station};
 use vdpa_client::{misuse, operations};
 
 /// Asks vDPA devices for what no other program does.
@@ -41,6 +42,22 @@ enum Action {
         #[arg(long)]
         control: bool,
     },
+    /// Ask by a network device who has an address, and say each time that somebody has
+    Ask {
+        /// Path of the device node
+        node: String,
+        /// The address
+        address: Ipv4Addr,
+        #[command(flatten)]
+        times: Times,
+    },
+    /// Give commands to a network device, and say each time that one was done
+    Command {
+        /// Path of the device node
+        node: String,
+        #[command(flatten)]
+        times: Times,
+    },
     /// Drive a disk by a packed ring, and suspend and resume it meanwhile
     Packed {
         /// Path of the device node
@@ -68,6 +85,20 @@ enum Action {
     },
 }
 
+/// How often something is done.
+#[derive(Args)]
+struct Times {
+    /// How often; until the device does it no more, unless given
+    #[arg(long)]
+    count: Option<u64>,
+}
+
+impl Times {
+    fn get(&self) -> u64 {
+        self.count.unwrap_or(u64::MAX)
+    }
+}
+
 fn main() -> ExitCode {
     match run(Arguments::parse().action) {
         Ok(()) => ExitCode::SUCCESS,
@@ -85,6 +116,12 @@ fn run(action: Action) -> Result<()> {
         Action::Doorbell { node, .. } => doorbell::kick_requests(&node),
         Action::Groups { node, control } if control => groups::control_queue_is_apart(&node),
         Action::Groups { node, .. } => groups::is_one(&node),
+        Action::Ask {
+            node,
+            address,
+            times,
+        } => station::ask(&node, address, times.get()),
+        Action::Command { node, times } => control::command(&node, times.get()),
         Action::Packed {
             node,
             in_order,

@@ -23,6 +23,9 @@ pub const IOVA: u64 = 0x10_0000;
 /// Size of the memory in bytes: each area of a queue has a page.
 pub const SIZE: u64 = 16 * PAGE;
 
+/// Size of the areas of a queue in bytes.
+pub const AREAS: u64 = 3 * PAGE;
+
 /// Size of a page in bytes.
 pub const PAGE: u64 = 4096;
 
@@ -129,11 +132,11 @@ impl Node {
         Ok(())
     }
 
-    /// Empties the areas of a queue.
-    pub fn clear_rings(&self) -> Result<()> {
+    /// Empties the memory.
+    pub fn clear(&self) -> Result<()> {
         Ok(self
             .memory
-            .write_slice(&[0; 3 * PAGE as usize], GuestAddress(IOVA))?)
+            .write_slice(&[0; SIZE as usize], GuestAddress(IOVA))?)
     }
 
     /// Writes a message that may have any form.
@@ -194,13 +197,18 @@ impl Node {
 
     /// Where the areas of a queue are.
     pub fn areas() -> VringConfigData {
+        Self::areas_at(IOVA)
+    }
+
+    /// The areas of a queue from an address on.
+    pub fn areas_at(address: u64) -> VringConfigData {
         VringConfigData {
             queue_max_size: QUEUE_SIZE,
             queue_size: QUEUE_SIZE,
             flags: 0,
-            desc_table_addr: IOVA,
-            avail_ring_addr: IOVA + PAGE,
-            used_ring_addr: IOVA + 2 * PAGE,
+            desc_table_addr: address,
+            avail_ring_addr: address + PAGE,
+            used_ring_addr: address + 2 * PAGE,
             log_addr: None,
         }
     }

@@ -6,11 +6,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context, Result};
+use vhost::VringConfigData;
+use virtio::status::Status;
 use virtio_bindings::virtio_ring::{VRING_DESC_F_NEXT, VRING_DESC_F_WRITE};
 use virtio_queue::desc::split::Descriptor;
 use vm_memory::{Bytes, GuestAddress};
 
-use crate::node::{Node, IOVA, QUEUE_SIZE};
+use crate::node::{Node, QUEUE_SIZE};
 
 /// How long a request may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -18,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks at the used ring.
 const PAUSE: Duration = Duration::from_micros(200);
 
-/// How often a ring that has to stand still is looked at.
-const LOOKS: u32 = 50;
+/// How long a ring that has to stand still is looked at.
+const STANDSTILL: Duration = Duration::from_millis(10);
 
 /// A buffer of a request.
 pub struct Buffer {
@@ -50,16 +52,26 @@ impl Buffer {
     }
 }
 
-/// The requests of a queue that was started with the areas of [`Node::areas`].
+/// The requests of a queue that was started with these areas.
 pub struct Requests<'a> {
     node: &'a Node,
+    areas: VringConfigData,
     count: u16,
 }
 
 impl<'a> Requests<'a> {
-    /// There was none yet.
+    /// There was none yet in the queue with the areas of [`Node::areas`].
     pub fn new(node: &'a Node) -> Self {
-        Self { node, count: 0 }
+        Self::at(node, Node::areas())
+    }
+
+    /// There was none yet.
+    pub fn at(node: &'a Node, areas: VringConfigData) -> Self {
+        Self {
+            node,
+            areas,
+            count: 0,
+        }
     }
 
     /// Makes a request available, kicks, and waits until it is used.
@@ -77,24 +89,39 @@ impl<'a> Requests<'a> {
 
     /// Waits until the last request is used.
     pub fn end(&self) -> Result<()> {
-        self.wait()
-            .with_context(|| format!("request {}", self.count))
+        let number = || format!("request {}", self.count);
+        let is_used = self.ends_within(PATIENCE).with_context(number)?;
+        ensure!(is_used, "{}: the device does not see it", number());
+        Ok(())
     }
 
     /// Returns whether the last request is used soon, which it may be expected not to be.
     pub fn ends_soon(&self) -> Result<bool> {
-        for _ in 0..LOOKS {
+        self.ends_within(STANDSTILL)
+    }
+
+    /// Returns whether the last request is used in time; a device that needs a reset uses none.
+    pub fn ends_within(&self, time: Duration) -> Result<bool> {
+        let deadline = Instant::now() + time;
+        loop {
             if self.used()? == self.count {
                 return Ok(true);
             }
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            let status = self.node.status()?;
+            ensure!(
+                !status.contains(Status::DEVICE_NEEDS_RESET),
+                "the device needs a reset"
+            );
             thread::sleep(PAUSE);
         }
-        Ok(false)
     }
 
     /// How many requests were used, as a ring counts.
     pub fn used(&self) -> Result<u16> {
-        let index = GuestAddress(Node::areas().used_ring_addr + 2);
+        let index = GuestAddress(self.areas.used_ring_addr + 2);
         let used: u16 = self.node.memory().load(index, Ordering::SeqCst)?;
         Ok(u16::from_le(used))
     }
@@ -113,7 +140,7 @@ impl<'a> Requests<'a> {
             let flags = flags.iter().filter(|(is_set, _)| *is_set);
             let flags = flags.fold(0, |all, (_, flag)| all | flag);
             let descriptor = Descriptor::new(buffer.address, buffer.size, flags, place);
-            let address = IOVA + 16 * u64::from(place - 1);
+            let address = self.areas.desc_table_addr + 16 * u64::from(place - 1);
             self.node
                 .memory()
                 .write_obj(descriptor, GuestAddress(address))?;
@@ -124,7 +151,7 @@ impl<'a> Requests<'a> {
     /// Puts descriptor 0 into the available ring, asks for a signal when it is used (`EVENT_IDX`), and puts the
     /// index behind it.
     fn publish(&mut self) -> Result<()> {
-        let entries = Node::areas().avail_ring_addr + 4;
+        let entries = self.areas.avail_ring_addr + 4;
         let entry = entries + 2 * u64::from(self.count % QUEUE_SIZE);
         let memory = self.node.memory();
         memory.write_obj(0u16, GuestAddress(entry))?;
@@ -135,22 +162,10 @@ impl<'a> Requests<'a> {
     }
 
     fn set_index(&self, index: u16) -> Result<()> {
-        let place = GuestAddress(Node::areas().avail_ring_addr + 2);
+        let place = GuestAddress(self.areas.avail_ring_addr + 2);
         Ok(self
             .node
             .memory()
             .store(index.to_le(), place, Ordering::SeqCst)?)
-    }
-
-    /// Waits until the used index tells of the last request.
-    fn wait(&self) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if self.used()? == self.count {
-                return Ok(());
-            }
-            ensure!(Instant::now() < deadline, "the device does not see it");
-            thread::sleep(PAUSE);
-        }
     }
 }

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Instances of the backends, in configfs of the device side (Documentation/ABI/testing).
 
+use std::time::Duration;
+
 use anyhow::Result;
 
 use super::modules;
 use crate::guest::Guest;
 
 const BLK: &str = "/sys/kernel/config/vhost_blk";
+/// For its driver to find it.
+const OWN_DISK_BOUND: Duration = Duration::from_secs(20);
+
 const NET: &str = "/sys/kernel/config/vhost_net";
 
 /// A disk that the device side serves from a file.
@@ -53,6 +58,34 @@ impl Disk {
         guest
             .sh(&format!("rmdir {directory} && rm {file}"))
             .map(drop)
+    }
+}
+
+/// A disk that the device side serves from one of its own, which keeps what was flushed also without power.
+pub struct KeptDisk {
+    /// Name of the instance.
+    pub name: &'static str,
+}
+
+/// The only disk of a machine of `Model::EP_WITH_DISK`.
+const OWN_DISK: &str = "/dev/vda";
+
+impl KeptDisk {
+    /// Makes the instance.
+    pub fn create(&self, guest: &mut Guest) -> Result<()> {
+        modules::load(guest, &["virtio_blk", "vhost_bus_blk"])?;
+        let directory = format!("{BLK}/{}", self.name);
+        guest.wait_until(OWN_DISK_BOUND, &format!("[ -b {OWN_DISK} ]"))?;
+        guest
+            .sh(&format!(
+                "mkdir {directory} && echo {OWN_DISK} >{directory}/backing_file"
+            ))
+            .map(drop)
+    }
+
+    /// Takes the instance away.
+    pub fn remove(&self, guest: &mut Guest) -> Result<()> {
+        guest.sh(&format!("rmdir {BLK}/{}", self.name)).map(drop)
     }
 }
 

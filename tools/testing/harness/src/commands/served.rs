@@ -3,7 +3,7 @@
 
 use anyhow::{bail, Result};
 
-use super::backend::{Disk, Nic};
+use super::backend::{Disk, KeptDisk, Nic};
 use super::endpoint::{self, VhostFunction, VirtioType};
 use super::vdpa::{RcDevice, VdpaDevice};
 use crate::guest::Guest;
@@ -18,6 +18,8 @@ const VDPA_NAME: &str = "vdpa0";
 pub enum Instance {
     /// A disk.
     Disk(&'static Disk),
+    /// A disk of a machine that has one itself.
+    Kept(&'static KeptDisk),
     /// A network device.
     Nic(&'static Nic),
 }
@@ -27,6 +29,7 @@ impl Instance {
     pub fn name(self) -> &'static str {
         match self {
             Self::Disk(disk) => disk.name,
+            Self::Kept(disk) => disk.name,
             Self::Nic(nic) => nic.name,
         }
     }
@@ -34,7 +37,7 @@ impl Instance {
     /// What it is.
     pub fn virtio_type(self) -> VirtioType {
         match self {
-            Self::Disk(_) => VirtioType::Block,
+            Self::Disk(_) | Self::Kept(_) => VirtioType::Block,
             Self::Nic(_) => VirtioType::Net,
         }
     }
@@ -43,6 +46,7 @@ impl Instance {
     pub fn create_alone(self, guest: &mut Guest) -> Result<()> {
         match self {
             Self::Disk(disk) => disk.create(guest),
+            Self::Kept(disk) => disk.create(guest),
             Self::Nic(nic) => nic.create(guest),
         }
     }
@@ -51,6 +55,7 @@ impl Instance {
     pub fn remove_alone(self, guest: &mut Guest) -> Result<()> {
         match self {
             Self::Disk(disk) => disk.remove(guest),
+            Self::Kept(disk) => disk.remove(guest),
             Self::Nic(nic) => nic.remove(guest),
         }
     }

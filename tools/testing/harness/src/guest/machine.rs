@@ -4,9 +4,11 @@
 //! All are emulated (no KVM), so they are the same on every host. Their memory is shared, as the
 //! PCI endpoint emulator reaches it.
 
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use anyhow::Result;
 use epc_emulator::qemu::share_memory;
 
 use crate::kernels::Kernels;
@@ -31,6 +33,8 @@ pub struct Model {
     /// More of them for a kernel that looks for faults.
     debug_parameters: &'static str,
     slot: Slot,
+    /// Size of a disk that outlives the machine.
+    disk: Option<u64>,
 }
 
 /// Who looks after the slot of a root complex.
@@ -52,6 +56,9 @@ const REMAPPING: &[&str] = &["-device", "intel-iommu,intremap=on,caching-mode=on
 /// and what was freed is held back for a while.
 const DEBUG_MEMORY: &str = "2G";
 
+/// Size of a disk in bytes.
+const DISK_SIZE: u64 = 64 << 20;
+
 /// Such a kernel reports every bad access, not only the first. Where it is this slow, a processor
 /// that does not answer for 21 s, the default, is no sign of a fault.
 const DEBUG_PARAMETERS: &str = "kasan_multi_shot rcupdate.rcu_cpu_stall_timeout=120";
@@ -71,6 +78,13 @@ impl Model {
         kernel_parameters: "console=ttyAMA0 kunit.enable=1 kunit.autorun=1",
         debug_parameters: "",
         slot: Slot::Manual,
+        disk: None,
+    };
+
+    /// An endpoint with a disk that outlives its power.
+    pub const EP_WITH_DISK: Self = Self {
+        disk: Some(DISK_SIZE),
+        ..Self::EP
     };
 
     /// The root complex.
@@ -88,6 +102,7 @@ impl Model {
         // While identify_cpu() has forgotten LA57, KASAN takes good addresses for wild ones.
         debug_parameters: "no5lvl",
         slot: Slot::HotPlug,
+        disk: None,
     };
 
     /// A root complex that can give a function all vectors that PCI allows: 32 of MSI take an
@@ -143,6 +158,16 @@ impl Model {
         self.image
     }
 
+    /// Makes the disk of a machine whose files are in `run`, unless it is there from before.
+    pub fn make_disk(self, run: &Path) -> Result<()> {
+        let Some(size) = self.disk else {
+            return Ok(());
+        };
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(false);
+        Ok(file.open(disk(run, self.side))?.set_len(size)?)
+    }
+
     /// Who looks after its slot, if it is a root complex.
     pub fn slot(self) -> Slot {
         self.slot
@@ -186,6 +211,9 @@ pub fn qemu(
             "-append",
             &kernel_parameters(model.kernel_parameters, &more_parameters),
         ]);
+    if model.disk.is_some() {
+        add_disk(&mut command, &disk(run, model.side));
+    }
     let side = model.side.name();
     let file = |what: &str| run.join(format!("{side}.{what}")).display().to_string();
     command
@@ -205,6 +233,17 @@ pub fn qemu(
             ]);
     }
     command
+}
+
+/// What was flushed is in the file when QEMU is killed: it is the host's then.
+fn add_disk(command: &mut Command, path: &Path) {
+    let backend = format!("if=none,id=disk,format=raw,file={}", path.display());
+    command.args(["-drive", &backend]);
+    command.args(["-device", "virtio-blk-pci,drive=disk"]);
+}
+
+fn disk(run: &Path, side: Side) -> PathBuf {
+    run.join(format!("{}.disk", side.name()))
 }
 
 /// Where the monitor of a machine listens.
@@ -263,6 +302,24 @@ mod tests {
         let ordinary = arguments(Model::RC, Kernels::Ordinary);
         assert_eq!(value(&ordinary, "-m"), "1G");
         assert!(!value(&ordinary, "-append").contains("no5lvl"));
+    }
+
+    #[test]
+    fn a_disk_keeps_what_it_has() {
+        let run = tempfile::tempdir().expect("a directory");
+        let file = run.path().join("ep.disk");
+        Model::EP.make_disk(run.path()).expect("nothing to do");
+        assert!(!file.exists());
+        let length = || std::fs::metadata(&file).expect("the disk").len();
+        Model::EP_WITH_DISK.make_disk(run.path()).expect("a disk");
+        assert_eq!(length(), DISK_SIZE);
+        std::fs::write(&file, "kept").expect("the disk");
+        Model::EP_WITH_DISK
+            .make_disk(run.path())
+            .expect("the same disk");
+        assert_eq!(length(), DISK_SIZE);
+        let content = std::fs::read(&file).expect("the disk");
+        assert_eq!(content.get(..4), Some(&b"kept"[..]));
     }
 
     #[test]

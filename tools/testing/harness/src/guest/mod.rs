@@ -68,6 +68,7 @@ impl Starting {
         let run = layout.run()?;
         let file = |what: &str| run.join(format!("{}.{what}", side.name()));
         let initramfs = archive::assemble(layout, side, model.image())?;
+        model.make_disk(&run)?;
         let log = KernelLog::create(&file("console"))?;
         let [command, rescue] = machine::CHANNELS.map(|name| Channel::listen(&file(name)));
         let listeners = [command?, rescue?];

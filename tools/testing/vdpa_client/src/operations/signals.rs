@@ -2,6 +2,7 @@
 //! Who is signalled, and when: the eventfds of a queue and of the device config.
 
 use std::io::ErrorKind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -24,6 +25,11 @@ pub fn catalogue() -> Vec<Operation> {
             name: "signal_moves",
             about: "each request is signalled once to who is to be told, also if that changes meanwhile",
             run: signal_moves,
+        },
+        Operation {
+            name: "signal_moves_in_a_storm",
+            about: "the same while another thread moves it as fast as it can",
+            run: signal_moves_in_a_storm,
         },
         Operation {
             name: "signal_ends",
@@ -92,6 +98,50 @@ fn signal_moves(node: &Node) -> Result<()> {
         );
         disk.end(|| Ok(()))?;
     }
+    Ok(())
+}
+
+fn signal_moves_in_a_storm(node: &Node) -> Result<()> {
+    let ears = [Ear::new()?, Ear::new()?];
+    let device = node.device();
+    let mut disk = Disk::start(node)?;
+    device.set_vring_call(0, &ears[0].0)?;
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let storm = scope.spawn(|| -> Result<u64> {
+            let mut moves = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                ears.iter()
+                    .try_for_each(|ear| device.set_vring_call(0, &ear.0))?;
+                moves += 2;
+            }
+            Ok(moves)
+        });
+        let outcome = each_is_signalled_once(node, &mut disk, [&ears[0], &ears[1]]);
+        is_over.store(true, Ordering::Relaxed);
+        let moves = storm.join().expect("the thread does not panic")?;
+        outcome?;
+        ensure!(
+            moves >= REQUESTS.into(),
+            "{moves} moves during {REQUESTS} requests are no storm"
+        );
+        Ok(())
+    })
+}
+
+fn each_is_signalled_once(node: &Node, disk: &mut Disk, ears: [&Ear; 2]) -> Result<()> {
+    for number in 0..REQUESTS {
+        disk.begin_write(number.into(), [number as u8; 512])?;
+        node.kick(0)?;
+        let heard: u64 = wait(ears)?.iter().sum();
+        ensure!(
+            heard == 1,
+            "request {number}: expected one signal, got {heard}"
+        );
+        disk.end(|| Ok(()))?;
+    }
+    let heard = [ears[0].heard()?, ears[1].heard()?];
+    ensure!(heard == [0; 2], "expected no more signals, got {heard:?}");
     Ok(())
 }
 

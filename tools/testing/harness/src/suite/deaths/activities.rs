@@ -5,28 +5,27 @@ use std::time::Duration;
 
 use anyhow::{ensure, Result};
 
-use crate::commands::backend::{Disk, Nic};
+use crate::commands::backend::{Disk, KeptDisk, Nic};
 use crate::commands::served::{Instance, Served, ServedTo};
 use crate::commands::vdpa::{RcDevice, VdpaDevice};
-use crate::commands::vhost_vdpa::VhostVdpa;
 use crate::guest::Guest;
 use crate::link::Link;
-use crate::workload::blkio;
 use crate::workload::disk::{self, Pattern};
 use crate::workload::network::Node;
 
 /// For a command of the harness to end at all.
-const WAIT_BOUND: Duration = Duration::from_secs(30);
+pub(super) const WAIT_BOUND: Duration = Duration::from_secs(30);
 
 /// For what waits for the endpoint to end: 2 s (Documentation/transport.rst, "Time bounds"), and what the harness
 /// needs to see it, on machines that are emulated.
 const END_BOUND: Duration = Duration::from_secs(3);
 
-static DISK: Disk = Disk {
+pub(super) static DISK: Disk = Disk {
     name: "disk0",
     mib: 32,
 };
-static NIC: Nic = Nic {
+static KEPT_DISK: KeptDisk = KeptDisk { name: "disk0" };
+pub(super) static NIC: Nic = Nic {
     name: "nic0",
     mac: "02:00:00:00:00:01",
     queue_pairs: 2,
@@ -200,7 +199,7 @@ fn answers(link: &mut Link, served: &Served) -> Result<&'static str> {
     Ok(backend.address)
 }
 
-fn switch_on(guest: &mut Guest, node: &Node) -> Result<()> {
+pub(super) fn switch_on(guest: &mut Guest, node: &Node) -> Result<()> {
     let (address, device) = (node.address, &node.device);
     guest
         .sh(&format!(
@@ -209,25 +208,52 @@ fn switch_on(guest: &mut Guest, node: &Node) -> Result<()> {
         .map(drop)
 }
 
-/// A process writes blocks.
-pub struct Process;
+/// Blocks are written and flushed one after the other, to a disk that keeps what was flushed whatever happens to
+/// the endpoint; it works if it has them all afterwards.
+pub struct Flushes;
 
-impl Activity for Process {
-    const INSTANCE: Instance = Instance::Disk(&DISK);
-    type Device = VhostVdpa;
+/// File with how many blocks were flushed.
+const FLUSHED: &str = "/run/flushed";
 
-    fn begin(link: &mut Link, served: &ServedTo<VhostVdpa>) -> Result<()> {
-        blkio::start_load(link, &served.vdpa.node, &DISK.file())
+/// Blocks that have to be flushed before the endpoint dies.
+const ENOUGH: u32 = 20;
+
+/// File with what no other run has written.
+const TAG: &str = "/run/flushes.tag";
+
+/// The command that prints block `$block`, whose 4096 bytes are its number and the tag.
+const PRINT_BLOCK: &str = "printf '%4060d%36s' $block $tag";
+
+impl Activity for Flushes {
+    const INSTANCE: Instance = Instance::Kept(&KEPT_DISK);
+    type Device = VdpaDevice;
+
+    fn begin(link: &mut Link, served: &Served) -> Result<()> {
+        let path = served.vdpa.disk(&mut link.rc)?;
+        link.rc.sh(&format!(
+            "cp /proc/sys/kernel/random/uuid {TAG}; tag=$(cat {TAG}); echo 0 >{FLUSHED}
+             (block=0
+              while {PRINT_BLOCK} | dd of={path} bs=4096 seek=$block conv=notrunc,fsync; do
+                  block=$((block + 1)); echo $block >{FLUSHED}
+              done) >/dev/null 2>&1 & echo $! >/run/flushes.pid"
+        ))?;
+        let enough = format!("[ $(cat {FLUSHED}) -ge {ENOUGH} ]");
+        link.rc.wait_until(WAIT_BOUND, &enough)
     }
 
-    /// It is told of the loss by the device status alone, and has to be ended; then the device is reset.
-    fn wait_for_end(link: &mut Link, _: &ServedTo<VhostVdpa>) -> Result<()> {
-        blkio::kill_load(&mut link.rc)
+    fn wait_for_end(link: &mut Link, _: &Served) -> Result<()> {
+        let is_over = "[ ! -d /proc/$(cat /run/flushes.pid) ]";
+        link.rc.wait_until(WAIT_BOUND, is_over)
     }
 
-    fn works(link: &mut Link, served: &ServedTo<VhostVdpa>) -> Result<()> {
-        let commands = ["write -P 7 0 64k", "flush", "read -P 7 0 64k"];
-        blkio::qemu_io(&mut link.rc, &served.vdpa.node, &commands)
+    fn works(link: &mut Link, served: &Served) -> Result<()> {
+        let path = served.vdpa.disk(&mut link.rc)?;
+        link.rc.sh(&format!(
+            "tag=$(cat {TAG})
+             for block in $(seq 0 $(($(cat {FLUSHED}) - 1))); do {PRINT_BLOCK}; done >/tmp/flushed
+             cmp -n $(($(cat {FLUSHED}) * 4096)) /tmp/flushed {path} && rm /tmp/flushed"
+        ))?;
+        Ok(())
     }
 }
 

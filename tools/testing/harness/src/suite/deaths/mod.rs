@@ -4,6 +4,7 @@
 
 mod activities;
 mod causes;
+mod processes;
 
 use std::time::Instant;
 
@@ -13,12 +14,19 @@ use crate::commands::served::ServedTo;
 use crate::commands::{endpoint, modules, vdpa, vhost_vdpa};
 use crate::guest::{Guest, Model};
 use crate::layout::Layout;
-use crate::link::{Bars, Link};
+use crate::link::{Bars, Link, Pair};
 use crate::runner::{AnySuite, Bench, Case, Record, Suite};
 
 use super::link::Joined;
-use activities::{Activity, Adding, Blocks, Commands, Copies, Frames, Process};
+use activities::{Activity, Adding, Blocks, Commands, Copies, Flushes, Frames};
 use causes::{Cause, CutOff, FailedBus, Frozen, Left, NoLink, NoPower, Reset};
+use processes::{ProcessBlocks, ProcessCommands, ProcessFrames};
+
+/// The endpoint has a disk that outlives its power.
+const MODELS: Pair = Pair {
+    ep: Model::EP_WITH_DISK,
+    rc: Model::RC,
+};
 
 struct Machines {
     link: Link,
@@ -26,7 +34,7 @@ struct Machines {
 
 impl Bench for Machines {
     fn set_up(layout: &Layout) -> Result<Self> {
-        let mut link = Link::boot(layout, Model::RC, Bars::Mapped)?;
+        let mut link = Link::boot(layout, MODELS, Bars::Mapped)?;
         load_drivers(&mut link.rc)?;
         vhost_vdpa::load_driver(&mut link.rc)?;
         Ok(Self { link })
@@ -83,12 +91,15 @@ pub fn suite() -> impl AnySuite {
                 "commands_while_frozen" Frozen,
                 "commands_on_a_failed_bus" FailedBus,
                 "commands_through_a_reset" Reset;
-            Process:
+            ProcessBlocks:
                 "process_without_power" NoPower,
                 "process_without_link" NoLink,
                 "process_while_frozen" Frozen,
                 "process_on_a_failed_bus" FailedBus,
                 "process_through_a_reset" Reset;
+            ProcessFrames: "process_frames_while_frozen" Frozen, "process_frames_without_power" NoPower;
+            ProcessCommands: "process_commands_while_frozen" Frozen;
+            Flushes: "flushes_without_power" NoPower, "flushes_while_frozen" Frozen;
             Adding: "adding_while_frozen" Frozen, "adding_without_link" NoLink;
         },
     }
@@ -121,13 +132,34 @@ pub fn all_suite() -> impl AnySuite {
                 "commands_on_a_failed_bus" FailedBus,
                 "commands_through_a_reset" Reset,
                 "commands_without_bus_mastering" CutOff;
-            Process:
+            ProcessBlocks:
                 "process_without_power" NoPower,
                 "process_without_link" NoLink,
                 "process_while_frozen" Frozen,
                 "process_on_a_failed_bus" FailedBus,
                 "process_through_a_reset" Reset,
                 "process_without_bus_mastering" CutOff;
+            ProcessFrames:
+                "process_frames_without_power" NoPower,
+                "process_frames_without_link" NoLink,
+                "process_frames_while_frozen" Frozen,
+                "process_frames_on_a_failed_bus" FailedBus,
+                "process_frames_through_a_reset" Reset,
+                "process_frames_without_bus_mastering" CutOff;
+            ProcessCommands:
+                "process_commands_without_power" NoPower,
+                "process_commands_without_link" NoLink,
+                "process_commands_while_frozen" Frozen,
+                "process_commands_on_a_failed_bus" FailedBus,
+                "process_commands_through_a_reset" Reset,
+                "process_commands_without_bus_mastering" CutOff;
+            Flushes:
+                "flushes_without_power" NoPower,
+                "flushes_without_link" NoLink,
+                "flushes_while_frozen" Frozen,
+                "flushes_on_a_failed_bus" FailedBus,
+                "flushes_through_a_reset" Reset,
+                "flushes_without_bus_mastering" CutOff;
             Adding:
                 "adding_without_power" NoPower,
                 "adding_without_link" NoLink,

@@ -8,6 +8,7 @@ mod doorbells;
 mod groups;
 mod interrupts;
 mod machines;
+mod network;
 mod packed;
 mod suspension;
 mod translation;
@@ -18,7 +19,7 @@ use machines::{LinkOf, LinkWithIommu, LinkWithoutIommu, Offers, OneKernel, Trans
 /// The suite of one machine.
 pub fn loop_suite() -> impl AnySuite {
     let mut cases = cases_of_a_disk::<OneKernel>();
-    cases.push(groups::case_of_a_network());
+    cases.push(network::case_of_translation());
     cases.push(packed::case());
     Suite {
         name: "vhost_vdpa_loop",
@@ -32,6 +33,7 @@ fn cases_of_a_disk<B: Offers>() -> Vec<Case<B>> {
     let mut cases = cases::cases();
     cases.extend(client::cases());
     cases.push(groups::case());
+    cases.push(network::case());
     cases.extend(suspension::cases());
     cases
 }
@@ -59,7 +61,7 @@ pub fn link_suite() -> impl AnySuite {
 pub fn plain_suite() -> impl AnySuite {
     let mut cases = cases_of_a_link();
     cases.extend(translation::cases());
-    cases.push(groups::case_of_a_network());
+    cases.push(network::case_of_translation());
     Suite::<LinkWithoutIommu> {
         name: "vhost_vdpa_plain",
         about: "processes of a root complex without an IOMMU drive devices of an endpoint",

@@ -12,6 +12,9 @@ use crate::guest::Guest;
 use crate::runner::{Case, Record};
 use crate::workload::{blkio, Ends};
 
+/// For the client; as many commands as an endpoint holds mappings take the most of it.
+const CLIENT_BOUND: Duration = Duration::from_secs(120);
+
 /// For a message of what is over already.
 const LOG_BOUND: Duration = Duration::from_secs(10);
 
@@ -31,6 +34,11 @@ pub fn cases() -> Vec<Case<LinkWithoutIommu>> {
             name: "ring_is_unmapped",
             about: "a queue whose ring the process unmaps is stopped, and a reset brings it back",
             run: ring_is_unmapped,
+        },
+        Case {
+            name: "endpoint_is_full",
+            about: "one mapping more than the endpoint holds is refused, and those before it work",
+            run: endpoint_is_full,
         },
         Case {
             name: "memory_is_given_back",
@@ -79,9 +87,18 @@ fn ring_is_unmapped(bench: &mut LinkWithoutIommu, _: &mut Record) -> Result<()> 
     })
 }
 
+fn endpoint_is_full(bench: &mut LinkWithoutIommu, _: &mut Record) -> Result<()> {
+    with_node(bench, |bench, node| {
+        misuse(bench.driver(), node, "mappings_without_end")?;
+        let refusal = "Map was refused: NoResources";
+        bench.driver().wait_for_message(LOG_BOUND, refusal)?;
+        works(bench.driver(), node)
+    })
+}
+
 fn misuse(rc: &mut Guest, node: &str, name: &str) -> Result<()> {
-    rc.sh(&format!("vdpa-client misuse {name} {node}"))
-        .map(drop)
+    let client = format!("vdpa-client misuse {name} {node}");
+    rc.sh_within(CLIENT_BOUND, &client).map(drop)
 }
 
 fn memory_is_given_back(bench: &mut LinkWithoutIommu, record: &mut Record) -> Result<()> {
