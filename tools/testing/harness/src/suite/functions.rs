@@ -10,9 +10,8 @@ use crate::commands::served::Instance;
 use crate::commands::upstream::{self, Engine};
 use crate::commands::vdpa::{RcDevice, VdpaDevice};
 use crate::guest::Guest;
-use crate::layout::Layout;
 use crate::link::Link;
-use crate::runner::{AnySuite, Bench, Case, Record, Suite};
+use crate::runner::{AnySuite, Case, Record, Suite};
 use crate::workload::disk::{self, Pattern};
 use crate::workload::network::{self, Node};
 
@@ -27,44 +26,31 @@ const CHOICE: &str = "-F pci_ep_basic -T BAR_SUBRANGE_TEST -T DOORBELL_TEST";
 const DEVICES: &str = "/sys/bus/pci/devices";
 const DRIVER: &str = "/sys/bus/pci/drivers/epf_vdpa";
 
-/// An endpoint and a root complex.
-struct Machines(Link);
-
-impl Bench for Machines {
-    fn set_up(layout: &Layout) -> Result<Self> {
-        Link::set_up(layout).map(Self)
-    }
-
-    fn guests(&mut self) -> Vec<&mut Guest> {
-        self.0.guests()
-    }
-}
-
 /// The suite with its cases.
 pub fn suite() -> impl AnySuite {
-    Suite::<Machines> {
+    Suite::<Link> {
         name: "functions",
         about: "two functions on one controller",
         cases: vec![
             Case {
                 name: "test_function_and_disk",
                 about: "the kselftest of pci-epf-test passes on one function while a disk is busy on the other",
-                run: |machines, record| test_function_and_disk(&mut machines.0, record),
+                run: test_function_and_disk,
             },
             Case {
                 name: "network_and_disk",
                 about: "'lspci' shows both; frames pass on one while a disk is busy on the other",
-                run: |machines, record| network_and_disk(&mut machines.0, record),
+                run: network_and_disk,
             },
             Case {
                 name: "functions_end_alone",
                 about: "a function that is reset, loses bus mastering or its driver leaves the other one alone, which is busy",
-                run: |machines, _| functions_end_alone(&mut machines.0),
+                run: |link, _| functions_end_alone(link),
             },
             Case {
                 name: "link_stops_with_both_busy",
                 about: "both end with the link and come again; so does one, once the other is unbound",
-                run: |machines, _| link_stops_with_both_busy(&mut machines.0),
+                run: |link, _| link_stops_with_both_busy(link),
             },
         ],
     }

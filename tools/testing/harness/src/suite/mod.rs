@@ -16,6 +16,7 @@ mod link;
 mod loopback;
 mod ntb;
 mod nvme;
+mod prepared;
 mod processors;
 mod rc_arm64;
 mod reboots;

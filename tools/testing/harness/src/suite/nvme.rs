@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
 
+use super::prepared::{Preparation, Prepared};
 use crate::commands::endpoint;
 use crate::commands::modules;
 use crate::commands::nvme::{NvmeDisk, MODEL};
 use crate::guest::{Guest, Model};
 use crate::layout::Layout;
 use crate::link::{Bars, Link};
-use crate::runner::{AnySuite, Bench, Case, Record, Suite};
+use crate::runner::{AnySuite, Case, Record, Suite};
 use crate::workload::disk::{self, Pattern};
 
 /// Size of the disk.
@@ -24,25 +25,20 @@ const QUEUES: u32 = 2;
 /// For a load to end with errors once its endpoint is gone.
 const END_BOUND: Duration = Duration::from_secs(60);
 
-struct Machines {
-    link: Link,
-}
+/// The root complex has the stock driver.
+struct WithNvme;
 
-impl Bench for Machines {
-    fn set_up(layout: &Layout) -> Result<Self> {
+impl Preparation for WithNvme {
+    fn prepare(layout: &Layout) -> Result<Link> {
         let mut link = Link::boot(layout, Model::RC, Bars::Mapped)?;
         modules::load(&mut link.rc, &["nvme"])?;
-        Ok(Self { link })
-    }
-
-    fn guests(&mut self) -> Vec<&mut Guest> {
-        self.link.guests()
+        Ok(link)
     }
 }
 
 /// The suite with its cases.
 pub fn suite() -> impl AnySuite {
-    Suite::<Machines> {
+    Suite::<Prepared<WithNvme>> {
         name: "nvme",
         about: "the kernel's own NVMe function and driver, on the emulator",
         cases: vec![
@@ -65,8 +61,8 @@ pub fn suite() -> impl AnySuite {
     }
 }
 
-fn disk_keeps_data(machines: &mut Machines, record: &mut Record) -> Result<()> {
-    let link = &mut machines.link;
+fn disk_keeps_data(bench: &mut Prepared<WithNvme>, record: &mut Record) -> Result<()> {
+    let link = &mut bench.link;
     let disk = NvmeDisk::start(link, MIB)?;
     let rc = &mut link.rc;
     let told = rc.sh(&format!(
@@ -85,8 +81,8 @@ fn disk_keeps_data(machines: &mut Machines, record: &mut Record) -> Result<()> {
     disk.stop(link)
 }
 
-fn every_queue_works(machines: &mut Machines, record: &mut Record) -> Result<()> {
-    let link = &mut machines.link;
+fn every_queue_works(bench: &mut Prepared<WithNvme>, record: &mut Record) -> Result<()> {
+    let link = &mut bench.link;
     let disk = NvmeDisk::start(link, MIB)?;
     let before = interrupts(&mut link.rc)?;
     let figures = disk::verify_on_processors(&mut link.rc, &disk.path, Pattern::Random, 2, QUEUES)?;
@@ -117,8 +113,8 @@ fn interrupts(rc: &mut Guest) -> Result<Vec<u64>> {
     parsed.with_context(|| format!("no numbers of interrupts in '{counts}'"))
 }
 
-fn link_stops_under_load(machines: &mut Machines, record: &mut Record) -> Result<()> {
-    let link = &mut machines.link;
+fn link_stops_under_load(bench: &mut Prepared<WithNvme>, record: &mut Record) -> Result<()> {
+    let link = &mut bench.link;
     let disk = NvmeDisk::start(link, MIB)?;
     disk::start_load(&mut link.rc, &disk.path)?;
     endpoint::stop(link)?;

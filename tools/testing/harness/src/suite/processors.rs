@@ -4,13 +4,14 @@
 
 use anyhow::{ensure, Result};
 
-use super::link::{self, Joined};
+use super::link;
+use super::prepared::{Joined, Preparation, Prepared};
 use crate::commands::backend::Disk;
 use crate::commands::served::{Instance, Served};
 use crate::guest::{Guest, Model};
 use crate::layout::Layout;
 use crate::link::{Bars, Link, Pair};
-use crate::runner::{AnySuite, Bench, Case, Record, Suite};
+use crate::runner::{AnySuite, Case, Record, Suite};
 use crate::workload::disk::{self, Pattern};
 
 /// Queues of a disk for as many processors.
@@ -23,28 +24,18 @@ const DISK: Disk = Disk {
 /// How often the link comes and goes.
 const CYCLES: u32 = 5;
 
-/// A link between an EP and an RC with so many processors.
-struct Processors<const EP: u32, const RC: u32>(Link);
+/// EP and RC have so many processors.
+struct Processors<const EP: u32, const RC: u32>;
 
-impl<const EP: u32, const RC: u32> Bench for Processors<EP, RC> {
-    fn set_up(layout: &Layout) -> Result<Self> {
+impl<const EP: u32, const RC: u32> Preparation for Processors<EP, RC> {
+    fn prepare(layout: &Layout) -> Result<Link> {
         let models = Pair {
             ep: Model::EP.with_processors(EP),
             rc: Model::RC.with_processors(RC),
         };
         let mut link = Link::boot(layout, models, Bars::Mapped)?;
         link::load_drivers(&mut link.rc)?;
-        Ok(Self(link))
-    }
-
-    fn guests(&mut self) -> Vec<&mut Guest> {
-        self.0.guests()
-    }
-}
-
-impl<const EP: u32, const RC: u32> Joined for Processors<EP, RC> {
-    fn link(&mut self) -> &mut Link {
-        &mut self.0
+        Ok(link)
     }
 }
 
@@ -66,7 +57,7 @@ pub fn more_on_ep_suite() -> impl AnySuite {
     }
 }
 
-fn cases<const EP: u32, const RC: u32>() -> Vec<Case<Processors<EP, RC>>> {
+fn cases<const EP: u32, const RC: u32>() -> Vec<Case<Prepared<Processors<EP, RC>>>> {
     let mut cases = vec![Case {
         name: "every_processor_writes",
         about: "jobs on each processor of the RC write and verify a disk of four queues, again and again",
@@ -77,9 +68,10 @@ fn cases<const EP: u32, const RC: u32>() -> Vec<Case<Processors<EP, RC>>> {
 }
 
 fn every_processor_writes<const EP: u32, const RC: u32>(
-    Processors(link): &mut Processors<EP, RC>,
+    bench: &mut Prepared<Processors<EP, RC>>,
     record: &mut Record,
 ) -> Result<()> {
+    let link = bench.link();
     expect_processors(&mut link.ep, EP)?;
     expect_processors(&mut link.rc, RC)?;
     for _ in 0..CYCLES {

@@ -4,40 +4,31 @@
 use anyhow::Result;
 
 use super::deaths;
-use super::link::{self, data, Joined, DISK};
+use super::link::{self, data, DISK};
+use super::prepared::{Joined, Preparation, Prepared};
 use crate::commands::served::Served;
-use crate::guest::{Guest, Model};
+use crate::guest::Model;
 use crate::layout::Layout;
 use crate::link::{Bars, Link};
-use crate::runner::{AnySuite, Bench, Case, Record, Suite};
+use crate::runner::{AnySuite, Case, Record, Suite};
 use crate::workload::disk;
 
 /// An interrupt translation service, to which the emulator can send MSI.
-struct WithIts(Link);
+struct WithIts;
 
-impl Bench for WithIts {
-    fn set_up(layout: &Layout) -> Result<Self> {
+impl Preparation for WithIts {
+    fn prepare(layout: &Layout) -> Result<Link> {
         let mut link = Link::boot(layout, Model::RC_ARM64_WITH_ITS, Bars::Mapped)?;
         link::load_drivers(&mut link.rc)?;
         // A network device of one pair has one for each queue, and one for its config.
         link.attributes = &[("../msi_interrupts", "4")];
-        Ok(Self(link))
-    }
-
-    fn guests(&mut self) -> Vec<&mut Guest> {
-        self.0.guests()
-    }
-}
-
-impl Joined for WithIts {
-    fn link(&mut self) -> &mut Link {
-        &mut self.0
+        Ok(link)
     }
 }
 
 /// The suite of what is to work, by MSI.
 pub fn suite() -> impl AnySuite {
-    Suite::<WithIts> {
+    Suite::<Prepared<WithIts>> {
         name: "rc_arm64",
         about: "a root complex of arm64, which takes MSI and has no hot plug",
         cases: vec![
@@ -75,29 +66,19 @@ fn disk_keeps_data(link: &mut Link, record: &mut Record) -> Result<()> {
 }
 
 /// A frame of registers, to which the emulator can send MSI-X as well.
-struct WithFrame(Link);
+struct WithFrame;
 
-impl Bench for WithFrame {
-    fn set_up(layout: &Layout) -> Result<Self> {
+impl Preparation for WithFrame {
+    fn prepare(layout: &Layout) -> Result<Link> {
         let mut link = Link::boot(layout, Model::RC_ARM64, Bars::Mapped)?;
         deaths::load_drivers(&mut link.rc)?;
-        Ok(Self(link))
-    }
-
-    fn guests(&mut self) -> Vec<&mut Guest> {
-        self.0.guests()
-    }
-}
-
-impl Joined for WithFrame {
-    fn link(&mut self) -> &mut Link {
-        &mut self.0
+        Ok(link)
     }
 }
 
 /// The suite of what is to end, by MSI-X.
 pub fn deaths_suite() -> impl AnySuite {
-    Suite::<WithFrame> {
+    Suite::<Prepared<WithFrame>> {
         name: "deaths_rc_arm64",
         about:
             "the endpoint dies under a root complex of arm64, which takes MSI-X and has no hot plug",

@@ -10,10 +10,9 @@ use crate::commands::backend::Disk;
 use crate::commands::endpoint;
 use crate::commands::served::{Instance, Served};
 use crate::commands::vdpa::{RcDevice, VdpaDevice};
-use crate::guest::{Guest, Model};
-use crate::layout::Layout;
-use crate::link::{Bars, Link};
-use crate::runner::{AnySuite, Bench, Case, Record, Suite};
+
+use crate::link::Link;
+use crate::runner::{AnySuite, Case, Record, Suite};
 use crate::workload::disk::{self, Pattern};
 
 use super::link::load_drivers;
@@ -25,22 +24,6 @@ const DISK: Instance = Instance::Disk(&Disk {
     name: "disk0",
     mib: 32,
 });
-
-struct Machines {
-    link: Link,
-}
-
-impl Bench for Machines {
-    fn set_up(layout: &Layout) -> Result<Self> {
-        let mut link = Link::boot(layout, Model::RC, Bars::Mapped)?;
-        load_drivers(&mut link.rc)?;
-        Ok(Self { link })
-    }
-
-    fn guests(&mut self) -> Vec<&mut Guest> {
-        self.link.guests()
-    }
-}
 
 /// The suite with a few of each.
 pub fn suite() -> impl AnySuite {
@@ -59,22 +42,22 @@ fn of_counts<const REBOOTS: u32, const LINKS: u32>(
     name: &'static str,
     about: &'static str,
 ) -> impl AnySuite {
-    Suite::<Machines> {
+    Suite::<Link> {
         name,
         about,
         cases: vec![
             Case {
                 name: "links_come_and_go",
                 about: "the EP starts and stops its link over and over",
-                run: |machines, _| {
-                    let function = DISK.create(&mut machines.link.ep)?;
-                    function.bind(&mut machines.link.ep)?;
-                    keeps_nothing(&mut machines.link, LINKS, |link| {
+                run: |link, _| {
+                    let function = DISK.create(&mut link.ep)?;
+                    function.bind(&mut link.ep)?;
+                    keeps_nothing(link, LINKS, |link| {
                         endpoint::start(link)?;
                         endpoint::stop(link)
                     })?;
-                    function.unbind(&mut machines.link.ep)?;
-                    DISK.remove(&mut machines.link.ep, &function)
+                    function.unbind(&mut link.ep)?;
+                    DISK.remove(&mut link.ep, &function)
                 },
             },
             Case {
@@ -85,8 +68,8 @@ fn of_counts<const REBOOTS: u32, const LINKS: u32>(
             Case {
                 name: "endpoints_lose_their_power",
                 about: "requests end with errors when the EP is switched off, and one that boots anew serves the disk",
-                run: |machines, _| {
-                    keeps_nothing(&mut machines.link, REBOOTS, |link| {
+                run: |link, _| {
+                    keeps_nothing(link, REBOOTS, |link| {
                         let served = start_load(link)?;
                         link.restart_ep()?;
                         disk::wait_for_end_of_load(&mut link.rc, END_BOUND)?;
@@ -99,8 +82,8 @@ fn of_counts<const REBOOTS: u32, const LINKS: u32>(
             Case {
                 name: "root_complexes_lose_their_power",
                 about: "an RC that boots anew finds the function, and its disk works",
-                run: |machines, _| {
-                    keeps_nothing(&mut machines.link, REBOOTS, |link| {
+                run: |link, _| {
+                    keeps_nothing(link, REBOOTS, |link| {
                         let served = start_load(link)?;
                         link.restart_rc()?;
                         load_drivers(&mut link.rc)?;
@@ -158,8 +141,7 @@ fn finds_the_disk(link: &mut Link, served: Served) -> Result<()> {
     served.clean_up(link)
 }
 
-fn endpoint_freezes_under_load(machines: &mut Machines, record: &mut Record) -> Result<()> {
-    let link = &mut machines.link;
+fn endpoint_freezes_under_load(link: &mut Link, record: &mut Record) -> Result<()> {
     let served = start_load(link)?;
     link.ep.freeze()?;
     let frozen = Instant::now();

@@ -8,59 +8,46 @@ use anyhow::{ensure, Result};
 use epc_emulator::faults::{Effect, Rule, Target};
 use epc_emulator::profile;
 
+use super::prepared::{Preparation, Prepared};
 use crate::commands::upstream::{self, Engine};
 use crate::commands::{endpoint, modules};
 use crate::guest::{Guest, Model};
 use crate::layout::Layout;
 use crate::link::{Bars, Link};
-use crate::runner::{AnySuite, Bench, Case, Record, Suite};
+use crate::runner::{AnySuite, Case, Record, Suite};
 
-/// An endpoint and a root complex that can give a function all vectors there are.
-struct Machines {
-    link: Link,
-}
+/// The root complex can give a function all vectors there are.
+struct ManyVectors;
 
-impl Bench for Machines {
-    fn set_up(layout: &Layout) -> Result<Self> {
-        let link = Link::boot(layout, Model::RC_WITH_MANY_VECTORS, Bars::Mapped)?;
-        Ok(Self { link })
-    }
-
-    fn guests(&mut self) -> Vec<&mut Guest> {
-        self.link.guests()
+impl Preparation for ManyVectors {
+    fn prepare(layout: &Layout) -> Result<Link> {
+        Link::boot(layout, Model::RC_WITH_MANY_VECTORS, Bars::Mapped)
     }
 }
 
-/// The same with BARs that the endpoint may change at any time.
-struct DynamicMachines {
-    link: Link,
-}
+/// The endpoint may change BARs at any time.
+struct BarsThatMove;
 
-impl Bench for DynamicMachines {
-    fn set_up(layout: &Layout) -> Result<Self> {
-        let link = Link::boot(layout, Model::RC, Bars::Trapped)?;
-        Ok(Self { link })
-    }
-
-    fn guests(&mut self) -> Vec<&mut Guest> {
-        self.link.guests()
+impl Preparation for BarsThatMove {
+    fn prepare(layout: &Layout) -> Result<Link> {
+        Link::boot(layout, Model::RC, Bars::Trapped)
     }
 }
 
 /// The suite with what every controller can do.
 pub fn suite() -> impl AnySuite {
-    Suite::<Machines> {
+    Suite::<Prepared<ManyVectors>> {
         name: "upstream",
         about: "tests of the kernel's own endpoint function, on the emulator",
         cases: vec![
             Case {
                 name: "pci_endpoint_test",
                 about: "the kselftest of pci-epf-test passes: BARs, all vectors, read, write, copy, DMA",
-                run: |machines, record| {
+                run: |bench, record| {
                     let choice = "-T BAR_SUBRANGE_TEST -T DOORBELL_TEST";
                     let engine = Engine::of_board(profile::DEFAULT)?;
                     let required = [STATIC_TESTS, engine.transfers()].concat();
-                    let link = &mut machines.link;
+                    let link = &mut bench.link;
                     pci_endpoint_test(link, record, &[], (engine, choice), &required)
                 },
             },
@@ -75,16 +62,16 @@ pub fn suite() -> impl AnySuite {
 
 /// The suite with what takes a controller that moves BARs.
 pub fn dynamic_suite() -> impl AnySuite {
-    Suite::<DynamicMachines> {
+    Suite::<Prepared<BarsThatMove>> {
         name: "upstream_dynamic",
         about: "the same, of BARs that move while the link is up",
         cases: vec![Case {
             name: "pci_endpoint_test",
             about: "the kselftest of pci-epf-test passes: parts of BARs, doorbell (BAR 0 has its registers)",
-            run: |machines, record| {
+            run: |bench, record| {
                 let choice = "-V BAR0 -t BAR_SUBRANGE_TEST -t DOORBELL_TEST";
                 pci_endpoint_test(
-                    &mut machines.link,
+                    &mut bench.link,
                     record,
                     SMALL_BARS,
                     (Engine::None, choice),
@@ -121,8 +108,8 @@ const TRANSFERS: u32 = 200;
 const DMATEST_BOUND: Duration = Duration::from_secs(120);
 
 /// dmatest passes, and leaves the channel as it was, also after transfers that failed.
-fn dmatest(machines: &mut Machines, _record: &mut Record) -> Result<()> {
-    let link = &mut machines.link;
+fn dmatest(bench: &mut Prepared<ManyVectors>, _record: &mut Record) -> Result<()> {
+    let link = &mut bench.link;
     endpoint::load_controller(&mut link.ep)?;
     run_dmatest(&mut link.ep, "polled=N", TRANSFERS, 0)?;
     run_dmatest(&mut link.ep, "polled=Y", TRANSFERS, 0)?;

@@ -15,9 +15,9 @@ use crate::commands::{endpoint, modules, vdpa, vhost_vdpa};
 use crate::guest::{Guest, Model};
 use crate::layout::Layout;
 use crate::link::{Bars, Link, Pair};
-use crate::runner::{AnySuite, Bench, Case, Record, Suite};
+use crate::runner::{AnySuite, Case, Record, Suite};
 
-use super::link::Joined;
+use super::prepared::{Joined, Preparation, Prepared};
 use activities::{Activity, Adding, Blocks, Commands, Copies, Flushes, Frames};
 use causes::{Cause, CutOff, FailedBus, Frozen, Left, NoLink, NoPower, Reset};
 use processes::{ProcessBlocks, ProcessCommands, ProcessFrames};
@@ -28,26 +28,14 @@ const MODELS: Pair = Pair {
     rc: Model::RC,
 };
 
-struct Machines {
-    link: Link,
-}
+struct AsShipped;
 
-impl Bench for Machines {
-    fn set_up(layout: &Layout) -> Result<Self> {
+impl Preparation for AsShipped {
+    fn prepare(layout: &Layout) -> Result<Link> {
         let mut link = Link::boot(layout, MODELS, Bars::Mapped)?;
         load_drivers(&mut link.rc)?;
         vhost_vdpa::load_driver(&mut link.rc)?;
-        Ok(Self { link })
-    }
-
-    fn guests(&mut self) -> Vec<&mut Guest> {
-        self.link.guests()
-    }
-}
-
-impl Joined for Machines {
-    fn link(&mut self) -> &mut Link {
-        &mut self.link
+        Ok(link)
     }
 }
 
@@ -74,7 +62,7 @@ pub fn unnoticed<B: Joined>() -> Vec<Case<B>> {
 
 /// The suite of a few.
 pub fn suite() -> impl AnySuite {
-    Suite::<Machines> {
+    Suite::<Prepared<AsShipped>> {
         name: "deaths",
         about: "the endpoint dies under blocks, frames, commands and a process of the root complex",
         cases: deaths! {
@@ -107,7 +95,7 @@ pub fn suite() -> impl AnySuite {
 
 /// The whole table.
 pub fn all_suite() -> impl AnySuite {
-    Suite::<Machines> {
+    Suite::<Prepared<AsShipped>> {
         name: "all_deaths",
         about: "the endpoint dies in each way under all that the root complex does",
         cases: deaths! {

@@ -16,27 +16,24 @@ mod versions;
 
 use anyhow::Result;
 
+use super::prepared::{Preparation, Prepared};
 use crate::guest::Guest;
 use crate::layout::Layout;
 use crate::link::Link;
 use crate::runner::{AnySuite, Bench, Case, Suite};
 
 /// The same machines as those of the suite `link`.
-struct Machines {
-    link: Link,
-}
+type Machines = Prepared<Unchecked>;
 
-impl Bench for Machines {
-    fn set_up(layout: &Layout) -> Result<Self> {
+struct Unchecked;
+
+impl Preparation for Unchecked {
+    fn prepare(layout: &Layout) -> Result<Link> {
         let mut link = Link::set_up(layout)?;
         if link.rc.kernels().check_mappings() {
             do_not_check_mappings(&mut link.rc)?;
         }
-        Ok(Self { link })
-    }
-
-    fn guests(&mut self) -> Vec<&mut Guest> {
-        self.link.guests()
+        Ok(link)
     }
 }
 

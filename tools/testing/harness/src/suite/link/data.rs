@@ -4,11 +4,12 @@
 use anyhow::{ensure, Result};
 use serde_json::{json, Value};
 
-use super::{Joined, DISK, NIC, WIDE, WIDE_NIC};
+use super::{DISK, NIC, WIDE, WIDE_NIC};
 use crate::commands::served::Served;
 use crate::commands::vdpa::{self, RcDevice, VdpaDevice};
 use crate::link::Link;
 use crate::runner::{Case, Record};
+use crate::suite::prepared::Joined;
 use crate::workload::disk::{self, Pattern};
 use crate::workload::{network, provision, reception, rings, steering};
 

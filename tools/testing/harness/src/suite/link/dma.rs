@@ -7,11 +7,12 @@ use anyhow::{ensure, Result};
 use epc_emulator::faults::{Effect, Rule, Target};
 
 use super::life::END_BOUND;
-use super::{disk_works, Joined, DISK};
+use super::{disk_works, DISK};
 use crate::commands::endpoint;
 use crate::commands::served::Served;
 use crate::link::Link;
 use crate::runner::{Case, Record};
+use crate::suite::prepared::Joined;
 use crate::workload::disk::{self, Pattern};
 
 /// All payload but headers and status of requests for blocks.

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{disk_works, Joined, DISK, NIC};
+use super::{disk_works, DISK, NIC};
 use crate::census::leaves_nothing;
 use crate::commands::served::{Instance, Served};
 use crate::commands::vdpa::{RcDevice, VdpaDevice};
 use crate::commands::{endpoint, modules};
 use crate::link::Link;
 use crate::runner::{Case, Record};
+use crate::suite::prepared::Joined;
 use crate::workload::disk;
 
 /// For a load to end with errors once its endpoint is gone.

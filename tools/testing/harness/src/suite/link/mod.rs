@@ -12,6 +12,7 @@ pub use life::END_BOUND;
 
 use anyhow::Result;
 
+use super::prepared::{Joined, Preparation, Prepared};
 use crate::commands::backend::{Disk, Nic};
 use crate::commands::served::{Instance, Served};
 use crate::commands::{modules, vdpa};
@@ -39,12 +40,6 @@ const WIDE: Nic = Nic {
     queue_pairs: 3,
 };
 const WIDE_NIC: Instance = Instance::Nic(&WIDE);
-
-/// Machines that are joined by a link.
-pub trait Joined: Bench {
-    /// The link.
-    fn link(&mut self) -> &mut Link;
-}
 
 impl Joined for Link {
     fn link(&mut self) -> &mut Link {
@@ -99,30 +94,20 @@ pub fn suite() -> impl AnySuite {
     }
 }
 
-/// A link on which the RC pushes its half of the queues.
-struct Pushed(Link);
+/// The RC pushes its half of the queues.
+struct Pushed;
 
-impl Bench for Pushed {
-    fn set_up(layout: &Layout) -> Result<Self> {
+impl Preparation for Pushed {
+    fn prepare(layout: &Layout) -> Result<Link> {
         let mut link = Link::set_up(layout)?;
         link.attributes = &[("data_path", "push")];
-        Ok(Self(link))
-    }
-
-    fn guests(&mut self) -> Vec<&mut Guest> {
-        self.0.guests()
-    }
-}
-
-impl Joined for Pushed {
-    fn link(&mut self) -> &mut Link {
-        &mut self.0
+        Ok(link)
     }
 }
 
 /// The suite of what is to be the same when queues are pushed.
 pub fn pushed_suite() -> impl AnySuite {
-    let mut cases = data::cases::<Pushed>();
+    let mut cases = data::cases::<Prepared<Pushed>>();
     cases.extend(life::endings());
     Suite {
         name: "pushed",
@@ -131,30 +116,20 @@ pub fn pushed_suite() -> impl AnySuite {
     }
 }
 
-/// A link on which the EP's DMA engine moves payload.
-struct ByDma(Link);
+/// The EP's DMA engine moves payload.
+struct ByDma;
 
-impl Bench for ByDma {
-    fn set_up(layout: &Layout) -> Result<Self> {
+impl Preparation for ByDma {
+    fn prepare(layout: &Layout) -> Result<Link> {
         let mut link = Link::set_up(layout)?;
         link.attributes = dma::PAYLOAD;
-        Ok(Self(link))
-    }
-
-    fn guests(&mut self) -> Vec<&mut Guest> {
-        self.0.guests()
-    }
-}
-
-impl Joined for ByDma {
-    fn link(&mut self) -> &mut Link {
-        &mut self.0
+        Ok(link)
     }
 }
 
 /// The suite of what is to be the same when the endpoint has a DMA engine, and when that fails.
 pub fn dma_suite() -> impl AnySuite {
-    let mut cases = dma::cases::<ByDma>();
+    let mut cases = dma::cases::<Prepared<ByDma>>();
     cases.extend(data::carrying());
     cases.extend(life::endings());
     Suite {
