@@ -77,7 +77,8 @@ fn mappings_without_end(node: &Node) -> Result<()> {
         count += 1;
         ensure!(count < MAPPINGS, "{count} mappings besides the disk's");
     }
-    refused("one more mapping", map(count), Errno::NOSPC)?;
+    // The kernel has one answer for all that is wrong with a mapping.
+    refused("one more mapping", map(count), Errno::FAULT)?;
     disk.write(0, [1; 512], || node.kick(0))?;
     device.dma_unmap(place(0), PAGE)?;
     map(count)?;

@@ -228,14 +228,15 @@ impl Activity for Flushes {
     const INSTANCE: Instance = Instance::Kept(&KEPT_DISK);
     type Device = VdpaDevice;
 
+    /// The disk is opened once: by its name there would be a file when it is gone.
     fn begin(link: &mut Link, served: &Served) -> Result<()> {
         let path = served.vdpa.disk(&mut link.rc)?;
         link.rc.sh(&format!(
             "cp /proc/sys/kernel/random/uuid {TAG}; tag=$(cat {TAG}); echo 0 >{FLUSHED}
              (block=0
-              while {PRINT_BLOCK} | dd of={path} bs=4096 seek=$block conv=notrunc,fsync; do
+              while {PRINT_BLOCK} | dd bs=4096 conv=fsync; do
                   block=$((block + 1)); echo $block >{FLUSHED}
-              done) >/dev/null 2>&1 & echo $! >/run/flushes.pid"
+              done) 1<>{path} 2>/dev/null & echo $! >/run/flushes.pid"
         ))?;
         let enough = format!("[ $(cat {FLUSHED}) -ge {ENOUGH} ]");
         link.rc.wait_until(WAIT_BOUND, &enough)

@@ -90,7 +90,7 @@ fn ring_is_unmapped(bench: &mut LinkWithoutIommu, _: &mut Record) -> Result<()> 
 fn endpoint_is_full(bench: &mut LinkWithoutIommu, _: &mut Record) -> Result<()> {
     with_node(bench, |bench, node| {
         misuse(bench.driver(), node, "mappings_without_end")?;
-        let refusal = "Map was refused: NoResources";
+        let refusal = "Map was refused: Refused(NoResources)";
         bench.driver().wait_for_message(LOG_BOUND, refusal)?;
         works(bench.driver(), node)
     })
