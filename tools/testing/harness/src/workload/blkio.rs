@@ -58,7 +58,8 @@ pub fn qemu_io_fails(guest: &mut Guest, node: &str, commands: &[&str]) -> Result
     guest.sh_fails(&qemu_io_script(node, commands))
 }
 
-fn qemu_io_script(node: &str, commands: &[&str]) -> String {
+/// The script that runs commands of qemu-io.
+pub fn qemu_io_script(node: &str, commands: &[&str]) -> String {
     let commands: Vec<_> = commands
         .iter()
         .map(|command| format!("-c '{command}'"))

@@ -3,7 +3,9 @@
 
 use anyhow::{ensure, Result};
 
-use super::{check, Counted, Most, Payload, BLOCK, BLOCK_ALONE, BLOCK_IN_BATCH, DISK, TRANSFERS};
+use super::{
+    check, count, Counted, Most, Payload, BLOCK, BLOCK_ALONE, BLOCK_IN_BATCH, DISK, TRANSFERS,
+};
 use crate::commands::served::Served;
 use crate::crossings::Crossings;
 use crate::link::Link;
@@ -106,9 +108,9 @@ fn short_block_costs(link: &mut Link, record: &mut Record) -> Result<()> {
 }
 
 fn transfer(link: &mut Link, path: &str, mode: &str, depth: u32) -> Result<Crossings> {
-    link.take_traffic()?;
-    disk::transfer(&mut link.rc, path, mode, depth, TRANSFERS)?;
-    Ok(Crossings::of_each(&link.take_traffic()?, TRANSFERS))
+    count(link, |link| {
+        disk::transfer(&mut link.rc, path, mode, depth, TRANSFERS)
+    })
 }
 
 /// Each block is a transfer of the engine; a few more are of who looks at a disk that was written.

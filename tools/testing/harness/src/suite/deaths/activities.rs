@@ -37,6 +37,8 @@ pub trait Activity: 'static {
     const INSTANCE: Instance;
     /// For what is outstanding to end.
     const END_BOUND: Duration = END_BOUND;
+    /// Who does it again resets the device, and has it back by that.
+    const RESETS: bool = false;
     /// What drives it on the RC.
     type Device: RcDevice;
 

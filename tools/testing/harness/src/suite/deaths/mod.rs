@@ -177,6 +177,7 @@ fn dies<A: Activity, C: Cause>(link: &mut Link, record: &mut Record) -> Result<(
     C::mend(link)?;
     let mended = Instant::now();
     let served = match C::LEFT {
+        Left::Device if A::RESETS => served,
         Left::Device => served.replace_vdpa(link)?,
         Left::Function => {
             endpoint::finish_stop(link)?;

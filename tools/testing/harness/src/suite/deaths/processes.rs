@@ -16,6 +16,7 @@ pub struct ProcessBlocks;
 
 impl Activity for ProcessBlocks {
     const INSTANCE: Instance = Instance::Disk(&DISK);
+    const RESETS: bool = true;
     type Device = VhostVdpa;
 
     fn begin(link: &mut Link, served: &ServedTo<VhostVdpa>) -> Result<()> {
@@ -29,7 +30,10 @@ impl Activity for ProcessBlocks {
 
     fn works(link: &mut Link, served: &ServedTo<VhostVdpa>) -> Result<()> {
         let commands = ["write -P 7 0 64k", "flush", "read -P 7 0 64k"];
-        blkio::qemu_io(&mut link.rc, &served.vdpa.node, &commands)
+        soon(
+            &mut link.rc,
+            &blkio::qemu_io_script(&served.vdpa.node, &commands),
+        )
     }
 }
 
@@ -38,6 +42,7 @@ pub struct ProcessFrames;
 
 impl Activity for ProcessFrames {
     const INSTANCE: Instance = Instance::Nic(&NIC);
+    const RESETS: bool = true;
     type Device = VhostVdpa;
 
     fn begin(link: &mut Link, served: &ServedTo<VhostVdpa>) -> Result<()> {
@@ -52,7 +57,7 @@ impl Activity for ProcessFrames {
     fn works(link: &mut Link, served: &ServedTo<VhostVdpa>) -> Result<()> {
         let address = answer(&mut link.ep)?;
         let client = format!("vdpa-client ask {} {address} --count 20", served.vdpa.node);
-        link.rc.sh(&client).map(drop)
+        soon(&mut link.rc, &client)
     }
 }
 
@@ -61,6 +66,7 @@ pub struct ProcessCommands;
 
 impl Activity for ProcessCommands {
     const INSTANCE: Instance = Instance::Nic(&NIC);
+    const RESETS: bool = true;
     type Device = VhostVdpa;
 
     fn begin(link: &mut Link, served: &ServedTo<VhostVdpa>) -> Result<()> {
@@ -73,7 +79,7 @@ impl Activity for ProcessCommands {
 
     fn works(link: &mut Link, served: &ServedTo<VhostVdpa>) -> Result<()> {
         let client = format!("vdpa-client command {} --count 20", served.vdpa.node);
-        link.rc.sh(&client).map(drop)
+        soon(&mut link.rc, &client)
     }
 }
 
@@ -86,6 +92,11 @@ fn answer(ep: &mut Guest) -> Result<&'static str> {
     };
     switch_on(ep, &node)?;
     Ok(node.address)
+}
+
+/// Runs a program until it succeeds: the RC learns at the next beat that an endpoint goes on which stood still.
+fn soon(rc: &mut Guest, program: &str) -> Result<()> {
+    rc.wait_until(WAIT_BOUND, program)
 }
 
 /// File with what the client says: a line each time that something was done.
