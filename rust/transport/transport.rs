@@ -61,6 +61,7 @@
 //! ```
 
 mod address_space;
+mod comeback;
 mod command;
 mod config;
 mod device;
@@ -86,6 +87,7 @@ pub mod time;
 mod words;
 
 pub use address_space::{Access, AddressSpace, Piece};
+pub use comeback::Comeback;
 pub use command::{Command, CommandError, CommandWord, ConfigData, Mapping, Opcode, Range};
 pub use command::{CONFIG_DATA_SIZE, MAP_ALIGN, STATUS_NONE, STATUS_OKAY};
 pub use config::{read_config, ConfigReadError, ConfigSpace, Generations};

@@ -3,6 +3,7 @@
 //! Tests of the protocol: both ends, joined by a model of the link.
 
 mod address_space;
+mod comeback;
 mod commands;
 mod config;
 mod doorbells;
