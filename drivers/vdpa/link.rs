@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The protocol with the endpoint: one command at a time (`command`), and what becomes of the session
-//! (`loss`).
+//! The protocol with the endpoint: one command at a time (`command`), what becomes of the session
+//! (`loss`), and word to user space when a lost endpoint is there again (`notice`).
 //!
 //! An endpoint that is gone, or that gave up, is *lost*: it is cut off from memory at once, and stays
 //! so until a reset succeeds, whatever it does meanwhile. `takeover` finishes what it left.
 //!
 //! Locks: `port`, a mutex, is held while a command is outstanding, so for as long as its bound in
 //! "Time bounds" of `Documentation/transport.rst`, and while `is_lost` changes. It is taken inside
-//! `vdpa_dev_lock`, `cf_lock` and the lock of `process`; nothing is taken inside it. Kicks take no lock.
+//! `vdpa_dev_lock`, `cf_lock` and the lock of `process`; `notice` is taken inside it. Kicks take no lock.
 //!
 //! Context: process, unless stated.
 
 mod command;
 mod loss;
+mod notice;
 
 use crate::{
     hw::{
@@ -43,6 +44,7 @@ use kernel::{
 };
 pub(crate) use loss::Loss;
 use loss::NEVER;
+use notice::Notice;
 use pci_host::errno;
 use transport::{
     read_config,
@@ -88,6 +90,10 @@ pub(crate) struct Link {
     has_failed: Atomic<bool>,
     /// When requests have to have ended, in milliseconds like `now_ms`; `NEVER`: nobody waits for that.
     ends_by: Atomic<u64>,
+    /// The function is being reset, by a user of the RC.
+    is_in_reset: Atomic<bool>,
+    #[pin]
+    notice: Mutex<Notice>,
     #[pin]
     port: Mutex<RootComplexPort>,
 }
@@ -123,6 +129,8 @@ impl Link {
             is_lost: Atomic::new(false),
             has_failed: Atomic::new(false),
             ends_by: Atomic::new(NEVER),
+            is_in_reset: Atomic::new(false),
+            notice <- new_mutex!(Notice::None, "epf_vdpa::Link::notice"),
             port <- new_mutex!(port, "epf_vdpa::Link::port"),
         }))
     }

@@ -3,9 +3,9 @@
 //! Looks after the endpoint's life, once per beat (H1, H2).
 //!
 //! When the endpoint is lost, the device status reads `DEVICE_NEEDS_RESET`, the driver side is told to
-//! look, and what is outstanding is finished by `takeover`.
+//! look, and what is outstanding is finished by `takeover`. When it is there again, user space is told.
 //!
-//! Context: process, on a workqueue of its own. Takes the port lock of the link.
+//! Context: process, on a workqueue of its own. Takes the locks of the link.
 
 use crate::{
     interrupt::Signals,
@@ -84,6 +84,7 @@ impl Run for Watch {
             self.signals.config.call_from_process();
         }
         self.was_lost.store(is_lost, Relaxed);
+        self.link.tell_if_back();
     }
 
     fn again(&self) -> Option<Delta> {

@@ -3,8 +3,8 @@
 //! What becomes of the endpoint when the bus fails or the function is reset behind the driver's back.
 //!
 //! It is lost, as when it died: `takeover` ends what is outstanding, and the device needs a reset, by
-//! which it can be had back if the bus works again. There is no `resume` handler: nothing here waits for
-//! the end of a recovery, since a lost device stays lost until its driver resets it.
+//! which it can be had back if the bus works again. There is no `resume` handler: a lost device stays lost
+//! until its driver resets it, and the PCI core knows by itself when the bus works (`Link::tell_if_back`).
 //!
 //! Locks: the device lock is held in all callbacks; `Link::port` is taken inside it. Context: process.
 
@@ -38,7 +38,12 @@ impl Recover for EpfVdpa {
     }
 
     fn reset_prepare(bound: Pin<&Bound>) {
+        bound.link.set_in_reset(true);
         bound.lose(Loss::FunctionReset);
+    }
+
+    fn reset_done(bound: Pin<&Bound>) {
+        bound.link.set_in_reset(false);
     }
 }
 

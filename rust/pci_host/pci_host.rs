@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What a driver of a PCI device needs beyond `kernel::pci`: every interrupt vector by its index, BARs whose
-//! writes are combined, and word of errors and resets.
+//! writes are combined, word of errors and resets, and word to user space.
 //!
 //! It is not a second PCI abstraction: devices, drivers and BARs are the kernel crate's.
 //!
@@ -13,6 +13,7 @@ mod combining;
 mod dma;
 mod id;
 mod recovery;
+mod uevent;
 mod vectors;
 
 pub mod errno;
@@ -28,12 +29,14 @@ pub use self::{
     id::device_id,
     irq::IrqHandler,
     recovery::{
+        is_reachable,
         save_config,
         Adapter,
         Channel,
         Recover,
         Verdict, //
     },
+    uevent::tell_change,
     vectors::{
         Kind,
         Vectors, //

@@ -72,6 +72,17 @@ pub trait Recover: pci::Driver {
 
     /// The function is about to be reset, by a user or another driver.
     fn reset_prepare(data: Pin<&Self::Data<'_>>);
+
+    /// The reset is over, successful or not.
+    fn reset_done(data: Pin<&Self::Data<'_>>);
+}
+
+/// Whether accesses to `pdev` arrive: it was not unplugged, and no recovery of its bus is under way.
+///
+/// Context: any. A function that is being reset alone does not show here, but by [`Recover::reset_prepare`].
+pub fn is_reachable(pdev: &pci::Device) -> bool {
+    // SAFETY: The device is valid; its state is one word, which may change at any time.
+    !unsafe { bindings::pci_host_channel_offline(as_raw(pdev)) }
 }
 
 /// Saves the configuration of `pdev`, for it to be restored after a reset.
@@ -118,6 +129,7 @@ impl<T: Recover> Adapter<T> {
         error_detected: Some(Self::error_detected),
         slot_reset: Some(Self::slot_reset),
         reset_prepare: Some(Self::reset_prepare),
+        reset_done: Some(Self::reset_done),
         ..pin_init::zeroed()
     };
 
@@ -170,5 +182,13 @@ impl<T: Recover> Adapter<T> {
     unsafe extern "C" fn reset_prepare(pdev: *mut bindings::pci_dev) {
         // SAFETY: The caller's promise.
         unsafe { Self::with_data(pdev, T::reset_prepare) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Self::with_data`]; the PCI core calls it so, after it has restored the device.
+    unsafe extern "C" fn reset_done(pdev: *mut bindings::pci_dev) {
+        // SAFETY: The caller's promise.
+        unsafe { Self::with_data(pdev, T::reset_done) }
     }
 }

@@ -6,6 +6,7 @@
 
 use super::{
     loss::Loss,
+    notice::Notice,
     Link, //
 };
 use crate::identify;
@@ -122,6 +123,8 @@ impl Link {
         let mut port = self.port.lock();
         // Who resets the device waits for no request.
         self.expect_no_end();
+        // If the endpoint is still lost afterwards, it is for another reason.
+        *self.notice.lock() = Notice::None;
         // One that is silent has beaten since, if it is back.
         let health = port.watch(self.bars.registers(), self.silent_ms, self.now_ms());
         if health == Health::Silent {
@@ -168,7 +171,7 @@ impl Link {
     }
 
     /// Whether only the session differs from what the driver took over.
-    fn is_same_device(&self, new: &Identity) -> bool {
+    pub(super) fn is_same_device(&self, new: &Identity) -> bool {
         let old = &self.identity;
         new.layout() == old.layout()
             && new.device_id() == old.device_id()

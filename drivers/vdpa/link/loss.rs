@@ -50,6 +50,24 @@ pub(crate) enum Loss {
     Unfinished,
 }
 
+impl Loss {
+    /// Whether the device can be had back as soon as the endpoint is there again.
+    pub(super) const fn ends_by_itself(self) -> bool {
+        match self {
+            // The endpoint was dead, or the way to it.
+            Self::Silent
+            | Self::LinkDead
+            | Self::Restarted
+            | Self::BusError
+            | Self::FunctionReset => true,
+            // It is there, and would be lost again at once.
+            Self::NeedsReset | Self::Failed | Self::Unfinished => false,
+            // A user wants it so.
+            Self::CutOff => false,
+        }
+    }
+}
+
 impl Link {
     /// Has the endpoint end all requests in time, as the driver side waits for that without a bound.
     /// Context: any.
@@ -84,10 +102,14 @@ impl Link {
     }
 
     /// Cuts the endpoint off, unless that is done (H2).
-    pub(super) fn lose(&self, _port: &mut MutexGuard<'_, RootComplexPort>, why: Loss) {
-        if self.is_lost() {
-            return;
+    pub(super) fn lose(&self, port: &mut MutexGuard<'_, RootComplexPort>, why: Loss) {
+        if !self.is_lost() {
+            self.cut(port, why);
         }
+        self.notice.lock().lost(why);
+    }
+
+    fn cut(&self, _port: &mut MutexGuard<'_, RootComplexPort>, why: Loss) {
         pci_host::set_bus_master(&self.pdev, false);
         // After the endpoint is cut off: whoever sees it may use the rings.
         self.is_lost.store(true, Release);
