@@ -38,6 +38,9 @@ const KILL_BOUND: Duration = Duration::from_secs(15);
 /// For a line to come through the console.
 const LOG_BOUND: Duration = Duration::from_secs(30);
 
+/// Command that prints what the kernel has logged since the case began.
+const LOG_OF_CASE: &str = "dmesg | tac | sed '/harness: mark/q'";
+
 /// A virtual machine with our `init` in it; dropping it ends it.
 pub struct Guest {
     model: Model,
@@ -174,8 +177,13 @@ impl Guest {
 
     /// Waits until the kernel has logged some words since the case began.
     pub fn wait_for_message(&mut self, bound: Duration, words: &str) -> Result<()> {
-        let since_mark = "dmesg | tac | sed '/harness: mark/q'";
-        self.wait_until(bound, &format!("{since_mark} | grep -qF '{words}'"))
+        self.wait_until(bound, &format!("{LOG_OF_CASE} | grep -qF '{words}'"))
+    }
+
+    /// How often the kernel has logged some words since the case began.
+    pub fn count_messages(&mut self, words: &str) -> Result<u32> {
+        let count = self.sh(&format!("{LOG_OF_CASE} | grep -cF '{words}' || [ $? = 1 ]"))?;
+        count.parse().context("no number of messages")
     }
 
     /// Runs a command that must fail, and returns what it printed.
