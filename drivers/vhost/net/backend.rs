@@ -5,7 +5,6 @@
 use crate::{
     config::{
         Offer,
-        CONTROL_QUEUE_SIZE,
         QUEUE_SIZE, //
     },
     configfs::{
@@ -233,7 +232,7 @@ impl Workers {
         }
         let control = VqSpec {
             name: c"control",
-            max_size: CONTROL_QUEUE_SIZE,
+            max_size: QUEUE_SIZE,
             group: CONTROL_GROUP,
             kicked: self.control.kicked()?,
         };
