@@ -8,20 +8,23 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use anyhow::{ensure, Context, Result};
 
-use crate::layout::{Image, Layout, Side};
+use super::hypervisor;
+use super::machine::Model;
+use crate::layout::{Image, Layout};
 
-const MODULES: &str = "lib/modules";
+pub(super) const MODULES: &str = "lib/modules";
 const PROGRAMS: &str = "usr/bin";
-const MODE_DIRECTORY: u32 = 0o040_755;
-const MODE_FILE: u32 = 0o100_644;
-const MODE_PROGRAM: u32 = 0o100_755;
+pub(super) const MODE_DIRECTORY: u32 = 0o040_755;
+pub(super) const MODE_FILE: u32 = 0o100_644;
+pub(super) const MODE_PROGRAM: u32 = 0o100_755;
 
-/// Writes the archive for `side`, which runs `image`, into the run directory, and returns its path.
-pub fn assemble(layout: &Layout, side: Side, image: Image) -> Result<PathBuf> {
+/// Writes the archive for a machine into the run directory, and returns its path.
+pub fn assemble(layout: &Layout, model: Model) -> Result<PathBuf> {
+    let (side, image) = (model.side(), model.image());
     let staging = layout.run()?.join(format!("{}-modules", side.name()));
     let release = stage_modules(layout, image, &staging)?;
     let path = layout.run()?.join(format!("{}.initramfs", side.name()));
@@ -29,7 +32,10 @@ pub fn assemble(layout: &Layout, side: Side, image: Image) -> Result<PathBuf> {
     io::copy(&mut File::open(layout.initramfs(image)?)?, &mut archive)?;
     append_directory(&mut archive, &staging, &format!("{MODULES}/{release}"))?;
     append_programs(&mut archive, &layout.programs(image)?)?;
-    append_entry(&mut archive, "TRAILER!!!", 0, &[])?;
+    if model.has_hypervisor() {
+        hypervisor::append(layout, &mut archive)?;
+    }
+    append_end(&mut archive)?;
     Ok(path)
 }
 
@@ -78,7 +84,7 @@ fn stage_modules(layout: &Layout, image: Image, staging: &Path) -> Result<String
     Ok(release)
 }
 
-fn only_entry(directory: &Path) -> Result<String> {
+pub(super) fn only_entry(directory: &Path) -> Result<String> {
     let mut entries = fs::read_dir(directory)?;
     let entry = entries
         .next()
@@ -103,7 +109,7 @@ fn modules_below(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn run(command: &mut Command) -> Result<()> {
+pub(super) fn run(command: &mut Command) -> Result<Output> {
     let output = command
         .output()
         .with_context(|| format!("cannot start {:?}", command.get_program()))?;
@@ -113,7 +119,7 @@ fn run(command: &mut Command) -> Result<()> {
         command.get_program(),
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok(())
+    Ok(output)
 }
 
 fn append_directory(archive: &mut File, root: &Path, directory: &str) -> Result<()> {
@@ -131,7 +137,12 @@ fn append_directory(archive: &mut File, root: &Path, directory: &str) -> Result<
 }
 
 /// Writes one entry: a header of hexadecimal words, the name and the data, each padded to 4 bytes.
-fn append_entry(archive: &mut File, name: &str, mode: u32, data: &[u8]) -> Result<()> {
+pub(super) fn append_entry(
+    archive: &mut impl Write,
+    name: &str,
+    mode: u32,
+    data: &[u8],
+) -> Result<()> {
     let (links, name_size, size) = (
         1,
         u32::try_from(name.len() + 1)?,
@@ -149,7 +160,12 @@ fn append_entry(archive: &mut File, name: &str, mode: u32, data: &[u8]) -> Resul
     write_padded(archive, data)
 }
 
-fn write_padded(archive: &mut File, data: &[u8]) -> Result<()> {
+/// Writes the entry that is the last one.
+pub(super) fn append_end(archive: &mut impl Write) -> Result<()> {
+    append_entry(archive, "TRAILER!!!", 0, &[])
+}
+
+fn write_padded(archive: &mut impl Write, data: &[u8]) -> Result<()> {
     archive.write_all(data)?;
     archive.write_all(&[0; 3][..data.len().next_multiple_of(4) - data.len()])?;
     Ok(())

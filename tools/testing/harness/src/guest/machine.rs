@@ -35,6 +35,8 @@ pub struct Model {
     slot: Slot,
     /// Size of a disk that outlives the machine.
     disk: Option<u64>,
+    /// It has QEMU.
+    has_hypervisor: bool,
 }
 
 /// Who looks after the slot of a root complex.
@@ -79,6 +81,7 @@ impl Model {
         debug_parameters: "",
         slot: Slot::Manual,
         disk: None,
+        has_hypervisor: false,
     };
 
     /// An endpoint with a disk that outlives its power.
@@ -103,6 +106,7 @@ impl Model {
         debug_parameters: "no5lvl",
         slot: Slot::HotPlug,
         disk: None,
+        has_hypervisor: false,
     };
 
     /// A root complex that can give a function all vectors that PCI allows: 32 of MSI take an
@@ -143,6 +147,12 @@ impl Model {
         ..Self::RC_ARM64
     };
 
+    /// A root complex with QEMU, to run a machine itself.
+    pub const RC_WITH_HYPERVISOR: Self = Self {
+        has_hypervisor: true,
+        ..Self::RC
+    };
+
     /// The same machine with another number of processors.
     pub const fn with_processors(self, processors: u32) -> Self {
         Self { processors, ..self }
@@ -166,6 +176,11 @@ impl Model {
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(false);
         Ok(file.open(disk(run, self.side))?.set_len(size)?)
+    }
+
+    /// Whether it has QEMU.
+    pub fn has_hypervisor(self) -> bool {
+        self.has_hypervisor
     }
 
     /// Who looks after its slot, if it is a root complex.

@@ -3,6 +3,7 @@
 
 mod archive;
 mod channel;
+pub mod hypervisor;
 mod known;
 pub mod log;
 mod machine;
@@ -70,7 +71,7 @@ impl Starting {
         let (side, kernels) = (model.side(), layout.kernels());
         let run = layout.run()?;
         let file = |what: &str| run.join(format!("{}.{what}", side.name()));
-        let initramfs = archive::assemble(layout, side, model.image())?;
+        let initramfs = archive::assemble(layout, model)?;
         model.make_disk(&run)?;
         let log = KernelLog::create(&file("console"))?;
         let [command, rescue] = machine::CHANNELS.map(|name| Channel::listen(&file(name)));

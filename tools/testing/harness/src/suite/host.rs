@@ -285,6 +285,7 @@ fn scripts(host: &mut Host, _: &mut Record) -> Result<()> {
     let others = [
         "tools/testing/run",
         "tools/testing/images/init",
+        "tools/testing/harness/src/guest/nested.init",
         "tools/testing/emulator/example/run",
         "tools/testing/emulator/example/ep.init",
         "tools/testing/emulator/example/rc.init",

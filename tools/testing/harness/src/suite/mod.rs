@@ -38,6 +38,7 @@ pub fn on_demand(kernels: Kernels) -> Vec<Box<dyn AnySuite>> {
         },
         Box::new(functions::suite()),
         Box::new(endpoints::suite()),
+        Box::new(vhost_vdpa::nested_suite()),
     ]
 }
 

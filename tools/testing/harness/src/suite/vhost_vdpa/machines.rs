@@ -119,6 +119,13 @@ impl Translator for Endpoint {
     const RC: Model = Model::RC;
 }
 
+/// The endpoint, for a hypervisor of the root complex.
+pub struct Nested;
+
+impl Translator for Nested {
+    const RC: Model = Model::RC_WITH_HYPERVISOR;
+}
+
 /// An endpoint and a root complex.
 pub struct LinkOf<T> {
     /// The two machines.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //! A process drives the device itself, through vhost_vdpa, by programs that users have for that:
-//! with the backend in the same kernel, and with a link in between.
+//! with the backend in the same kernel, and with a link in between. A hypervisor is one of them.
 
 mod cases;
 mod client;
@@ -8,6 +8,7 @@ mod doorbells;
 mod groups;
 mod interrupts;
 mod machines;
+mod nested;
 mod network;
 mod packed;
 mod suspension;
@@ -66,5 +67,14 @@ pub fn plain_suite() -> impl AnySuite {
         name: "vhost_vdpa_plain",
         about: "processes of a root complex without an IOMMU drive devices of an endpoint",
         cases,
+    }
+}
+
+/// The suite of machines in the root complex.
+pub fn nested_suite() -> impl AnySuite {
+    Suite {
+        name: "nested",
+        about: "machines in a root complex without an IOMMU drive devices of an endpoint, by stock QEMU",
+        cases: nested::cases(),
     }
 }

@@ -17,7 +17,7 @@ const CLIENT_BOUND: Duration = Duration::from_secs(60);
 const FRAMES: usize = 200;
 
 /// What the device side answers by.
-const ADDRESS: &str = "10.7.0.2";
+pub const ADDRESS: &str = "10.7.0.2";
 
 static NIC: Nic = Nic {
     name: "nic0",
@@ -45,10 +45,7 @@ pub fn case_of_translation<B: Offers>() -> Case<B> {
 
 fn frames_are_answered<B: Offers>(bench: &mut B, _: &mut Record) -> Result<()> {
     with_node(bench, |bench, node| {
-        let device = NIC.network_device(bench.backend())?;
-        bench.backend().sh(&format!(
-            "ip addr add {ADDRESS}/24 dev {device} && ip link set {device} up"
-        ))?;
+        take_address(bench)?;
         let client = format!("vdpa-client ask {node} {ADDRESS} --count {FRAMES}");
         let said = bench.driver().sh_within(CLIENT_BOUND, &client)?;
         ensure!(
@@ -59,6 +56,13 @@ fn frames_are_answered<B: Offers>(bench: &mut B, _: &mut Record) -> Result<()> {
     })
 }
 
+/// Has the device side answer.
+pub fn take_address<B: Offers>(bench: &mut B) -> Result<()> {
+    let device = NIC.network_device(bench.backend())?;
+    let script = format!("ip addr add {ADDRESS}/24 dev {device} && ip link set {device} up");
+    bench.backend().sh(&script).map(drop)
+}
+
 fn control_queue_is_apart<B: Offers>(bench: &mut B, _: &mut Record) -> Result<()> {
     with_node(bench, |bench, node| {
         let client = format!("vdpa-client groups {node} --control");
@@ -67,7 +71,10 @@ fn control_queue_is_apart<B: Offers>(bench: &mut B, _: &mut Record) -> Result<()
 }
 
 /// Offers the network device, does something with the device node of it, and takes it away.
-fn with_node<B: Offers>(bench: &mut B, run: impl FnOnce(&mut B, &str) -> Result<()>) -> Result<()> {
+pub fn with_node<B: Offers>(
+    bench: &mut B,
+    run: impl FnOnce(&mut B, &str) -> Result<()>,
+) -> Result<()> {
     let (offered, node) = bench.offer_instance(Instance::Nic(&NIC))?;
     run(bench, &node)?;
     bench.withdraw(offered)
