@@ -237,6 +237,20 @@ impl<T: ConfigOps> Vtable<T> {
 
     /// # Safety
     ///
+    /// See the head of this file.
+    unsafe extern "C" fn get_dma_vq_map(
+        vdpa: *mut bindings::vdpa_device,
+        vq: u16,
+    ) -> bindings::virtio_map {
+        // SAFETY: As for the operations above.
+        let device = unsafe { Device::<T>::from_raw(vdpa) };
+        device.kernel_has_queue(device.queues().on_device(vq));
+        // SAFETY: The device lives; the member is constant since it was made.
+        unsafe { (*vdpa).vmap }
+    }
+
+    /// # Safety
+    ///
     /// Called by the driver core when the last reference to a device with this table is gone.
     unsafe extern "C" fn free(vdpa: *mut bindings::vdpa_device) {
         // SAFETY: `Device::<T>::alloc` made the device, and no reference is left.
@@ -315,20 +329,6 @@ impl<T: ConfigOps> Vtable<T> {
 
 /// The operations of a device that translates addresses itself, which call those of `T`.
 impl<T: ConfigOps> Vtable<T> {
-    /// # Safety
-    ///
-    /// See the head of this file.
-    unsafe extern "C" fn get_dma_vq_map(
-        vdpa: *mut bindings::vdpa_device,
-        vq: u16,
-    ) -> bindings::virtio_map {
-        // SAFETY: As for the operations above.
-        let device = unsafe { Device::<T>::from_raw(vdpa) };
-        device.kernel_has_queue(device.queues().on_device(vq));
-        // SAFETY: The device lives; the member is constant since it was made.
-        unsafe { (*vdpa).vmap }
-    }
-
     /// # Safety
     ///
     /// See the head of this file.

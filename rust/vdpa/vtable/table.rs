@@ -57,6 +57,7 @@ impl<T: ConfigOps> Vtable<T> {
         get_config: Some(Self::get_config),
         set_config: Some(Self::set_config),
         get_generation: optional!(HAS_GET_GENERATION, get_generation),
+        get_vq_map: optional!(HAS_KERNEL_HAS_QUEUE, get_dma_vq_map),
         free: Some(Self::free),
         ..pin_init::zeroed()
     };
@@ -77,7 +78,6 @@ impl<T: ConfigOps> Vtable<T> {
         dma_map: optional!(HAS_DMA_MAP, map_translated),
         dma_unmap: optional!(HAS_DMA_MAP, unmap_translated),
         reset_map: optional!(HAS_DMA_MAP, unmap_all_translated),
-        get_vq_map: optional!(HAS_DMA_MAP, get_dma_vq_map),
         get_vq_group: optional!(HAS_GET_VQ_GROUP, get_vq_group),
         set_group_asid: optional!(HAS_SET_GROUP_ASID, set_group_asid),
         ..Self::TABLE
