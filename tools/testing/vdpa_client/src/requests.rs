@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_micros(200);
 
 /// How long a ring that has to stand still is looked at.
-const STANDSTILL: Duration = Duration::from_millis(10);
+const STANDSTILL: Duration = Duration::from_millis(50);
 
 /// A buffer of a request.
 pub struct Buffer {

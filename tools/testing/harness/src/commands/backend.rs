@@ -9,9 +9,6 @@ use super::modules;
 use crate::guest::Guest;
 
 const BLK: &str = "/sys/kernel/config/vhost_blk";
-/// For its driver to find it.
-const OWN_DISK_BOUND: Duration = Duration::from_secs(20);
-
 const NET: &str = "/sys/kernel/config/vhost_net";
 
 /// A disk that the device side serves from a file.
@@ -69,6 +66,9 @@ pub struct KeptDisk {
 
 /// The only disk of a machine of `Model::EP_WITH_DISK`.
 const OWN_DISK: &str = "/dev/vda";
+
+/// For its driver to find it.
+const OWN_DISK_BOUND: Duration = Duration::from_secs(20);
 
 impl KeptDisk {
     /// Makes the instance.
