@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Lock: what a server serves is held for a whole run, in process context. It is taken below the
-//! state lock of the device, whose holder starts and stops the worker; a run takes ring locks.
+//! state lock of the device, whose holder starts and stops the worker; a run takes ring locks, and may take what
+//! another kind of worker serves. So each kind has a lockdep class.
 //!
 //! What is served has the queue, whose kicks have the worker, which has what is served: this circle
 //! is cut when the [`QueueWorker`] is dropped.
@@ -21,7 +22,6 @@ use concurrency::{
     Worker, //
 };
 use kernel::{
-    new_mutex,
     prelude::*,
     sync::{
         atomic::{
@@ -29,6 +29,7 @@ use kernel::{
             Relaxed, //
         },
         Arc,
+        LockClassKey,
         Mutex, //
     },
 };
@@ -71,13 +72,16 @@ pub struct QueueWorker<T: Serve> {
 }
 
 impl<T: Serve> QueueWorker<T> {
-    /// Makes a worker on `workqueue` that has nothing to serve yet.
+    /// Makes a worker on `workqueue` that has nothing to serve yet; `name` and `class` are those of its kind.
     ///
     /// # Errors
     ///
     /// `ENOMEM`: no memory.
-    pub fn new(name: &'static CStr, workqueue: &Arc<Workqueue>) -> Result<Self> {
-        let server = Arc::pin_init(Server::new(), GFP_KERNEL)?;
+    pub fn new(
+        (name, class): (&'static CStr, Pin<&'static LockClassKey>),
+        workqueue: &Arc<Workqueue>,
+    ) -> Result<Self> {
+        let server = Arc::pin_init(Server::new(name, class), GFP_KERNEL)?;
         let worker = Worker::new(name, workqueue, server.clone())?;
         worker.disable_and_wait();
         Ok(Self {
@@ -169,10 +173,10 @@ struct Served<T> {
 }
 
 impl<T: Serve> Server<T> {
-    fn new() -> impl PinInit<Self> {
+    fn new(name: &'static CStr, class: Pin<&'static LockClassKey>) -> impl PinInit<Self> {
         pin_init!(Self {
             stop: StopFlag::new(true),
-            served <- new_mutex!(None, "vhost_backend::Server::served"),
+            served <- Mutex::new(None, name, class),
         })
     }
 }

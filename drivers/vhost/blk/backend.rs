@@ -18,6 +18,7 @@ use crate::{
 use concurrency::Queue as Workqueue;
 use kernel::{
     prelude::*,
+    static_lock_class,
     sync::Arc, //
 };
 use vhost_backend::{
@@ -137,7 +138,10 @@ fn make_workers(count: u16) -> Result<KVec<QueueWorker<RequestQueue>>> {
     let workqueue = Arc::new(Workqueue::new(c"vhost_bus_blk")?, GFP_KERNEL)?;
     let mut workers = KVec::with_capacity(usize::from(count), GFP_KERNEL)?;
     for _ in 0..count {
-        let worker = QueueWorker::new(c"vhost_bus_blk::RequestQueue", &workqueue)?;
+        let worker = QueueWorker::new(
+            (c"vhost_bus_blk::RequestQueue", static_lock_class!()),
+            &workqueue,
+        )?;
         workers.push(worker, GFP_KERNEL)?;
     }
     Ok(workers)

@@ -33,6 +33,7 @@ use concurrency::{
 };
 use kernel::{
     prelude::*,
+    static_lock_class,
     sync::Arc, //
 };
 use netdev::Config as InterfaceConfig;
@@ -207,7 +208,10 @@ impl Workers {
         }
         Ok(Self {
             pairs,
-            control: QueueWorker::new(c"vhost_bus_net::ControlQueue", &workqueue)?,
+            control: QueueWorker::new(
+                (c"vhost_bus_net::ControlQueue", static_lock_class!()),
+                &workqueue,
+            )?,
         })
     }
 

@@ -27,6 +27,7 @@ use concurrency::{
 };
 use kernel::{
     prelude::*,
+    static_lock_class,
     sync::{
         atomic::{
             Atomic,
@@ -48,8 +49,14 @@ pub(crate) struct QueuePair {
 impl QueuePair {
     pub(crate) fn new(workqueue: &Arc<Workqueue>) -> Result<Self> {
         Ok(Self {
-            receive: QueueWorker::new(c"vhost_bus_net::ReceiveQueue", workqueue)?,
-            transmit: QueueWorker::new(c"vhost_bus_net::TransmitQueue", workqueue)?,
+            receive: QueueWorker::new(
+                (c"vhost_bus_net::ReceiveQueue", static_lock_class!()),
+                workqueue,
+            )?,
+            transmit: QueueWorker::new(
+                (c"vhost_bus_net::TransmitQueue", static_lock_class!()),
+                workqueue,
+            )?,
         })
     }
 }

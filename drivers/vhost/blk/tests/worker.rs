@@ -12,6 +12,7 @@ mod suite {
     };
     use kernel::{
         prelude::*,
+        static_lock_class,
         sync::{
             atomic::{
                 Atomic,
@@ -77,7 +78,10 @@ mod suite {
             });
             let progress = Arc::pin_init(progress, GFP_KERNEL)?;
             let workqueue = Arc::new(Workqueue::new(c"vhost_bus_blk_test")?, GFP_KERNEL)?;
-            let worker = QueueWorker::new(c"vhost_bus_blk::tests::Slow", &workqueue)?;
+            let worker = QueueWorker::new(
+                (c"vhost_bus_blk::tests::Slow", static_lock_class!()),
+                &workqueue,
+            )?;
             worker.attach(Slow(progress.clone()));
             worker.start(|_| ());
             Ok(Self {
