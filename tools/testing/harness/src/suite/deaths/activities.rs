@@ -109,14 +109,14 @@ impl Activity for Frames {
         link.rc.sh(&flood).map(drop)
     }
 
-    /// To switch the device off waits for whatever it has.
+    /// To switch the device off waits for whatever it has. If it is gone by itself, the sender may be, too.
     fn wait_for_end(link: &mut Link, _: &Served) -> Result<()> {
         link.rc.sh_within(
             WAIT_BOUND,
             "for device in /sys/class/net/eth*; do
                  [ ! -e $device ] || ip link set ${device##*/} down || [ ! -e $device ] || exit 1
              done
-             kill $(cat /run/ping.pid) && rm /run/ping.pid",
+             ping=$(cat /run/ping.pid) && rm /run/ping.pid && { kill $ping || [ ! -e /proc/$ping ]; }",
         )?;
         Ok(())
     }
