@@ -43,6 +43,11 @@ impl Window {
         self.bytes.get(usize::from(slot)).copied()
     }
 
+    /// Returns all that the window holds.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8; DESCRIPTOR]> {
+        self.bytes.iter().take(self.count.into())
+    }
+
     /// Replaces the content by the run of `count` descriptors from `first` on, at most [`WINDOW`].
     ///
     /// # Errors

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 //! How the memory of one queue is reached. `layout` has what is where in it.
 
-use super::Pieces;
+use super::{
+    Pieces,
+    Segment, //
+};
 
 /// Where the flags word of the driver and of the device area is, in bytes.
 pub(super) const FLAGS: usize = 0;
@@ -123,6 +126,18 @@ pub trait RingMemory {
         write_each(self, pieces, from)
     }
 
+    /// Fetches pieces of payload or indirect tables that are soon read, all at once, if that costs less than one
+    /// after the other.
+    ///
+    /// Until the next call, which forgets them, reads of what was fetched may be answered with what was there then.
+    /// All of them are available to the device side. Those that are not fetched are read when they are asked for;
+    /// so nothing that goes wrong here is an error.
+    ///
+    /// Returns the available index of a split queue, if it was fetched along. The provided function fetches nothing.
+    fn read_ahead(&self, _pieces: &mut dyn Iterator<Item = Segment>) -> Option<u16> {
+        None
+    }
+
     /// Lets no later read pass an earlier read.
     fn read_barrier(&self);
 
@@ -223,6 +238,11 @@ impl<M: RingMemory + ?Sized> RingMemory for &M {
     #[inline]
     fn write_pieces(&self, pieces: Pieces<'_>, from: &[u8]) -> Result<(), Self::Error> {
         (**self).write_pieces(pieces, from)
+    }
+
+    #[inline]
+    fn read_ahead(&self, pieces: &mut dyn Iterator<Item = Segment>) -> Option<u16> {
+        (**self).read_ahead(pieces)
     }
 
     #[inline]

@@ -94,8 +94,9 @@ impl<M: RingMemory> Queue<M> {
 
     /// Fills the batch with the next available chains and returns how many there are.
     ///
-    /// Zero means that the driver side has nothing more; any other number does not say. What the batch
-    /// held before is forgotten.
+    /// Zero means that the driver side had nothing more when the queue looked last, after the chains of the last pop
+    /// were made available; [`enable_notification`](Self::enable_notification) looks again. Any other number does not
+    /// say. What the batch held before is forgotten.
     ///
     /// # Errors
     ///

@@ -5,7 +5,8 @@ use super::{
     descriptor::{Window, WINDOW},
     error::RingError,
     memory::DESCRIPTOR,
-    RingMemory, //
+    RingMemory,
+    Segment, //
 };
 
 /// A table of descriptors that is not empty, and within the address space.
@@ -39,6 +40,14 @@ impl Table {
             addr,
             count: len / DESCRIPTOR as u32,
         })
+    }
+
+    /// Returns where it is.
+    pub(super) fn segment(&self) -> Segment {
+        Segment {
+            addr: self.addr,
+            len: self.count.wrapping_mul(DESCRIPTOR as u32),
+        }
     }
 
     /// Returns the number of descriptors.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Taking what the driver side made available (section 2.7.6).
 
+use core::mem;
+
 use super::{
     super::{
         batch::{Batch, BATCH_CHAINS},
@@ -18,7 +20,8 @@ type Entries = [[u8; AVAILABLE_ENTRY]; BATCH_CHAINS];
 impl<M: RingMemory> SplitQueue<M> {
     /// See [`Queue::pop`](super::super::Queue::pop).
     ///
-    /// The available index is read only when the chains known from the last time are used up.
+    /// The available index is read only when the chains known from the last time are used up, and not if it was read
+    /// along with what was fetched ahead then.
     ///
     /// # Errors
     ///
@@ -33,7 +36,8 @@ impl<M: RingMemory> SplitQueue<M> {
     }
 
     fn fetch(&mut self, batch: &mut Batch) -> Result<usize, RingError<M::Error>> {
-        if self.pending() == 0 {
+        let has_looked = mem::take(&mut self.has_looked);
+        if self.pending() == 0 && !has_looked {
             self.load_available_index()?;
         }
         let most = BATCH_CHAINS.min(self.pending().into());
@@ -50,7 +54,20 @@ impl<M: RingMemory> SplitQueue<M> {
         // INVARIANT: at most `pending` chains, so `next_available` does not pass `available`.
         // CAST: a batch holds 64 chains.
         self.next_available = self.next_available.wrapping_add(count as u16);
+        if count != 0 {
+            self.read_ahead(batch)?;
+        }
         Ok(count)
+    }
+
+    /// Has the payload of a batch fetched, and notes what was made available until then.
+    fn read_ahead(&mut self, batch: &Batch) -> Result<(), RingError<M::Error>> {
+        let mut readable = batch.iter().flat_map(|chain| chain.readable()).copied();
+        if let Some(index) = self.memory.read_ahead(&mut readable) {
+            self.note_available(index)?;
+            self.has_looked = true;
+        }
+        Ok(())
     }
 
     /// Takes at most `most` chains of an in-order queue, each of which begins behind the one before it
@@ -81,6 +98,11 @@ impl<M: RingMemory> SplitQueue<M> {
     /// Reads and checks the available index; the entries before it may be read afterwards.
     pub(super) fn load_available_index(&mut self) -> Result<(), RingError<M::Error>> {
         let index = self.memory.load_u16(Area::Driver, INDEX)?;
+        self.note_available(index)
+    }
+
+    /// Checks an available index that was read just now.
+    fn note_available(&mut self, index: u16) -> Result<(), RingError<M::Error>> {
         // ORDERING: the index before the entries and descriptors that it makes available. Pairs with
         // the driver side's barrier between those and the index (section 2.7.13.3).
         self.memory.read_barrier();

@@ -35,6 +35,8 @@ pub struct SplitQueue<M: RingMemory> {
     pub(super) next_available: u16,
     /// The available index of the driver side as last read.
     pub(super) available: u16,
+    /// Whether it was read after the last chain was popped, so that no pop need do it.
+    pub(super) has_looked: bool,
     /// How many descriptors from its head on a chain is expected to have in a row; see `walk`.
     pub(super) stride: u16,
     /// The head of the next chain of an in-order queue, if it is known.
@@ -61,6 +63,7 @@ impl<M: RingMemory> SplitQueue<M> {
             next_used: index,
             next_available: index,
             available: index,
+            has_looked: false,
             stride: 1,
             next_head: None,
             owes_signal: false,
@@ -123,6 +126,7 @@ impl<M: RingMemory> SplitQueue<M> {
         self.next_used = index;
         self.next_available = index;
         self.available = index;
+        self.has_looked = false;
         self.next_head = None;
         Ok(())
     }

@@ -140,7 +140,22 @@ impl<M: RingMemory> Source<'_, M> {
         let offset = usize::from(first).wrapping_mul(DESCRIPTOR);
         let memory = self.queue.memory();
         let read = |to: &mut [u8]| memory.read(Area::Descriptor, offset, to);
-        Ok(self.heads.load(first, count, read)?)
+        self.heads.load(first, count, read)?;
+        self.read_tables_ahead();
+        Ok(())
+    }
+
+    /// Has the tables fetched that the descriptors present refer to.
+    ///
+    /// Where chains have one descriptor each, the run has none that is not available.
+    fn read_tables_ahead(&self) {
+        if !self.queue.rules.indirect || self.queue.stride != 1 {
+            return;
+        }
+        let descriptors = self.heads.iter().map(Descriptor::from_bytes);
+        let referring = descriptors.filter(|descriptor| descriptor.is_indirect());
+        let mut tables = referring.filter_map(|it| Some(self.table_of(0, it).ok()?.segment()));
+        self.queue.memory().read_ahead(&mut tables);
     }
 
     /// Adds the chain at a head to a draft; returns how many descriptors from the head on were
@@ -204,9 +219,7 @@ impl<M: RingMemory> Source<'_, M> {
         table: Descriptor,
         draft: &mut Draft<'_>,
     ) -> Result<(), M> {
-        let Descriptor { addr, len, .. } = table;
-        let is_legal = self.queue.rules.indirect;
-        let table = Table::check(is_legal, index, addr, len, table.next().is_some())?;
+        let table = self.table_of(index, table)?;
         self.table.clear();
         let mut index = 0;
         // Ends: each turn adds a descriptor to the draft, which refuses one too many.
@@ -226,6 +239,13 @@ impl<M: RingMemory> Source<'_, M> {
                 }
             }
         }
+    }
+
+    /// Checks the table that the descriptor at `index` refers to.
+    fn table_of(&self, index: u16, descriptor: Descriptor) -> Result<Table, M> {
+        let Descriptor { addr, len, .. } = descriptor;
+        let is_legal = self.queue.rules.indirect;
+        Table::check(is_legal, index, addr, len, descriptor.next().is_some())
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use virtio::ring::{Area, Layout, RingMemory};
+use virtio::ring::{memory::INDEX, Area, Layout, RingMemory, Segment};
 
 use crate::tape::Tape;
 
@@ -22,6 +22,8 @@ pub struct Memory<'a> {
     tape: &'a Tape<'a>,
     areas: [RefCell<Vec<u8>>; 3],
     buffers: RefCell<Vec<u8>>,
+    /// What was fetched ahead, by its address.
+    held: RefCell<Vec<(u64, Vec<u8>)>>,
     /// Accesses until the driver side writes; 0: it does not.
     change_in: Cell<u8>,
     /// Accesses until one fails; 0: none does.
@@ -54,6 +56,7 @@ impl<'a> Memory<'a> {
             tape,
             areas: [Area::Descriptor, Area::Driver, Area::Device].map(area),
             buffers: RefCell::new(vec![0; BUFFERS]),
+            held: RefCell::default(),
             change_in: Cell::new(0),
             fail_in: Cell::new(0),
             accesses: Cell::new(0),
@@ -162,6 +165,12 @@ impl<'a> Memory<'a> {
         Ok(())
     }
 
+    fn copy_buffer(&self, addr: u64, to: &mut [u8]) -> Result<(), Fault> {
+        self.access()?;
+        to.copy_from_slice(&self.buffers.borrow()[self.buffer(addr, to.len())?]);
+        Ok(())
+    }
+
     fn buffer(&self, addr: u64, len: usize) -> Result<std::ops::Range<usize>, Fault> {
         let start = addr.checked_sub(BASE).ok_or(Fault)?;
         let start = usize::try_from(start).map_err(|_| Fault)?;
@@ -247,8 +256,15 @@ impl RingMemory for Memory<'_> {
 
     fn read_buffer(&self, addr: u64, to: &mut [u8]) -> Result<(), Fault> {
         assert!(!to.is_empty() && addr.checked_add(to.len() as u64).is_some());
-        self.access()?;
-        to.copy_from_slice(&self.buffers.borrow()[self.buffer(addr, to.len())?]);
+        let held = self.held.borrow();
+        let bytes = held.iter().find_map(|(start, bytes)| {
+            let offset = usize::try_from(addr.checked_sub(*start)?).ok()?;
+            bytes.get(offset..offset + to.len())
+        });
+        match bytes {
+            Some(bytes) => to.copy_from_slice(bytes),
+            None => self.copy_buffer(addr, to)?,
+        }
         Ok(())
     }
 
@@ -258,6 +274,21 @@ impl RingMemory for Memory<'_> {
         let range = self.buffer(addr, from.len())?;
         self.buffers.borrow_mut()[range].copy_from_slice(from);
         Ok(())
+    }
+
+    fn read_ahead(&self, pieces: &mut dyn Iterator<Item = Segment>) -> Option<u16> {
+        self.held.borrow_mut().clear();
+        if self.tape.once_in(2) {
+            return None;
+        }
+        for Segment { addr, len } in pieces {
+            assert!(len != 0 && addr.checked_add(len.into()).is_some());
+            let mut bytes = vec![0; len.min(BUFFERS as u32) as usize];
+            if self.copy_buffer(addr, &mut bytes).is_ok() {
+                self.held.borrow_mut().push((addr, bytes));
+            }
+        }
+        self.load_u16(Area::Driver, INDEX).ok()
     }
 
     fn read_barrier(&self) {

@@ -8,6 +8,7 @@ mod link;
 mod packed;
 mod peer;
 
+mod ahead;
 mod budget;
 mod changing;
 mod control;
