@@ -30,9 +30,9 @@ use virtio::{
     },
 };
 
-/// How many answered requests wait for the next publication: a quarter of a batch, so that the
-/// first of many slow requests is not held up by the last.
-const PUBLISH: usize = 16;
+/// How many answered requests wait for the next publication, which reads across the link: half of a batch, so that
+/// the first of many slow requests is not held up by the last.
+const PUBLISH: usize = 32;
 
 /// The size of the bounce buffer in bytes: two of the largest segments in one access to the store.
 const BUFFER_BYTES: usize = 128 << 10;

@@ -21,6 +21,7 @@ use transport::{
     Piece,
     Range, //
 };
+use virtio::ring::Segment;
 
 #[cfg(CONFIG_KUNIT = "y")]
 mod tests;
@@ -145,6 +146,19 @@ impl<W: Window> MappedArea<W> {
     pub(crate) fn is_in(&self, range: &Range) -> bool {
         // CAST: A kernel's `u64` holds each `usize`.
         range.space == self.place.space && range.overlaps(self.place.addr, self.place.len as u64)
+    }
+
+    /// Returns where `len` bytes from `offset` on are for the driver side, if they are in the area.
+    pub(crate) fn segment(&self, offset: usize, len: usize) -> Option<Segment> {
+        let end = offset.checked_add(len)?;
+        if end > self.place.len {
+            return None;
+        }
+        Some(Segment {
+            // CAST: A kernel's `u64` holds each `usize`.
+            addr: self.place.addr.checked_add(offset as u64)?,
+            len: len.try_into().ok()?,
+        })
     }
 
     /// Copies from the area.

@@ -46,6 +46,11 @@ impl<M: Mapper> Buffers<M> {
         })
     }
 
+    /// The length in bytes below which pieces are read together with others; see `ahead`.
+    pub(crate) fn short(&self) -> usize {
+        self.dma.short()
+    }
+
     /// Reads pieces of RC memory by DMA, if that is worth it; they are as long as `to` together. Returns whether
     /// it did.
     pub(crate) fn read_by_dma(&self, pieces: impl Iterator<Item = Segment>, to: &mut [u8]) -> bool {

@@ -37,6 +37,9 @@ use pci_ep::Endpoint;
 /// The size of a channel's buffer in bytes: what `vhost_bus_blk` moves at a time.
 pub(crate) const BUFFER_BYTES: usize = 128 << 10;
 
+/// What is shorter shares a transfer, however low the threshold is: frames do.
+const SHORT: usize = 2 << 10;
+
 /// The channels of a function.
 pub(crate) struct Dma {
     reads: Option<Pin<KBox<Way>>>,
@@ -69,6 +72,17 @@ impl Dma {
             writes: None,
         };
         Ok(Arc::new(this, GFP_KERNEL)?)
+    }
+
+    /// Whether there is a way from RC memory.
+    pub(crate) fn can_read(&self) -> bool {
+        self.reads.is_some()
+    }
+
+    /// The length in bytes below which a read shares a transfer with others.
+    pub(crate) fn short(&self) -> usize {
+        let threshold = self.reads.as_deref().map_or(0, |way| way.threshold);
+        threshold.max(SHORT)
     }
 
     /// The way from RC memory, if `len` bytes are to take it.

@@ -17,6 +17,7 @@
 //!                         `-- vhost               what the backend wants
 //!                               |-- queue, area              rings in RC memory
 //!                               |-- pushed                   what the RC copies to EP memory
+//!                               |-- ahead                    what is read before it is asked for
 //!                               |-- buffers                  buffers in RC memory
 //!                               |     |-- window             by this processor
 //!                               |     `-- dma                by the controller's DMA engine
@@ -39,6 +40,7 @@
 //! The list of queues (`queue`) is held with interrupts off; below it are only the kick locks of
 //! queues. The worker never takes `epf->lock`, so callbacks may wait for it.
 
+mod ahead;
 mod area;
 mod bar;
 mod bound;

@@ -5,6 +5,10 @@
 //! Locks: the list of queues, taken with interrupts off; with it held only queues are kicked.
 
 use crate::{
+    ahead::{
+        Ahead,
+        INDEX_BYTES, //
+    },
     area::{
         MappedArea,
         Place, //
@@ -22,6 +26,13 @@ use concurrency::{
     barrier,
     new_irq_lock,
     IrqLock, //
+};
+use core::{
+    cell::{
+        RefCell,
+        RefMut, //
+    },
+    iter, //
 };
 use kernel::{
     prelude::*,
@@ -56,6 +67,8 @@ pub(crate) struct RcMemory {
     device: MappedArea<OutboundWindow>,
     /// In the place of the descriptor and the driver area, which then have no bytes.
     pushed: Option<Pushed>,
+    /// `None`: nothing is read ahead. In use for the time of a call only, so never twice at a time.
+    ahead: Option<RefCell<Ahead>>,
     buffers: Buffers,
 }
 
@@ -92,11 +105,16 @@ impl RcMemory {
                 place(setup.device_area(), Area::Device),
             ],
         )?;
+        let ahead = match (&pushed, dma.can_read()) {
+            (None, true) => Some(RefCell::new(Ahead::new()?)),
+            _ => None,
+        };
         Ok(Self {
             descriptor,
             driver,
             device,
             pushed,
+            ahead,
             buffers: Buffers::new(cache, dma, space)?,
         })
     }
@@ -117,6 +135,28 @@ impl RcMemory {
     fn has_any(&self, mut pieces: Pieces<'_>) -> bool {
         let is_pushed = |piece: Segment| PushArea::offset_of(piece.addr).is_some();
         self.pushed.is_some() && pieces.any(is_pushed)
+    }
+
+    /// Reads from an area in RC memory by DMA, if that is worth it; returns whether it did.
+    fn read_area_by_dma(&self, area: Area, offset: usize, to: &mut [u8]) -> bool {
+        let run = self.area(area).segment(offset, to.len());
+        run.is_some_and(|run| self.buffers.read_by_dma(iter::once(run), to))
+    }
+
+    /// Returns what was read ahead, if anything is.
+    fn ahead(&self) -> Option<RefMut<'_, Ahead>> {
+        self.ahead.as_ref()?.try_borrow_mut().ok()
+    }
+
+    /// Copies from a buffer, if it was read ahead; returns whether it was.
+    fn read_held(&self, addr: u64, to: &mut [u8]) -> bool {
+        self.ahead().is_some_and(|mut ahead| ahead.copy(addr, to))
+    }
+
+    /// Returns whether all of the pieces were read ahead.
+    fn are_held(&self, mut pieces: Pieces<'_>) -> bool {
+        self.ahead()
+            .is_some_and(|mut ahead| pieces.all(|piece| ahead.has(piece)))
     }
 
     fn area(&self, area: Area) -> &MappedArea<OutboundWindow> {
@@ -143,6 +183,7 @@ impl RingMemory for RcMemory {
     fn read(&self, area: Area, offset: usize, to: &mut [u8]) -> Result {
         match self.near(area) {
             Some(near) => near.read(offset, to),
+            None if self.read_area_by_dma(area, offset, to) => Ok(()),
             None => self.area(area).read(offset, to),
         }
     }
@@ -176,6 +217,9 @@ impl RingMemory for RcMemory {
                 return Ok(());
             }
         }
+        if self.read_held(addr, to) {
+            return Ok(());
+        }
         self.buffers.read(addr, to)
     }
 
@@ -183,8 +227,18 @@ impl RingMemory for RcMemory {
         self.buffers.write(addr, from)
     }
 
+    fn read_ahead(&self, pieces: &mut dyn Iterator<Item = Segment>) -> Option<u16> {
+        let mut ahead = self.ahead()?;
+        let driver = self.driver.segment(0, INDEX_BYTES)?;
+        let short = self.buffers.short();
+        ahead.read(pieces, short, driver.addr, |pieces, to| {
+            self.buffers.read_by_dma(pieces, to)
+        })
+    }
+
     fn read_pieces(&self, pieces: Pieces<'_>, to: &mut [u8]) -> Result {
-        if !self.has_any(pieces.clone()) && self.buffers.read_by_dma(pieces.clone(), to) {
+        let is_near = self.has_any(pieces.clone()) || self.are_held(pieces.clone());
+        if !is_near && self.buffers.read_by_dma(pieces.clone(), to) {
             return Ok(());
         }
         memory::read_each(self, pieces, to)
