@@ -4,18 +4,25 @@
 use anyhow::{ensure, Result};
 
 use super::{
-    check, count, Counted, Most, Payload, BLOCK, BLOCK_ALONE, BLOCK_IN_BATCH, DISK, TRANSFERS,
+    check, count, Counted, Most, Payload, BLOCK, BLOCK_ALONE, BLOCK_IN_BATCH, DISK, NIC, TRANSFERS,
 };
 use crate::commands::served::Served;
 use crate::crossings::Crossings;
 use crate::link::Link;
 use crate::runner::{Case, Record};
-use crate::workload::disk;
+use crate::workload::{disk, network};
 
 /// For blocks, and nothing shorter.
 const DMA: &[(&str, &str)] = &[
     ("dma", "1"),
     ("dma_read_threshold", "4096"),
+    ("dma_write_threshold", "4096"),
+];
+
+/// The same, and for what short reads of a batch are together.
+const BATCHES: &[(&str, &str)] = &[
+    ("dma", "1"),
+    ("dma_read_threshold", "256"),
     ("dma_write_threshold", "4096"),
 ];
 
@@ -26,10 +33,10 @@ const PUSHED: &[(&str, &str)] = &[
     ("data_path", "push"),
 ];
 
-/// For what is a byte longer than a block.
+/// For what is longer than a block with its header and what comes along with both.
 const TOO_LONG: &[(&str, &str)] = &[
     ("dma", "1"),
-    ("dma_read_threshold", "4097"),
+    ("dma_read_threshold", "4128"),
     ("dma_write_threshold", "4097"),
 ];
 
@@ -46,12 +53,32 @@ const PUSHED_BLOCK: Most = Most {
     signals: 1.1,
 };
 
+/// 32 requests at a time whose descriptors, tables and headers come by DMA. What is left to load is the available index
+/// at the begin and before the sleep, and the wish for an interrupt.
+const BLOCK_IN_BATCH_BY_DMA: Most = Most {
+    reads: 0.1,
+    ..BLOCK_IN_BATCH
+};
+
+/// Frames, which their sender gives one after the other: of 32, the first comes alone, and the rest in a few batches,
+/// some of which are too short for a transfer of their descriptors.
+const FRAME_IN_BATCH_BY_DMA: Most = Most {
+    reads: 3.0,
+    writes: 2.0,
+    signals: 0.5,
+};
+
 pub fn cases() -> Vec<Case<Counted>> {
     vec![
         Case {
             name: "dma_block_costs",
             about: "blocks of 4 KiB by the DMA engine: the EP's processor moves no payload",
             run: |bench, record| block_costs(&mut bench.link, record),
+        },
+        Case {
+            name: "dma_batch_costs",
+            about: "32 at a time, the EP's processor reads three words for all blocks, and no payload of frames",
+            run: |bench, record| batch_costs(&mut bench.link, record),
         },
         Case {
             name: "dma_block_costs_of_pushed_queues",
@@ -79,6 +106,26 @@ fn block_costs(link: &mut Link, record: &mut Record) -> Result<()> {
         check(&found, what, NONE, &most, record)?;
         expect_blocks(&found, what, record)?;
     }
+    served.stop(link)
+}
+
+fn batch_costs(link: &mut Link, record: &mut Record) -> Result<()> {
+    let served = Served::start_with(link, DISK, BATCHES)?;
+    let path = served.vdpa.disk(&mut link.rc)?;
+    for mode in ["read", "write"] {
+        let found = transfer(link, &path, mode, 32)?;
+        let what = format!("{mode}, batch of 32");
+        check(&found, &what, NONE, &BLOCK_IN_BATCH_BY_DMA, record)?;
+    }
+    served.stop(link)?;
+    let served = Served::start_with(link, NIC, BATCHES)?;
+    let [rc, ep] = served.nodes(link)?;
+    network::introduce(link, &rc, &ep)?;
+    let found = count(link, |link| {
+        network::send_frames((&mut link.rc, &rc), (&mut link.ep, &ep), TRANSFERS, 32)
+    })?;
+    let what = "frame to the EP, batch of 32";
+    check(&found, what, NONE, &FRAME_IN_BATCH_BY_DMA, record)?;
     served.stop(link)
 }
 
