@@ -174,7 +174,12 @@ impl RawDevice {
         // SAFETY: By the type invariant, the device is one that nobody else uses; the operations
         // live for ever. `device::Device` is a transparent wrapper of `struct device`.
         unsafe {
-            bindings::netdev_helper_prepare(self.ptr.as_ptr(), operations, u32::from(config.mtu));
+            bindings::netdev_helper_prepare(
+                self.ptr.as_ptr(),
+                operations,
+                u32::from(config.mtu),
+                config.offloads.features(),
+            );
             if let Some(parent) = config.parent {
                 bindings::netdev_helper_set_parent(
                     self.ptr.as_ptr(),

@@ -4,13 +4,18 @@
 //!
 //! # Locks
 //!
-//! [`Operations::opened`] and [`Operations::stopped`] run under the RTNL lock, and registering and
-//! unregistering take it: neither may happen with a lock held that these callbacks take.
+//! [`Operations::opened`], [`Operations::stopped`] and [`Operations::offloads`] run under the RTNL lock;
+//! registering, unregistering and [`NetDevice::update_offloads`] take it: none of these may happen with a
+//! lock held that the callbacks take.
 
 use crate::{
     allocated::Allocated,
     bindings,
-    packet::SkBuff, //
+    offloads::Offloads,
+    packet::{
+        SkBuff,
+        HEADER_LEN, //
+    },
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -28,6 +33,9 @@ pub trait Operations: Send + Sync + 'static {
     /// The device was taken down; its queues are empty. Context: process, under RTNL.
     fn stopped(&self);
 
+    /// Returns what the user does to packets at this moment. Context: process, under RTNL.
+    fn offloads(&self) -> Offloads;
+
     /// There is a packet in transmit queue `queue`. Context: bottom halves off; must not sleep.
     fn transmit_ready(&self, queue: u16);
 }
@@ -40,6 +48,8 @@ pub struct Config<'a> {
     pub queues: u16,
     /// The MTU in bytes, which is also the largest that may be set later.
     pub mtu: u16,
+    /// What [`Operations::offloads`] may return.
+    pub offloads: Offloads,
     /// The device that it belongs to.
     pub parent: Option<&'a device::Device>,
 }
@@ -112,6 +122,15 @@ impl<T: Operations> NetDevice<T> {
         unsafe { change(dev) }
     }
 
+    /// Has the kernel transmit packets for what [`Operations::offloads`] returns from now on, and users see
+    /// it. Packets that wait in the transmit queues remain as they are.
+    ///
+    /// Context: process; takes the RTNL lock.
+    pub fn update_offloads(&self) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::netdev_helper_update_features(self.device.as_ptr()) }
+    }
+
     /// Spreads packets over the first `count` transmit queues from now on, by a hash of their flow; over
     /// all of them at first. There is no packet of the kernel's in the others when they are emptied after
     /// this: what it still has for them is dropped and counted.
@@ -151,18 +170,51 @@ impl<T: Operations> NetDevice<T> {
         unsafe { bindings::netdev_helper_count_receive_drop(self.device.as_ptr()) }
     }
 
-    /// Allocates an empty packet with room for `room` bytes.
+    /// Makes a packet of `len` bytes, which `fill` writes piece by piece: it is given the offset of each
+    /// piece, in their order, and its bytes, which are zeroes. One that fits a page with what belongs to
+    /// it, and the first 256 bytes of any, are one piece.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`: no memory.
-    pub fn alloc(&self, room: usize) -> Result<SkBuff> {
-        let room = u32::try_from(room)?;
+    /// `ENOMEM`: no memory, or more than packets can have; and those of `fill`.
+    pub fn alloc(
+        &self,
+        len: usize,
+        mut fill: impl FnMut(usize, &mut [u8]) -> Result,
+    ) -> Result<SkBuff> {
         // SAFETY: The device is registered.
-        let ptr = unsafe { bindings::netdev_helper_skb_alloc(self.device.as_ptr(), room) };
+        let ptr =
+            unsafe { bindings::netdev_helper_skb_alloc(self.device.as_ptr(), u32::try_from(len)?) };
         let ptr = NonNull::new(ptr).ok_or(ENOMEM)?;
         // SAFETY: The packet was allocated for the caller.
-        Ok(unsafe { SkBuff::from_raw(ptr) })
+        let mut packet = unsafe { SkBuff::from_raw(ptr) };
+        let mut offset = 0;
+        // Each round is one of at most `MAX_SKB_FRAGS + 1` pieces.
+        while offset < len {
+            // SAFETY: The packet was just allocated, and nobody else knows its pages.
+            let piece = unsafe { packet.piece(offset) }.ok_or(EMSGSIZE)?;
+            fill(offset, piece)?;
+            offset += piece.len();
+        }
+        Ok(packet)
+    }
+
+    /// Has a packet for the kernel, which begins with its Ethernet header, be what its header says, by whomever
+    /// that is: each field is checked against the packet.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: they do not go together, or there is no Ethernet header; the packet is to be dropped.
+    pub fn accept(&self, packet: &mut SkBuff, header: &[u8; HEADER_LEN]) -> Result {
+        // SAFETY: The device is registered, the packet one that nobody else has, and `header` valid for reads
+        // of its length.
+        to_result(unsafe {
+            bindings::netdev_helper_skb_accept(
+                packet.as_ptr(),
+                self.device.as_ptr(),
+                header.as_ptr(),
+            )
+        })
     }
 
     /// Puts a packet into receive queue `queue`; [`deliver`](Self::deliver) has it delivered.

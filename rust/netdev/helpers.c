@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Functions that stand for C inlines and macros, for the crate `netdev`. */
 #include "bindings_helper.h"
+#include <linux/rtnetlink.h>
+#include <linux/virtio_net.h>
+
+static_assert(sizeof(struct virtio_net_hdr_v1) == NETDEV_HELPER_HEADER_LEN);
+
+/* A packet up to this length is linear: with what the kernel puts around it, it fits a page. */
+#define MAX_LINEAR SKB_MAX_HEAD(NET_SKB_PAD + NET_IP_ALIGN)
+
+/* The linear part of a longer packet: room for its headers, the rest is in pages. */
+#define LINEAR_PART 256
 
 /* For ETH_ALEN bytes. */
 void netdev_helper_random_address(u8 *address)
@@ -13,15 +23,20 @@ void *netdev_helper_private(struct net_device *dev)
 	return netdev_priv(dev);
 }
 
-/* The fields of a device that has just been allocated and is about to be registered. */
+/*
+ * The fields of a device that has just been allocated and is about to be registered. Offloads are
+ * wanted from the beginning; its operation says which of them are there.
+ */
 void netdev_helper_prepare(struct net_device *dev, const struct net_device_ops *ops,
-			   unsigned int mtu)
+			   unsigned int mtu, netdev_features_t offloads)
 {
 	dev->netdev_ops = ops;
 	dev->pcpu_stat_type = NETDEV_PCPU_STAT_DSTATS;
 	dev->mtu = mtu;
 	dev->min_mtu = ETH_MIN_MTU;
 	dev->max_mtu = mtu;
+	dev->hw_features = offloads;
+	dev->features = offloads;
 	eth_hw_addr_random(dev);
 }
 
@@ -39,6 +54,13 @@ void netdev_helper_copy_name(const struct net_device *dev, char *name, size_t si
 bool netdev_helper_is_running(const struct net_device *dev)
 {
 	return netif_running(dev);
+}
+
+void netdev_helper_update_features(struct net_device *dev)
+{
+	rtnl_lock();
+	netdev_update_features(dev);
+	rtnl_unlock();
 }
 
 void netdev_helper_napi_add(struct net_device *dev, struct napi_struct *napi,
@@ -117,9 +139,39 @@ void netdev_helper_count_receive_drop(struct net_device *dev)
 	local_bh_enable();
 }
 
+static struct sk_buff *alloc_linear(struct net_device *dev, unsigned int length)
+{
+	struct sk_buff *skb = __netdev_alloc_skb_ip_align(dev, length, GFP_KERNEL);
+
+	if (skb)
+		skb_put_zero(skb, length);
+	return skb;
+}
+
+static struct sk_buff *alloc_paged(struct net_device *dev, unsigned int length)
+{
+	const unsigned int reserved = NET_SKB_PAD + NET_IP_ALIGN;
+	const unsigned int paged = length - LINEAR_PART;
+	struct sk_buff *skb;
+	int error;
+
+	/* Falls back to single pages, of which a packet can have more than 64 KiB. */
+	skb = alloc_skb_with_frags(reserved + LINEAR_PART, paged, PAGE_ALLOC_COSTLY_ORDER, &error,
+				   GFP_KERNEL | __GFP_ZERO);
+	if (!skb)
+		return NULL;
+	skb_reserve(skb, reserved);
+	skb_put(skb, LINEAR_PART);
+	skb->len += paged;
+	skb->data_len = paged;
+	skb->dev = dev;
+	return skb;
+}
+
+/* A packet of zeroes. */
 struct sk_buff *netdev_helper_skb_alloc(struct net_device *dev, unsigned int length)
 {
-	return __netdev_alloc_skb_ip_align(dev, length, GFP_KERNEL);
+	return length <= MAX_LINEAR ? alloc_linear(dev, length) : alloc_paged(dev, length);
 }
 
 void netdev_helper_skb_free(struct sk_buff *skb)
@@ -127,9 +179,53 @@ void netdev_helper_skb_free(struct sk_buff *skb)
 	dev_kfree_skb_any(skb);
 }
 
-unsigned int netdev_helper_skb_tailroom(const struct sk_buff *skb)
+/* Returns where byte OFFSET is, and how many bytes there are from it on; NULL if there is none. */
+void *netdev_helper_skb_piece(struct sk_buff *skb, unsigned int offset, unsigned int *length)
 {
-	return skb_tailroom(skb);
+	const struct skb_shared_info *shared = skb_shinfo(skb);
+
+	if (offset < skb_headlen(skb)) {
+		*length = skb_headlen(skb) - offset;
+		return skb->data + offset;
+	}
+	offset -= skb_headlen(skb);
+	for (int i = 0; i < shared->nr_frags; i++) {
+		const skb_frag_t *frag = &shared->frags[i];
+
+		if (offset < skb_frag_size(frag)) {
+			*length = skb_frag_size(frag) - offset;
+			return skb_frag_address(frag) + offset;
+		}
+		offset -= skb_frag_size(frag);
+	}
+	return NULL;
+}
+
+/*
+ * Has the packet be what its header says, a `struct virtio_net_hdr_v1` of somebody who may lie: it is
+ * checked against the packet. What is refused can only be freed.
+ */
+int netdev_helper_skb_accept(struct sk_buff *skb, struct net_device *dev, const u8 *header)
+{
+	struct virtio_net_hdr hdr;
+
+	/* The rest is checked by the type of the frame, which the device finds, and by what is behind. */
+	if (!pskb_may_pull(skb, ETH_HLEN))
+		return -EINVAL;
+	skb->dev = dev;
+	skb_set_network_header(skb, ETH_HLEN);
+	memcpy(&hdr, header, sizeof(hdr));
+	return virtio_net_hdr_to_skb(skb, &hdr, true);
+}
+
+/* The header that tells what the packet is; -EINVAL if there is none for it. */
+int netdev_helper_skb_describe(const struct sk_buff *skb, bool has_data_valid, u8 *header)
+{
+	struct virtio_net_hdr hdr;
+	int error = virtio_net_hdr_from_skb(skb, &hdr, true, has_data_valid, 0);
+
+	memcpy(header, &hdr, sizeof(hdr));
+	return error;
 }
 
 /* Returns NULL, and does nothing, when the linear part is shorter. */

@@ -8,7 +8,8 @@
 //!   kernel <--NAPI poll--- receive queue <--NetDevice::receive--------- user of this crate
 //! ```
 //!
-//! It has no offloads: packets come and go with complete checksums and at most of MTU size. All
+//! Packets come and go with complete checksums and at most of MTU size, unless the user of the crate
+//! takes that work on ([`Offloads`]): then packets have headers that tell what is left undone. All
 //! queues are bounded; what does not fit is dropped and counted. There may be several of each: a flow
 //! stays in one transmit queue, which is stopped and woken by itself.
 
@@ -17,6 +18,7 @@ mod allocated;
 #[path = "../bindings.rs"]
 mod bindings;
 mod device;
+mod offloads;
 mod packet;
 mod queue;
 mod table;
@@ -28,4 +30,8 @@ pub use device::{
     NetDevice,
     Operations, //
 };
-pub use packet::SkBuff;
+pub use offloads::Offloads;
+pub use packet::{
+    SkBuff,
+    HEADER_LEN, //
+};

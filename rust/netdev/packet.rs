@@ -13,6 +13,10 @@ use kernel::{
     types::Opaque, //
 };
 
+/// The length of the header that tells what is left undone of a packet, in bytes: a `struct
+/// virtio_net_hdr_v1`, little-endian (include/uapi/linux/virtio_net.h).
+pub const HEADER_LEN: usize = bindings::NETDEV_HELPER_HEADER_LEN as usize;
+
 /// A packet that nobody else has; it is freed when dropped.
 ///
 /// # Invariants
@@ -77,26 +81,39 @@ impl SkBuff {
         })
     }
 
-    /// Makes the packet longer by `len` bytes of zeroes and returns these bytes to be filled.
+    /// Returns the bytes from `offset` on that lie side by side.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else has the pages of the packet, which are initialised.
+    pub(crate) unsafe fn piece(&mut self, offset: usize) -> Option<&mut [u8]> {
+        let offset = u32::try_from(offset).ok()?;
+        let mut len = 0;
+        // SAFETY: By the type invariant, this object owns the packet; `len` is valid for writes.
+        let bytes =
+            unsafe { bindings::netdev_helper_skb_piece(self.as_ptr(), offset, &mut len).cast() };
+        let bytes = NonNull::<u8>::new(bytes)?;
+        // SAFETY: There are `len` bytes, which by the requirements of this function belong to the packet
+        // alone and are initialised; the reference borrows the packet.
+        //
+        // CAST: A kernel's `usize` has at least 32 bits.
+        Some(unsafe { core::slice::from_raw_parts_mut(bytes.as_ptr(), len as usize) })
+    }
+
+    /// Returns the header that tells what is left undone of the packet. That its checksum was verified it
+    /// tells if `has_data_valid`.
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE`: the packet was allocated with less room.
-    pub fn put(&mut self, len: usize) -> Result<&mut [u8]> {
-        // SAFETY: By the type invariant, this object owns the packet.
-        let room = unsafe { bindings::netdev_helper_skb_tailroom(self.as_ptr()) };
-        let count = u32::try_from(len)?;
-        if count > room {
-            return Err(EMSGSIZE);
-        }
-        // SAFETY: The packet is linear, since it has tail room, which is enough; the bytes behind
-        // the tail are then `count` bytes of memory that belongs to the packet alone. They are
-        // initialised before there is a reference to them.
-        Ok(unsafe {
-            let bytes = bindings::skb_put(self.as_ptr(), count).cast::<u8>();
-            bytes.write_bytes(0, len);
-            core::slice::from_raw_parts_mut(bytes, len)
-        })
+    /// `EINVAL`: no header can tell what it is.
+    pub fn header(&self, has_data_valid: bool) -> Result<[u8; HEADER_LEN]> {
+        let mut header = [0; HEADER_LEN];
+        // SAFETY: By the type invariant, this object owns the packet; `header` is valid for writes of its
+        // length.
+        to_result(unsafe {
+            bindings::netdev_helper_skb_describe(self.as_ptr(), has_data_valid, header.as_mut_ptr())
+        })?;
+        Ok(header)
     }
 
     /// Makes the packet shorter by the first `len` bytes, e.g. a header that is not for the kernel.

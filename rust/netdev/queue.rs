@@ -23,8 +23,8 @@ use kernel::{
 
 /// How many packets wait in a transmit queue before the kernel is told to stop.
 ///
-/// As long as a common ring: enough for a batch in flight and one to come, and at most 0.4 MB of
-/// Ethernet frames when the other side takes nothing.
+/// As long as a common ring: enough for a batch in flight and one to come. When the other side takes
+/// nothing they are at most 0.4 MB of Ethernet frames, or 16 MB where the user segments them.
 pub(crate) const TRANSMIT_DEPTH: u32 = 256;
 
 /// How many packets may be left when a stopped transmit queue is woken.

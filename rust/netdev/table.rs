@@ -9,6 +9,7 @@ use crate::{
     },
     bindings,
     device::Operations,
+    offloads::Offloads,
     packet::SkBuff, //
 };
 use core::{
@@ -25,6 +26,7 @@ impl<T: Operations> Table<T> {
         ndo_stop: Some(Self::stop),
         ndo_start_xmit: Some(Self::start_xmit),
         ndo_select_queue: Some(Self::select_queue),
+        ndo_fix_features: Some(Self::fix_features),
         ndo_set_mac_address: Some(bindings::eth_mac_addr),
         ndo_validate_addr: Some(bindings::eth_validate_addr),
         ..pin_init::zeroed()
@@ -69,6 +71,20 @@ impl<T: Operations> Table<T> {
         }
         private.operations.stopped();
         0
+    }
+
+    /// Leaves the offloads that the user does not do.
+    ///
+    /// # Safety
+    ///
+    /// Called by the network core under RTNL with a device of this type.
+    unsafe extern "C" fn fix_features(
+        dev: *mut bindings::net_device,
+        features: bindings::netdev_features_t,
+    ) -> bindings::netdev_features_t {
+        // SAFETY: The device is registered or being so, hence its `Allocated` lives.
+        let private = unsafe { Self::private(dev) };
+        features & (private.operations.offloads().features() | !Offloads::ALL.features())
     }
 
     /// Spreads flows over the queues that are used. Not called for a device of one queue.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Network device: feature bits, configuration space and packet header (VIRTIO 1.2, section 5.1);
-//! [`control`] has the control queue.
+//! [`control`] has the control queue, [`offloads`] what headers may ask for.
 
 pub mod control;
+pub mod offloads;
 
 use crate::wire::gather;
 
@@ -150,7 +151,7 @@ impl Config {
 pub mod header_flags {
     /// The checksum is partial and has to be completed.
     pub const NEEDS_CSUM: u8 = 1;
-    /// The checksum has been verified.
+    /// The checksum has been verified; for packets to the driver alone.
     pub const DATA_VALID: u8 = 2;
 }
 

@@ -17,6 +17,10 @@ use crate::{
         Interface,
         Link, //
     },
+    offloads::{
+        DriverOffloads,
+        Taken, //
+    },
     orders::{
         publish_address,
         Orders, //
@@ -36,7 +40,10 @@ use kernel::{
     static_lock_class,
     sync::Arc, //
 };
-use netdev::Config as InterfaceConfig;
+use netdev::{
+    Config as InterfaceConfig,
+    Offloads, //
+};
 use vhost_backend::{
     Claim,
     InstanceBackend,
@@ -66,11 +73,13 @@ const CONTROL_GROUP: u16 = 1;
 
 /// The device side of one network device.
 ///
-/// The fields are dropped in this order: the control queue uses the pairs, and these the interface.
+/// The fields are dropped in this order: the control queue uses the pairs and the offloads, and these the
+/// interface.
 pub(crate) struct NetBackend {
     control: QueueWorker<ControlQueue<Orders>>,
     pairs: Arc<Pairs>,
     filter: Arc<Filter>,
+    offloads: Arc<DriverOffloads>,
     interface: Arc<Interface>,
     device: Arc<Device>,
     offer: Offer,
@@ -113,14 +122,17 @@ impl NetBackend {
     ) -> Result<Self> {
         let Workers { pairs, control } = workers;
         let filter = Arc::pin_init(Filter::new(offer.mac.to_bytes()), GFP_KERNEL)?;
+        let taken = Arc::new(Taken::nothing(), GFP_KERNEL)?;
         // The interface publishes its status in the configuration from now on.
-        let interface = Arc::new(register(device, &pairs, &offer)?, GFP_KERNEL)?;
-        let pairs = Pairs::new(pairs, &queues, interface.clone(), &filter, &offer)?;
+        let interface = Arc::new(register(device, &pairs, &taken, &offer)?, GFP_KERNEL)?;
+        let pairs = Pairs::new(pairs, &queues, interface.clone(), &filter, &taken, &offer)?;
         let pairs = Arc::new(pairs, GFP_KERNEL)?;
+        let offloads = Arc::new(DriverOffloads::new(taken, interface.clone())?, GFP_KERNEL)?;
         let orders = Orders {
             device: device.clone(),
             pairs: pairs.clone(),
             filter: filter.clone(),
+            offloads: offloads.clone(),
         };
         control.attach(ControlQueue::new(queues, orders)?);
         let in_use = InUse {
@@ -132,6 +144,7 @@ impl NetBackend {
             control,
             pairs,
             filter,
+            offloads,
             interface,
             device: device.clone(),
             offer,
@@ -163,6 +176,7 @@ impl Backend for NetBackend {
     }
 
     fn start(&self, negotiated: u64) -> Result {
+        self.offloads.take(negotiated);
         self.pairs.start(negotiated);
         self.control.start(|queue| queue.prepare(negotiated));
         self.interface.set_carrier(true);
@@ -172,6 +186,7 @@ impl Backend for NetBackend {
     fn stop(&self) {
         self.interface.set_carrier(false);
         self.suspend();
+        self.offloads.take(0);
         self.forget_orders();
     }
 
@@ -279,12 +294,21 @@ fn create_queues(device: &Arc<Device>, workers: &Workers) -> Result<KVec<Arc<dyn
 }
 
 /// Registers the interface of this kernel. It appears at once, without carrier.
-fn register(device: &Arc<Device>, pairs: &[QueuePair], offer: &Offer) -> Result<Interface> {
-    let link = Link::new(device.clone(), receivers(pairs)?);
+fn register(
+    device: &Arc<Device>,
+    pairs: &[QueuePair],
+    taken: &Arc<Taken>,
+    offer: &Offer,
+) -> Result<Interface> {
+    let link = Link::new(device.clone(), receivers(pairs)?, taken.clone());
     let config = InterfaceConfig {
         name: c"vhost%d",
         queues: offer.queue_pairs,
         mtu: offer.mtu,
+        offloads: match offer.offloads {
+            true => Offloads::ALL,
+            false => Offloads::default(),
+        },
         parent: Some(device.dev()),
     };
     Interface::register(config, link).inspect_err(|error| {

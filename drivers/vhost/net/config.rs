@@ -6,6 +6,7 @@ use kernel::prelude::*;
 use netdev::MacAddress;
 use virtio::net::{
     features,
+    offloads,
     Config,
     Header, //
 };
@@ -24,6 +25,9 @@ pub(crate) const MAC_OFFSET: usize = 0;
 /// Where the status is in the configuration space, in bytes.
 pub(crate) const STATUS_OFFSET: usize = 6;
 
+/// The longest IP packet, in bytes: what a packet that is to be segmented has at most beyond its frame.
+const MAX_IP: usize = 65535;
+
 /// The Ethernet header with two VLAN tags, in bytes: what a frame has beyond the MTU.
 const FRAME_OVERHEAD: usize = 14 + 2 * 4;
 
@@ -33,18 +37,24 @@ pub(crate) struct Offer {
     pub(crate) mac: MacAddress,
     pub(crate) mtu: u16,
     pub(crate) queue_pairs: u16,
+    /// Whether either side may leave checksums and segments to the other one.
+    pub(crate) offloads: bool,
 }
 
 impl Offer {
     /// The feature bits.
     ///
-    /// No offload is among them: a packet header says nothing but the number of buffers. Nor are filters
-    /// of VLANs, whose packets pass like any others, and announcements, which a link that is always the
-    /// same one needs not.
+    /// Not among them are filters of VLANs, whose packets pass like any others, and announcements, which a
+    /// link that is always the same one needs not. Of offloads, those of UDP are missing: few senders use
+    /// them.
     pub(crate) fn features(&self) -> u64 {
         let several = match self.queue_pairs {
             1 => 0,
             _ => features::MQ,
+        };
+        let offloads = match self.offloads {
+            false => 0,
+            true => offloads::HOST | offloads::GUEST | features::CTRL_GUEST_OFFLOADS,
         };
         features::MAC
             | features::MTU
@@ -54,6 +64,7 @@ impl Offer {
             | features::CTRL_RX
             | features::CTRL_MAC_ADDR
             | several
+            | offloads
     }
 
     /// The configuration space, with the link down.
@@ -66,10 +77,26 @@ impl Offer {
         }
     }
 
-    /// The length of the longest packet with its header, in bytes.
-    pub(crate) fn max_packet(&self) -> usize {
-        Header::LEN + usize::from(self.mtu) + FRAME_OVERHEAD
+    /// How long packets are with their headers.
+    pub(crate) fn lengths(&self) -> Lengths {
+        let frame = Header::LEN + usize::from(self.mtu) + FRAME_OVERHEAD;
+        Lengths {
+            frame,
+            packet: match self.offloads {
+                false => frame,
+                true => Header::LEN + MAX_IP + FRAME_OVERHEAD,
+            },
+        }
     }
+}
+
+/// The longest that packets are with their headers, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lengths {
+    /// One that crosses the link as it is.
+    pub(crate) frame: usize,
+    /// Any, also one that is to be segmented.
+    pub(crate) packet: usize,
 }
 
 #[kunit_tests(vhost_bus_net_config)]
@@ -81,6 +108,7 @@ mod tests {
             mac: "02:00:5e:10:20:30".parse()?,
             mtu: 9000,
             queue_pairs: 1,
+            offloads: true,
         })
     }
 
@@ -101,9 +129,21 @@ mod tests {
     }
 
     #[test]
-    fn no_offloads() -> Result {
-        let offloads = features::CSUM | features::GUEST_CSUM | features::HOST_TSO4;
-        assert_eq!(offer()?.features() & offloads, 0);
+    fn offloads_can_be_switched_off() -> Result {
+        let plain = Offer {
+            offloads: false,
+            ..offer()?
+        };
+        let offered = offer()?.features() & !plain.features();
+        assert_eq!(
+            offered,
+            offloads::HOST | offloads::GUEST | features::CTRL_GUEST_OFFLOADS
+        );
+        assert_eq!(plain.features() & !offer()?.features(), 0);
+        let (lengths, plain) = (offer()?.lengths(), plain.lengths());
+        assert_eq!(lengths.frame, 12 + 9000 + 22);
+        assert_eq!(lengths.packet, 12 + 65535 + 22);
+        assert_eq!((plain.frame, plain.packet), (lengths.frame, lengths.frame));
         Ok(())
     }
 

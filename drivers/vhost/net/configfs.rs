@@ -19,6 +19,7 @@ use crate::{
 use kernel::{
     fmt::Display,
     prelude::*,
+    str::kstrtobool_bytes,
     sync::Arc, //
 };
 use netdev::MacAddress;
@@ -37,6 +38,7 @@ pub(crate) struct Settings {
     pub(crate) mac: MacAddress,
     pub(crate) mtu: u16,
     pub(crate) queue_pairs: u16,
+    pub(crate) offloads: bool,
     /// What to look at while a device uses the instance.
     pub(crate) in_use: Option<InUse>,
 }
@@ -53,6 +55,7 @@ impl Default for Settings {
             mac: MacAddress::random(),
             mtu: DEFAULT_MTU,
             queue_pairs: 1,
+            offloads: true,
             in_use: None,
         }
     }
@@ -64,6 +67,7 @@ impl Settings {
             mac: self.mac,
             mtu: self.mtu,
             queue_pairs: self.queue_pairs,
+            offloads: self.offloads,
         }
     }
 
@@ -84,6 +88,7 @@ vhost_backend::configfs_directory! {
         mtu: 1,
         ifname: 2,
         queue_pairs: 3,
+        offloads: 4,
     ],
 }
 
@@ -142,6 +147,19 @@ impl Attribute<3> for Settings {
             return Err(EINVAL);
         }
         self.queue_pairs = queue_pairs;
+        Ok(())
+    }
+}
+
+/// `offloads`: whether checksums and segments are offered.
+#[vtable]
+impl Attribute<4> for Settings {
+    fn show(&self) -> impl Display {
+        u8::from(self.offloads)
+    }
+
+    fn store(&mut self, text: &str) -> Result {
+        self.offloads = kstrtobool_bytes(text.as_bytes())?;
         Ok(())
     }
 }

@@ -8,7 +8,10 @@
 //! Context: the link changes in process context under the RTNL lock, which is above the locks that
 //! the transport takes to publish the configuration.
 
-use crate::config::STATUS_OFFSET;
+use crate::{
+    config::STATUS_OFFSET,
+    offloads::Taken, //
+};
 use concurrency::Worker;
 use kernel::{
     prelude::*,
@@ -16,6 +19,7 @@ use kernel::{
 };
 use netdev::{
     NetDevice,
+    Offloads,
     Operations,
     SkBuff, //
 };
@@ -54,11 +58,20 @@ pub(crate) struct Link {
     device: Arc<Device>,
     /// What sends packets to the driver side, for each queue of the interface.
     receivers: KVec<Arc<Worker>>,
+    taken: Arc<Taken>,
 }
 
 impl Link {
-    pub(crate) fn new(device: Arc<Device>, receivers: KVec<Arc<Worker>>) -> Self {
-        Self { device, receivers }
+    pub(crate) fn new(
+        device: Arc<Device>,
+        receivers: KVec<Arc<Worker>>,
+        taken: Arc<Taken>,
+    ) -> Self {
+        Self {
+            device,
+            receivers,
+            taken,
+        }
     }
 
     fn publish(&self, status: u16) {
@@ -82,6 +95,16 @@ impl Operations for Link {
 
     fn stopped(&self) {
         self.publish(0);
+    }
+
+    fn offloads(&self) -> Offloads {
+        let taken = self.taken.offloads();
+        Offloads {
+            checksum: taken.checksum,
+            tcp4: taken.tcp4,
+            tcp6: taken.tcp6,
+            ecn: taken.ecn,
+        }
     }
 
     fn transmit_ready(&self, queue: u16) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the driver side can change: which packets it receives and on how many queues, and its address.
+//! What the driver side can change: which packets it receives and on how many queues, what is left
+//! undone of them, and its address.
 //!
 //! Context: process, in the worker of the control queue.
 
@@ -16,6 +17,7 @@ use crate::{
         Filter,
         Kind, //
     },
+    offloads::DriverOffloads,
     pairs::Pairs, //
 };
 use kernel::{
@@ -30,6 +32,7 @@ pub(crate) struct Orders {
     pub(crate) device: Arc<Device>,
     pub(crate) pairs: Arc<Pairs>,
     pub(crate) filter: Arc<Filter>,
+    pub(crate) offloads: Arc<DriverOffloads>,
 }
 
 impl Obey for Orders {
@@ -45,6 +48,10 @@ impl Obey for Orders {
                 Ok(())
             }
             Command::UsePairs(count) => self.pairs.use_first(count),
+            Command::SetOffloads(features) => {
+                self.offloads.take(features);
+                Ok(())
+            }
             command => filter_as(&self.filter, command, bytes),
         }
     }
@@ -64,7 +71,9 @@ pub(crate) fn filter_as(filter: &Filter, command: Command, bytes: &Bytes<'_>) ->
             let groups = Addresses::read(bytes, multicast, Kind::Group)?;
             filter.set_tables(stations, groups);
         }
-        Command::SetAddress(_) | Command::UsePairs(_) => return Err(EINVAL),
+        Command::SetAddress(_) | Command::UsePairs(_) | Command::SetOffloads(_) => {
+            return Err(EINVAL);
+        }
     }
     Ok(())
 }

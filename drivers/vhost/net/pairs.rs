@@ -18,6 +18,7 @@ use crate::{
         Interface,
         Port, //
     },
+    offloads::Taken,
     receive::ReceiveQueue,
     transmit::TransmitQueue, //
 };
@@ -86,9 +87,10 @@ impl Pairs {
         queues: &[Arc<dyn Virtqueue>],
         interface: Arc<Interface>,
         filter: &Arc<Filter>,
+        taken: &Arc<Taken>,
         offer: &Offer,
     ) -> Result<Self> {
-        let max = offer.max_packet();
+        let lengths = offer.lengths();
         let mut kept = KVec::with_capacity(2 * pairs.len(), GFP_KERNEL)?;
         let mut both = queues.chunks_exact(2);
         for (index, pair) in (0..).zip(&pairs) {
@@ -100,9 +102,15 @@ impl Pairs {
                 interface: interface.clone(),
                 queue: index,
             };
-            let receive = ReceiveQueue::new(receive.clone(), to.clone(), filter.clone(), max)?;
+            let receive = ReceiveQueue::new(
+                receive.clone(),
+                to.clone(),
+                filter.clone(),
+                taken.clone(),
+                lengths.packet,
+            )?;
             pair.receive.attach(receive);
-            let transmit = TransmitQueue::new(transmit.clone(), to, max)?;
+            let transmit = TransmitQueue::new(transmit.clone(), to, lengths)?;
             pair.transmit.attach(transmit);
         }
         Ok(Self {
@@ -130,6 +138,7 @@ impl Pairs {
         self.interface.use_transmit_queues(1);
         for pair in &self.pairs {
             pair.receive.prepare(|queue| queue.prepare(mergeable));
+            pair.transmit.prepare(|queue| queue.prepare(negotiated));
         }
         self.served.store(served.into(), Relaxed);
         self.used.store(1, Relaxed);

@@ -3,8 +3,8 @@
 //! What the driver side receives: from the interface of this kernel into its buffers, as far as its
 //! filter lets it pass.
 //!
-//! A packet is copied once into a frame of ours, behind room for its header, and from there into as
-//! many buffers as it takes. The first buffer is written last, since the header in it has their
+//! A packet is copied once into a frame of ours, behind its header, and from there into as many buffers
+//! as it takes. The first buffer is written last, since the header in it has their
 //! number. While buffers are missing the packet waits in the frame, and the interface's queue fills
 //! until the kernel is told to stop.
 //!
@@ -20,6 +20,7 @@ use crate::{
         Filter, //
     },
     link::Port,
+    offloads::Taken,
     spread::{
         Misfit,
         Spread,
@@ -54,10 +55,11 @@ pub(crate) struct ReceiveQueue {
     queue: Arc<dyn Virtqueue>,
     port: Port,
     filter: Arc<Filter>,
+    taken: Arc<Taken>,
     mergeable: bool,
     buffers: Buffers,
     /// The header and the packet that is on its way.
-    frame: KVec<u8>,
+    frame: KVVec<u8>,
     packet: Option<Packet>,
     /// Used buffers: those of whole packets, then those of the packet that is on its way.
     used: KVec<Used>,
@@ -67,6 +69,7 @@ pub(crate) struct ReceiveQueue {
 
 /// A packet on its way into buffers.
 struct Packet {
+    header: Header,
     spread: Spread,
     /// The first buffer and its part of the frame.
     first: Option<(Position, Range<usize>)>,
@@ -87,15 +90,17 @@ impl ReceiveQueue {
         queue: Arc<dyn Virtqueue>,
         port: Port,
         filter: Arc<Filter>,
+        taken: Arc<Taken>,
         max_packet: usize,
     ) -> Result<Self> {
         Ok(Self {
             queue,
             port,
             filter,
+            taken,
             mergeable: false,
             buffers: Buffers::new()?,
-            frame: KVec::from_elem(0, max_packet, GFP_KERNEL)?,
+            frame: KVVec::from_elem(0, max_packet, GFP_KERNEL)?,
             packet: None,
             used: KVec::with_capacity(usize::from(MAX_BUFFERS), GFP_KERNEL)?,
             finished: 0,
@@ -141,21 +146,32 @@ impl ReceiveQueue {
         Ok(Pause::Bound)
     }
 
-    /// Copies a packet of the interface to the frame, if the driver side wants it. What is too long is
-    /// dropped.
+    /// Copies a packet of the interface to the frame, if the driver side wants it. What is too long, or
+    /// needs more than the driver side does, is dropped.
     fn load(&mut self, packet: &SkBuff) -> Option<Packet> {
         if !self.is_wanted(packet) {
             // As on any link: it was sent, and nobody took it.
             self.port.interface.transmitted(packet.len());
             return None;
         }
-        let end = Header::LEN + packet.len();
-        let room = self.frame.get_mut(Header::LEN..end);
-        if room.is_none_or(|room| packet.copy_bits(0, room).is_err()) {
+        let loaded = self.copy(packet);
+        if loaded.is_err() {
             self.port.interface.transmit_dropped();
-            return None;
         }
-        Some(Packet {
+        loaded.ok()
+    }
+
+    fn copy(&mut self, packet: &SkBuff) -> Result<Packet> {
+        let offloads = self.taken.offloads();
+        let header = Header::from_bytes(&packet.header(offloads.checksum)?);
+        if !offloads.cover(&header) {
+            return Err(EINVAL);
+        }
+        let end = Header::LEN + packet.len();
+        let room = self.frame.get_mut(Header::LEN..end).ok_or(EMSGSIZE)?;
+        packet.copy_bits(0, room)?;
+        Ok(Packet {
+            header,
             spread: Spread::new(end, self.mergeable),
             first: None,
         })
@@ -206,7 +222,11 @@ impl ReceiveQueue {
     fn finish(&mut self, packet: &Packet) -> Result {
         let (position, part) = packet.first.as_ref().ok_or(EPIPE)?;
         let header = self.frame.first_chunk_mut().ok_or(EPIPE)?;
-        *header = packet.spread.header().to_bytes();
+        *header = Header {
+            num_buffers: packet.spread.buffers(),
+            ..packet.header
+        }
+        .to_bytes();
         let chain = self.buffers.get(*position).ok_or(EPIPE)?;
         self.write(&chain, part.clone())?;
         self.finished = self.used.len();

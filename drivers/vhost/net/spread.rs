@@ -93,12 +93,9 @@ impl Spread {
         self.total.saturating_sub(Header::LEN)
     }
 
-    /// The header that the packet has, as it is spread now.
-    pub(crate) fn header(&self) -> Header {
-        Header {
-            num_buffers: self.buffers,
-            ..Header::default()
-        }
+    /// How many buffers have been used.
+    pub(crate) fn buffers(&self) -> u16 {
+        self.buffers
     }
 }
 
@@ -111,7 +108,7 @@ mod tests {
         let mut spread = Spread::new(1526, true);
         assert_eq!(spread.place(1536), Ok(0..1526));
         assert!(spread.is_complete());
-        assert_eq!(spread.header().num_buffers, 1);
+        assert_eq!(spread.buffers(), 1);
     }
 
     #[test]
@@ -129,7 +126,7 @@ mod tests {
         assert!(!spread.is_complete());
         assert_eq!(spread.place(4096), Ok(1001..4000));
         assert!(spread.is_complete());
-        assert_eq!(spread.header().num_buffers, 3);
+        assert_eq!(spread.buffers(), 3);
     }
 
     #[test]
@@ -146,7 +143,7 @@ mod tests {
         let mut spread = Spread::new(112, false);
         assert_eq!(spread.place(111), Err(Misfit::TooLong));
         assert_eq!(spread.place(112), Ok(0..112));
-        assert_eq!(spread.header().num_buffers, 1);
+        assert_eq!(spread.buffers(), 1);
     }
 
     #[test]
@@ -159,11 +156,16 @@ mod tests {
     }
 
     #[test]
-    fn header_says_nothing_else() {
-        let mut spread = Spread::new(100, true);
-        assert!(spread.place(100).is_ok());
-        let bytes = spread.header().to_bytes();
-        assert_eq!(bytes[..10], [0; 10]);
-        assert_eq!(bytes[10..], [1, 0]);
+    fn the_longest_packet() {
+        const LEN: usize = Header::LEN + 65535 + 22;
+        let mut spread = Spread::new(LEN, true);
+        while !spread.is_complete() {
+            assert!(spread.place(1536).is_ok());
+        }
+        assert_eq!(spread.buffers(), 43);
+        let mut spread = Spread::new(LEN, false);
+        assert_eq!(spread.place(LEN as u32 - 1), Err(Misfit::TooLong));
+        assert_eq!(spread.place(LEN as u32), Ok(0..LEN));
+        assert_eq!(spread.buffers(), 1);
     }
 }

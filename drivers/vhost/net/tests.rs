@@ -35,6 +35,7 @@ use virtio::net::{
     control::{
         ack,
         class,
+        guest_offloads,
         mac,
         mq,
         rx,
@@ -47,13 +48,19 @@ const OWN: Address = [2, 0, 0, 0, 0, 1];
 const OTHER: Address = [2, 0, 0, 0, 0, 2];
 const GROUP: Address = [1, 0, 0x5e, 0, 0, 1];
 const PAIRS: u16 = 2;
-const ALL: u64 = features::CTRL_VQ | features::CTRL_RX | features::CTRL_MAC_ADDR | features::MQ;
+const ALL: u64 = features::CTRL_VQ
+    | features::CTRL_RX
+    | features::CTRL_MAC_ADDR
+    | features::MQ
+    | features::CTRL_GUEST_OFFLOADS
+    | features::GUEST_CSUM;
 
 /// What became of commands.
 #[derive(Clone)]
 struct Orders {
     filter: Arc<Filter>,
     pairs: Arc<Atomic<u32>>,
+    offloads: Arc<Atomic<u64>>,
 }
 
 impl Obey for Orders {
@@ -65,6 +72,7 @@ impl Obey for Orders {
         match command {
             Command::SetAddress(address) => self.filter.set_address(address),
             Command::UsePairs(count) => self.pairs.store(count.into(), Relaxed),
+            Command::SetOffloads(features) => self.offloads.store(features, Relaxed),
             command => filter_as(&self.filter, command, bytes)?,
         }
         Ok(())
@@ -88,6 +96,7 @@ impl Fixture {
         let orders = Orders {
             filter: Arc::pin_init(Filter::new(OWN), GFP_KERNEL)?,
             pairs: Arc::new(Atomic::new(1), GFP_KERNEL)?,
+            offloads: Arc::new(Atomic::new(0), GFP_KERNEL)?,
         };
         let mut queues = KVec::<Arc<dyn Virtqueue>>::new();
         for _ in 0..=2 * PAIRS {
@@ -215,6 +224,21 @@ mod suite {
             let acked = control.send(&[&[class::MQ, mq::VQ_PAIRS_SET], &bytes])?;
             assert_eq!(acked, Some(expected));
             assert_eq!(control.orders.pairs.load(Relaxed), 2);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn offloads() -> Result {
+        let mut control = Fixture::new()?;
+        for (features, expected) in [
+            (features::GUEST_CSUM, ack::OK),
+            (features::GUEST_CSUM | features::GUEST_TSO4, ack::ERR),
+        ] {
+            let bytes = features.to_le_bytes();
+            let set = [class::GUEST_OFFLOADS, guest_offloads::SET];
+            assert_eq!(control.send(&[&set, &bytes])?, Some(expected));
+            assert_eq!(control.orders.offloads.load(Relaxed), features::GUEST_CSUM);
         }
         Ok(())
     }

@@ -4,7 +4,11 @@
 //!
 //! Lock: that of the worker, see `vhost_backend::QueueWorker`.
 
-use crate::link::Port;
+use crate::{
+    config::Lengths,
+    link::Port,
+    terms::Terms, //
+};
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -16,10 +20,7 @@ use vhost_backend::{
 };
 use vhost_bus::Virtqueue;
 use virtio::{
-    net::{
-        gso,
-        Header, //
-    },
+    net::Header,
     ring::{
         Batch,
         Chain,
@@ -32,21 +33,25 @@ use virtio::{
 pub(crate) struct TransmitQueue {
     queue: Arc<dyn Virtqueue>,
     port: Port,
-    /// The longest packet with its header, in bytes.
-    max_packet: usize,
+    terms: Terms,
     batch: KBox<Batch>,
     used: KVec<Used>,
 }
 
 impl TransmitQueue {
-    pub(crate) fn new(queue: Arc<dyn Virtqueue>, port: Port, max_packet: usize) -> Result<Self> {
+    pub(crate) fn new(queue: Arc<dyn Virtqueue>, port: Port, lengths: Lengths) -> Result<Self> {
         Ok(Self {
             queue,
             port,
-            max_packet,
+            terms: Terms::new(0, lengths),
             batch: batch::new()?,
             used: KVec::with_capacity(BATCH_CHAINS, GFP_KERNEL)?,
         })
+    }
+
+    /// The device is started with these features.
+    pub(crate) fn prepare(&mut self, negotiated: u64) {
+        self.terms.negotiate(negotiated);
     }
 
     /// Gives a packet to the interface, or drops it and counts that.
@@ -60,7 +65,8 @@ impl TransmitQueue {
         Ok(())
     }
 
-    /// Copies a packet: one access to the driver side's memory for header and data.
+    /// Copies a packet: one access to the driver side's memory for header and data, unless it is longer
+    /// than a page. Its header is looked at in the copy, and taken off.
     ///
     /// # Errors
     ///
@@ -68,18 +74,16 @@ impl TransmitQueue {
     fn copy(&self, chain: &Chain<'_>) -> Result<SkBuff> {
         // CAST: A kernel's `usize` has at least 32 bits.
         let len = chain.readable_len() as usize;
-        if len > self.max_packet || !self.port.interface.is_running() {
+        if len > self.terms.max_len() || !self.port.interface.is_running() {
             return Err(EMSGSIZE);
         }
-        let mut packet = self.port.interface.alloc(len)?;
-        let bytes = packet.put(len)?;
-        if self.queue.read(chain, 0, bytes)? != len {
-            return Err(EIO);
-        }
-        let header = bytes.first_chunk().ok_or(EIO)?;
-        check_header(&Header::from_bytes(header))?;
-        packet.pull(Header::LEN)?;
-        Ok(packet)
+        let packet = self.port.interface.alloc(len, |offset, piece| {
+            match self.queue.read(chain, offset, piece)? {
+                count if count == piece.len() => Ok(()),
+                _ => Err(EIO),
+            }
+        })?;
+        self.terms.admit(&self.port.interface, packet)
     }
 }
 
@@ -120,43 +124,4 @@ fn check_frame(queue: &dyn Virtqueue, chain: &Chain<'_>) -> Result {
         return Err(EPIPE);
     }
     Ok(())
-}
-
-/// Checks that the driver side asks for no offload: none was negotiated. The other fields have no
-/// meaning then.
-fn check_header(header: &Header) -> Result {
-    if header.flags != 0 || header.gso_type != gso::NONE {
-        return Err(EINVAL);
-    }
-    Ok(())
-}
-
-#[kunit_tests(vhost_bus_net_transmit)]
-mod tests {
-    use super::*;
-    use virtio::net::header_flags;
-
-    #[test]
-    fn plain_packets_pass() {
-        assert!(check_header(&Header::default()).is_ok());
-        let hint = Header {
-            hdr_len: 54,
-            ..Header::default()
-        };
-        assert!(check_header(&hint).is_ok());
-    }
-
-    #[test]
-    fn offloads_are_refused() {
-        let checksum = Header {
-            flags: header_flags::NEEDS_CSUM,
-            ..Header::default()
-        };
-        let segments = Header {
-            gso_type: gso::TCPV4,
-            ..Header::default()
-        };
-        assert!(check_header(&checksum).is_err());
-        assert!(check_header(&segments).is_err());
-    }
 }

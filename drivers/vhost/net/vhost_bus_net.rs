@@ -11,10 +11,10 @@
 //!   controlq  --> control::ControlQueue --> orders::Orders
 //! ```
 //!
-//! `receive`, `transmit` and `spread` carry packets, of which `filter` says who gets them and `pairs` on
-//! which queues; `control` has the driver side change both.
+//! `receive`, `transmit` and `spread` carry packets, of which `filter` says who gets them, `pairs` on
+//! which queues, and `offloads` what is left undone of them; `control` has the driver side change these.
 //!
-//! What it does not do: offloads, filters of VLANs.
+//! What it does not do: offloads of UDP and of VLANs, filters of VLANs.
 
 mod backend;
 mod buffers;
@@ -23,10 +23,12 @@ mod configfs;
 mod control;
 mod filter;
 mod link;
+mod offloads;
 mod orders;
 mod pairs;
 mod receive;
 mod spread;
+mod terms;
 #[cfg(CONFIG_KUNIT = "y")]
 mod tests;
 mod transmit;

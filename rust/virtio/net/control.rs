@@ -11,7 +11,7 @@
 //! A [`Command`] has been checked: its length is exactly that of what it says, its values are those of
 //! the specification, and the feature that it belongs to was negotiated.
 
-use super::{features, is_station};
+use super::{features, is_station, offloads};
 
 /// Where the control queue is: the one rule for both sides (section 5.1.2).
 ///
@@ -49,6 +49,9 @@ pub mod class {
     pub const ANNOUNCE: u8 = 3;
     /// How many queues are used ([`MQ`](crate::net::features::MQ)).
     pub const MQ: u8 = 4;
+    /// What the driver does to packets
+    /// ([`CTRL_GUEST_OFFLOADS`](crate::net::features::CTRL_GUEST_OFFLOADS)).
+    pub const GUEST_OFFLOADS: u8 = 5;
 }
 
 /// Commands of [`class::RX`], each with a byte that is 0 or 1.
@@ -71,6 +74,12 @@ pub mod mac {
 pub mod mq {
     /// The number of pairs that are used, a 16-bit word.
     pub const VQ_PAIRS_SET: u8 = 0;
+}
+
+/// Commands of [`class::GUEST_OFFLOADS`].
+pub mod guest_offloads {
+    /// The features of [`offloads::GUEST`](crate::net::offloads::GUEST) that are in use, a 64-bit word.
+    pub const SET: u8 = 0;
 }
 
 /// The length of class and command in bytes.
@@ -116,6 +125,8 @@ pub enum Command {
     SetAddress([u8; ADDRESS_LEN]),
     /// Use so many pairs of queues, at least one and at most those that there are.
     UsePairs(u16),
+    /// Of the features of [`offloads::GUEST`], use these, which were negotiated.
+    SetOffloads(u64),
 }
 
 /// Where a table of addresses is in its command, which has all of it.
@@ -148,6 +159,7 @@ impl Command {
             (class::RX, _) | (class::MAC, mac::TABLE_SET) => features::CTRL_RX,
             (class::MAC, _) => features::CTRL_MAC_ADDR,
             (class::MQ, _) => features::MQ,
+            (class::GUEST_OFFLOADS, _) => features::CTRL_GUEST_OFFLOADS,
             _ => return Ok(None),
         };
         if negotiated & needs == 0 {
@@ -162,6 +174,10 @@ impl Command {
                 .map(u16::from_le_bytes)
                 .filter(|pairs| (1..=max_virtqueue_pairs).contains(pairs))
                 .map(Self::UsePairs),
+            (class::GUEST_OFFLOADS, guest_offloads::SET) => data(source)?
+                .map(u64::from_le_bytes)
+                .filter(|used| used & !(negotiated & offloads::GUEST) == 0)
+                .map(Self::SetOffloads),
             _ => None,
         })
     }

@@ -5,11 +5,17 @@ use std::convert::Infallible;
 
 use proptest::prelude::*;
 use virtio::net::control::{
-    ack, class, control_queue, mac, mq, rx, AddressTable, Command, Source, ADDRESS_LEN, HEADER_LEN,
+    ack, class, control_queue, guest_offloads, mac, mq, rx, AddressTable, Command, Source,
+    ADDRESS_LEN, HEADER_LEN,
 };
-use virtio::net::features::{CTRL_MAC_ADDR, CTRL_RX, CTRL_VQ, MQ};
+use virtio::net::features::{
+    CTRL_GUEST_OFFLOADS, CTRL_MAC_ADDR, CTRL_RX, CTRL_VQ, GUEST_CSUM, GUEST_TSO4, GUEST_TSO6,
+    HOST_TSO4, MQ,
+};
 
-const ALL: u64 = CTRL_VQ | CTRL_RX | CTRL_MAC_ADDR | MQ;
+const ALL: u64 = CTRL_VQ | CTRL_RX | CTRL_MAC_ADDR | MQ | CTRL_GUEST_OFFLOADS | OFFLOADS;
+/// Those of the driver that are negotiated.
+const OFFLOADS: u64 = GUEST_CSUM | GUEST_TSO4;
 const PAIRS: u16 = 4;
 const STATION: [u8; 6] = [2, 0, 0, 0, 0, 7];
 const GROUP: [u8; 6] = [1, 0, 0x5e, 0, 0, 1];
@@ -108,6 +114,21 @@ fn pairs_are_from_one_to_those_there_are() {
 }
 
 #[test]
+fn offloads_are_those_that_were_negotiated() {
+    let set = |data: &[u8]| read(&command(class::GUEST_OFFLOADS, guest_offloads::SET, data));
+    for used in [0, GUEST_CSUM, GUEST_TSO4, OFFLOADS] {
+        assert_eq!(set(&used.to_le_bytes()), Some(Command::SetOffloads(used)));
+    }
+    // Not negotiated, no offload of the driver, no offload, and no feature.
+    for wrong in [GUEST_TSO6, HOST_TSO4, MQ, 1 << 63, u64::MAX] {
+        assert_eq!(set(&wrong.to_le_bytes()), None);
+    }
+    for wrong in [&[][..], &[0; 7], &[0; 9]] {
+        assert_eq!(set(wrong), None);
+    }
+}
+
+#[test]
 fn tables_are_where_their_lengths_say() {
     let found = read(&tables(&table(2, &[STATION; 2]), &table(1, &[GROUP])));
     let unicast = AddressTable {
@@ -178,6 +199,10 @@ fn commands_need_their_features() {
         (tables(&empty, &empty), CTRL_RX),
         (command(class::MAC, mac::ADDR_SET, &STATION), CTRL_MAC_ADDR),
         (command(class::MQ, mq::VQ_PAIRS_SET, &[1, 0]), MQ),
+        (
+            command(class::GUEST_OFFLOADS, guest_offloads::SET, &[0; 8]),
+            CTRL_GUEST_OFFLOADS,
+        ),
     ] {
         assert!(read_with(CTRL_VQ | feature, &bytes).is_some());
         assert_eq!(read_with(ALL & !feature, &bytes), None);
@@ -192,6 +217,7 @@ fn whatever_else_there_is_is_unknown() {
         (class::MAC, mac::TABLE_SET),
         (class::MAC, mac::ADDR_SET),
         (class::MQ, mq::VQ_PAIRS_SET),
+        (class::GUEST_OFFLOADS, guest_offloads::SET),
     ];
     for (class, kind) in (0..=u8::MAX).flat_map(|class| (0..=u8::MAX).map(move |k| (class, k))) {
         if known.contains(&(class, kind)) {

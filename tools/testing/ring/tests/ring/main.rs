@@ -18,6 +18,7 @@ mod in_order;
 mod indexes;
 mod layouts;
 mod notification;
+mod offloads;
 mod payload;
 mod properties;
 mod provision;
