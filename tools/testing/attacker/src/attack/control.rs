@@ -5,7 +5,7 @@
 //! says that it gave up.
 
 use anyhow::{ensure, Context, Result};
-use virtio::net::control::{ack, class, control_queue, mac, mq, rx, ADDRESS_LEN};
+use virtio::net::control::{ack, class, control_queue, guest_offloads, mac, mq, rx, ADDRESS_LEN};
 use virtio::net::features;
 
 use super::{Attack, Device};
@@ -19,6 +19,8 @@ const ALL: u64 = features::MRG_RXBUF
     | features::CTRL_VQ
     | features::CTRL_RX
     | features::CTRL_MAC_ADDR
+    | features::CTRL_GUEST_OFFLOADS
+    | features::GUEST_CSUM
     | features::MQ;
 
 /// The pairs of queues that the endpoint offers.
@@ -196,6 +198,7 @@ fn commands_of_all_lengths(target: &Target) -> Result<()> {
         (class::MAC, mac::TABLE_SET, 8),
         (class::MAC, mac::ADDR_SET, ADDRESS_LEN),
         (class::MQ, mq::VQ_PAIRS_SET, 2),
+        (class::GUEST_OFFLOADS, guest_offloads::SET, 8),
     ];
     let mut wrong = vec![vec![], vec![class::RX]];
     for (class, kind, right) in known {
@@ -208,7 +211,7 @@ fn commands_of_all_lengths(target: &Target) -> Result<()> {
 
 fn commands_of_no_meaning(target: &Target) -> Result<()> {
     let mut driver = running(target)?;
-    let known = [class::RX, class::MAC, class::MQ];
+    let known = [class::RX, class::MAC, class::MQ, class::GUEST_OFFLOADS];
     let mut wrong = Vec::new();
     for class in (0..=u8::MAX).filter(|class| !known.contains(class)) {
         wrong.push(command(class, 0, &[1]));
@@ -217,6 +220,12 @@ fn commands_of_no_meaning(target: &Target) -> Result<()> {
         wrong.push(command(class::RX, kind, &[1]));
         wrong.push(command(class::MAC, kind, &STATION));
         wrong.push(command(class::MQ, kind, &[1, 0]));
+        wrong.push(command(class::GUEST_OFFLOADS, kind, &[0; 8]));
+    }
+    // Offloads that were not negotiated, and features that are none.
+    for value in [features::GUEST_TSO4, features::CSUM, features::MQ, u64::MAX] {
+        let bytes = value.to_le_bytes();
+        wrong.push(command(class::GUEST_OFFLOADS, guest_offloads::SET, &bytes));
     }
     for value in [2, 0xff] {
         wrong.push(command(class::RX, rx::PROMISC, &[value]));
@@ -273,6 +282,7 @@ fn commands_without_their_features(target: &Target) -> Result<()> {
         command(class::RX, rx::PROMISC, &[0]),
         command(class::MAC, mac::ADDR_SET, &STATION),
         command(class::MQ, mq::VQ_PAIRS_SET, &[1, 0]),
+        command(class::GUEST_OFFLOADS, guest_offloads::SET, &[0; 8]),
         tables(&table(0, &[]), &table(0, &[])),
     ] {
         let found = answer_on(&mut driver, queue, room, &bytes)?;

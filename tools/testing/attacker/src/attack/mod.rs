@@ -8,6 +8,7 @@ mod doorbells;
 mod interrupts;
 mod iovas;
 mod mappings;
+mod offloads;
 mod packets;
 mod power;
 mod queues;
@@ -79,6 +80,7 @@ pub fn catalogue() -> Vec<Attack> {
         interrupts::attacks(),
         power::attacks(),
         packets::attacks(),
+        offloads::attacks(),
         control::attacks(),
     ]
     .into_iter()

@@ -10,6 +10,7 @@ use crate::commands::ntb;
 use crate::commands::nvme::NvmeDisk;
 use crate::commands::served::{Instance, Served};
 use crate::commands::vdpa::{self, RcDevice, VdpaDevice};
+use crate::guest::Guest;
 use crate::link::{Dma, Link};
 use crate::workload::network::Node;
 use crate::workload::Ends;
@@ -137,7 +138,15 @@ fn our_disk(machines: &mut Machines) -> Result<String> {
 fn our_network(machines: &mut Machines) -> Result<[Node; 2]> {
     let link = machines.link()?;
     load_ours(link)?;
-    Served::start(link, Instance::Nic(&NIC))?.nodes(link)
+    let instance = Instance::Nic(&NIC);
+    let function = instance.create(&mut link.ep)?;
+    leave_offloads_out(&mut link.ep)?;
+    Served::bind(link, instance, function)?.nodes(link)
+}
+
+/// Has all frames be of the MTU, as those of the other networks are: they are what is counted.
+fn leave_offloads_out(ep: &mut Guest) -> Result<()> {
+    NIC.set(ep, "offloads", "0")
 }
 
 fn pushed_disk(machines: &mut Machines) -> Result<String> {
@@ -187,6 +196,7 @@ fn loop_network(machines: &mut Machines) -> Result<[Node; 2]> {
     modules::load(guest, &["vhost_loop"])?;
     vdpa::load_drivers(guest)?;
     NIC.create(guest)?;
+    leave_offloads_out(guest)?;
     let device = VdpaDevice::add(guest, NIC.name, "faux/vhost_loop_net")?;
     Ok([
         Node {

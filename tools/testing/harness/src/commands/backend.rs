@@ -117,6 +117,14 @@ impl Nic {
         Ok(())
     }
 
+    /// Sets an attribute of the instance.
+    pub fn set(&self, guest: &mut Guest, attribute: &str, value: &str) -> Result<()> {
+        let directory = self.directory();
+        guest
+            .sh(&format!("echo {value} >{directory}/{attribute}"))
+            .map(drop)
+    }
+
     /// The hardware address that the driver side has now.
     pub fn driver_mac(&self, guest: &mut Guest) -> Result<String> {
         guest.sh(&format!("cat {}/mac", self.directory()))

@@ -5,6 +5,7 @@
 pub mod blkio;
 pub mod disk;
 pub mod network;
+pub mod offloads;
 pub mod packets;
 pub mod provision;
 pub mod reception;

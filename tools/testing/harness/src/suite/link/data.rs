@@ -11,7 +11,7 @@ use crate::link::Link;
 use crate::runner::{Case, Record};
 use crate::suite::prepared::Joined;
 use crate::workload::disk::{self, Pattern};
-use crate::workload::{network, provision, reception, rings, steering};
+use crate::workload::{network, offloads, provision, reception, rings, steering};
 
 /// Name of the vDPA devices that are made here.
 const NAME: &str = "chosen0";
@@ -58,6 +58,11 @@ pub fn carrying<B: Joined>() -> Vec<Case<B>> {
             run: |bench, record| network_carries_data(bench.link(), record),
         },
         Case {
+            name: "segments_are_left_to_the_other_side",
+            about: "frames larger than the MTU pass both ways, until the RC takes none, and carry what was sent",
+            run: |bench, record| segments_are_left_to_the_other_side(bench.link(), record),
+        },
+        Case {
             name: "several_pairs_carry_data",
             about: "each of three pairs of queues is used, and their number changes under traffic",
             run: |bench, record| several_pairs_carry_data(bench.link(), record),
@@ -72,6 +77,11 @@ fn choosing<B: Joined>() -> Vec<Case<B>> {
             name: "fewer_pairs_are_chosen",
             about: "'vdpa dev add' leaves pairs of queues out, and the control queue is found",
             run: |bench, record| fewer_pairs_are_chosen(bench.link(), record),
+        },
+        Case {
+            name: "offloads_are_left_out",
+            about: "'vdpa dev add' and the instance do without offloads, and data passes",
+            run: |bench, record| offloads_are_left_out(bench.link(), record),
         },
         Case {
             name: "driver_chooses_what_it_receives",
@@ -176,6 +186,14 @@ pub fn network_carries_data(link: &mut Link, record: &mut Record) -> Result<()> 
     served.stop(link)
 }
 
+fn segments_are_left_to_the_other_side(link: &mut Link, record: &mut Record) -> Result<()> {
+    let served = Served::start(link, NIC)?;
+    let [rc, ep] = served.nodes(link)?;
+    network::exchange(link, &rc, &ep)?;
+    record.note(offloads::change(link, &rc, &ep)?);
+    served.stop(link)
+}
+
 /// Sends over a network device of three pairs of queues, and changes their number.
 pub fn several_pairs_carry_data(link: &mut Link, record: &mut Record) -> Result<()> {
     let served = Served::start(link, WIDE_NIC)?;
@@ -217,6 +235,26 @@ fn fewer_pairs_are_chosen(link: &mut Link, record: &mut Record) -> Result<()> {
     link.rc.sh_fails(&add)?;
     served.vdpa = VdpaDevice::add(&mut link.rc, NAME, &management)?;
     served.stop(link)
+}
+
+fn offloads_are_left_out(link: &mut Link, record: &mut Record) -> Result<()> {
+    for (offered, left_out) in [("1", offloads::FEATURES), ("0", 0)] {
+        let function = NIC.create(&mut link.ep)?;
+        WIDE.set(&mut link.ep, "offloads", offered)?;
+        let mut served = Served::bind(link, NIC, function)?;
+        let features = served.vdpa.features(&mut link.rc)?;
+        offloads::expect_offered(features, offered == "1")?;
+        served.vdpa.delete(&mut link.rc)?;
+        let management = format!("pci/{}", served.address);
+        let attributes = format!("device_features {:#x}", features & !left_out);
+        served.vdpa = VdpaDevice::add_with(&mut link.rc, NAME, &management, &attributes)?;
+        let [rc, ep] = served.nodes(link)?;
+        network::exchange(link, &rc, &ep)?;
+        let lengths = offloads::expect(link, &rc, &ep, offloads::NEITHER)?;
+        record.note(lengths.to_string());
+        served.stop(link)?;
+    }
+    Ok(())
 }
 
 fn driver_chooses_what_it_receives(link: &mut Link, _: &mut Record) -> Result<()> {

@@ -10,7 +10,7 @@ use crate::guest::Guest;
 use crate::runner::{Case, Record};
 use crate::workload::disk::{self, Pattern};
 use crate::workload::network::{self, Node};
-use crate::workload::{provision, reception, rings, steering};
+use crate::workload::{offloads, provision, reception, rings, steering};
 
 pub fn cases() -> Vec<Case<Machine>> {
     vec![
@@ -63,6 +63,16 @@ pub fn cases() -> Vec<Case<Machine>> {
             name: "fewer_pairs_are_chosen",
             about: "'vdpa dev add' leaves pairs of queues out, and the control queue is found",
             run: fewer_pairs_are_chosen,
+        },
+        Case {
+            name: "segments_are_left_to_the_other_side",
+            about: "frames larger than the MTU pass both ways, until the driver takes none, and carry what was sent",
+            run: segments_are_left_to_the_other_side,
+        },
+        Case {
+            name: "offloads_are_left_out",
+            about: "'vdpa dev add' and the instance do without offloads, and data passes",
+            run: offloads_are_left_out,
         },
         Case {
             name: "driver_chooses_what_it_receives",
@@ -266,6 +276,36 @@ fn fewer_pairs_are_chosen(machine: &mut Machine, record: &mut Record) -> Result<
             steering::CHOSEN_MAC
         );
         take_away(guest, vdpa, &WIDE_NIC)?;
+    }
+    Ok(())
+}
+
+fn segments_are_left_to_the_other_side(machine: &mut Machine, record: &mut Record) -> Result<()> {
+    let guest = &mut machine.guest;
+    NIC.create(guest)?;
+    let vdpa = VdpaDevice::add(guest, NIC.name, NET_MGMTDEV)?;
+    let [driver, backend] = nodes(guest, &vdpa, &NIC)?;
+    network::exchange(guest, &driver, &backend)?;
+    record.note(offloads::change(guest, &driver, &backend)?);
+    take_away(guest, vdpa, &NIC)
+}
+
+fn offloads_are_left_out(machine: &mut Machine, record: &mut Record) -> Result<()> {
+    let guest = &mut machine.guest;
+    for (offered, left_out) in [("1", offloads::FEATURES), ("0", 0)] {
+        NIC.create(guest)?;
+        NIC.set(guest, "offloads", offered)?;
+        let usual = VdpaDevice::add(guest, NIC.name, NET_MGMTDEV)?;
+        let features = usual.features(guest)?;
+        offloads::expect_offered(features, offered == "1")?;
+        usual.delete(guest)?;
+        let attributes = format!("device_features {:#x}", features & !left_out);
+        let vdpa = VdpaDevice::add_with(guest, NIC.name, NET_MGMTDEV, &attributes)?;
+        let [driver, backend] = nodes(guest, &vdpa, &NIC)?;
+        network::exchange(guest, &driver, &backend)?;
+        let lengths = offloads::expect(guest, &driver, &backend, offloads::NEITHER)?;
+        record.note(lengths.to_string());
+        take_away(guest, vdpa, &NIC)?;
     }
     Ok(())
 }
