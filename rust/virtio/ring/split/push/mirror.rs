@@ -71,7 +71,7 @@ impl<S: RingMemory, P: PushMemory, E: DerefMut<Target = [u64]>> Mirror<S, P, E> 
     /// Makes the mirror of a queue that goes on at the available index `start`, which is written to the
     /// push area; nothing is available there yet.
     pub fn new(area: PushArea, start: u16, source: S, target: P, ends: E) -> Self {
-        let mirror = Self {
+        let mut mirror = Self {
             source,
             target,
             area,
@@ -80,15 +80,28 @@ impl<S: RingMemory, P: PushMemory, E: DerefMut<Target = [u64]>> Mirror<S, P, E> 
             room: Room::new(area.room_len()),
             ends,
         };
-        let driver = area.driver();
-        mirror.target.store_u16(driver + FLAGS, 0);
-        mirror.target.store_u16(driver + INDEX, start);
-        // ORDERING: before the device side is told to look there.
-        mirror.target.write_barrier();
+        mirror.restart(start);
         mirror
     }
 
+    /// Has the queue go on at the available index `start`, as [`new`](Self::new) does. The device side stands
+    /// still meanwhile, and has no chain that it did not use or return.
+    pub fn restart(&mut self, start: u16) {
+        self.next = start;
+        self.used = start;
+        self.room = Room::new(self.area.room_len());
+        let driver = self.area.driver();
+        self.target.store_u16(driver + FLAGS, 0);
+        self.target.store_u16(driver + INDEX, start);
+        // ORDERING: before the device side is told to look there.
+        self.target.write_barrier();
+    }
+
     /// Pushes all chains that were made available, and returns how many there were.
+    ///
+    /// No descriptor is in two chains at a time, so all of them have no more descriptors than the table. That
+    /// bounds what a driver side costs that is not trusted: there is nothing to wait for here, and interrupts
+    /// may be off.
     ///
     /// # Errors
     ///
@@ -102,9 +115,11 @@ impl<S: RingMemory, P: PushMemory, E: DerefMut<Target = [u64]>> Mirror<S, P, E> 
         }
         self.give_back()?;
         let mut table = Lines::new();
+        let mut left = self.area.size().get();
         // At most the queue size.
         for done in 0..count {
-            self.push_chain(self.next.wrapping_add(done), &mut table)?;
+            let index = self.next.wrapping_add(done);
+            left = self.push_chain(index, left, &mut table)?;
         }
         table.flush(&self.target);
         self.push_entries(count)?;
@@ -152,29 +167,35 @@ impl<S: RingMemory, P: PushMemory, E: DerefMut<Target = [u64]>> Mirror<S, P, E> 
         Ok(())
     }
 
-    /// Pushes the descriptors of the chain that is available at `index`, and what it has to read.
-    fn push_chain(&mut self, index: u16, table: &mut Lines) -> Result<(), RingError<S::Error>> {
+    /// Pushes the descriptors of the chain that is available at `index`, at most `left`, and what it has to
+    /// read. Returns how many are left.
+    fn push_chain(
+        &mut self,
+        index: u16,
+        left: u16,
+        table: &mut Lines,
+    ) -> Result<u16, RingError<S::Error>> {
         let slot = self.area.size().slot(index);
         let mut head = [0; AVAILABLE_ENTRY];
         let at = RING.wrapping_add(slot.wrapping_mul(AVAILABLE_ENTRY));
         self.source.read(Area::Driver, at, &mut head)?;
-        self.push_descriptors(u16::from_le_bytes(head), table)?;
+        let left = self.push_descriptors(u16::from_le_bytes(head), left, table)?;
         let taken = self.room.taken();
         if let Some(end) = self.ends.get_mut(slot) {
             *end = taken;
         }
-        Ok(())
+        Ok(left)
     }
 
     fn push_descriptors(
         &mut self,
         head: u16,
+        left: u16,
         table: &mut Lines,
-    ) -> Result<(), RingError<S::Error>> {
+    ) -> Result<u16, RingError<S::Error>> {
         let size = self.area.size().get();
         let mut index = head;
-        // A chain has no more descriptors than the table.
-        for _ in 0..size {
+        for left in (0..left).rev() {
             if index >= size {
                 return Err(RingError::HeadOutOfRange { head: index, size });
             }
@@ -186,7 +207,7 @@ impl<S: RingMemory, P: PushMemory, E: DerefMut<Target = [u64]>> Mirror<S, P, E> 
             table.write(at, &pushed.to_bytes(), &self.target);
             match descriptor.next() {
                 Some(next) => index = next,
-                None => return Ok(()),
+                None => return Ok(left),
             }
         }
         Err(RingError::ChainTooLong { head, limit: size })

@@ -125,6 +125,11 @@ impl DriverSide {
         u16::from_le(self.memory.load(at, Ordering::Acquire).unwrap())
     }
 
+    /// Writes to a buffer.
+    pub fn fill(&self, addr: u64, bytes: &[u8]) {
+        self.memory.write_slice(bytes, GuestAddress(addr)).unwrap();
+    }
+
     /// Writes a descriptor of the descriptor table.
     pub fn describe(&self, index: u16, desc: Desc) {
         let at = self.address(Area::Descriptor, 16 * usize::from(index));

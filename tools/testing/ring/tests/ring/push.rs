@@ -5,5 +5,7 @@ mod ends;
 
 mod budget;
 mod properties;
+mod restart;
+mod revoked;
 mod room;
 mod rules;

@@ -138,9 +138,9 @@ impl RingMemory for Device {
     fn full_barrier(&self) {}
 }
 
-/// A queue of both ends.
-pub struct Ends {
-    pub mirror: Mirror<Link, Pushed, Vec<u64>>,
+/// A queue of both ends, of which the driver side's memory is read in the way of `S`.
+pub struct Ends<S: RingMemory = Link> {
+    pub mirror: Mirror<S, Pushed, Vec<u64>>,
     pub queue: Queue<Device>,
     pub near: Pushed,
 }
@@ -148,12 +148,19 @@ pub struct Ends {
 impl Ends {
     /// A queue that goes on at `start`, with so many bytes of room.
     pub fn new(driver: &DriverSide, start: u16, features: u64, room: u32) -> Self {
+        Self::read_by(Link(driver.clone()), driver, start, features, room)
+    }
+}
+
+impl<S: RingMemory> Ends<S> {
+    /// The same, whose driver side's memory is read so.
+    pub fn read_by(source: S, driver: &DriverSide, start: u16, features: u64, room: u32) -> Self {
         let size = virtio::ring::SplitSize::new(driver.size).unwrap();
         let len = PushArea::len_for(size, room).unwrap();
         let area = PushArea::new(driver.size, len).unwrap();
         let near = Pushed::new(len);
         let ends = vec![0; driver.size.into()];
-        let mirror = Mirror::new(area, start, Link(driver.clone()), near.clone(), ends);
+        let mirror = Mirror::new(area, start, source, near.clone(), ends);
         let device = Device {
             link: Traced::new(driver),
             near: near.clone(),

@@ -85,6 +85,29 @@ fn chains_that_do_not_end_are_not_pushed() {
 }
 
 #[test]
+fn chains_that_share_descriptors_are_not_pushed() {
+    // Each has two; the last one would be a descriptor too much.
+    for (count, expected) in [(SIZE / 2, Ok(SIZE / 2)), (SIZE / 2 + 1, Err(()))] {
+        let mut driver = DriverSide::new(SIZE);
+        let mut ends = Ends::new(&driver, 0, 0, 64);
+        driver.describe(0, Desc::new(BUFFERS, 8, NEXT, 1));
+        driver.describe(1, Desc::new(BUFFERS, 8, WRITE, 0));
+        for _ in 0..count {
+            driver.enter(0);
+        }
+        driver.publish();
+        let pushed = ends.mirror.sync();
+        let too_long = RingError::ChainTooLong {
+            head: 0,
+            limit: SIZE,
+        };
+        assert_eq!(pushed, expected.map_err(|()| too_long));
+        let popped = ends.queue.pop(&mut Batch::new());
+        assert_eq!(popped.is_ok_and(|count| count > 0), expected.is_ok());
+    }
+}
+
+#[test]
 fn descriptors_that_are_not_there_are_not_pushed() {
     for (head, next) in [(SIZE, 0), (u16::MAX, 0), (0, SIZE)] {
         let mut driver = DriverSide::new(SIZE);
