@@ -154,6 +154,11 @@ impl Commands {
         queue.ok_or(CommandError::BadState)
     }
 
+    /// The push area of a queue.
+    fn pushed(&self, setup: &QueueSetup) -> Result<Pushed> {
+        Pushed::new(self.parts.push.as_ref(), &self.parts.layout, setup)
+    }
+
     /// Maps a queue of address space `space`.
     fn map(
         &mut self,
@@ -162,8 +167,7 @@ impl Commands {
         config: &QueueConfig,
     ) -> Result<RcMemory, CommandError> {
         let (setup, parts) = (&queue.setup, &self.parts);
-        let pushed = || Pushed::new(parts.push.as_ref(), &parts.layout, setup);
-        let pushed = queue.is_pushed.then(pushed).transpose();
+        let pushed = queue.is_pushed.then(|| self.pushed(setup)).transpose();
         let ways = (&parts.transport.windows, &parts.transport.dma);
         let mapped =
             pushed.and_then(|pushed| RcMemory::map(ways, setup, space, config.layout(), pushed));
@@ -296,6 +300,10 @@ impl CommandHandler for Commands {
     }
 
     fn push_queue(&mut self, index: QueueIndex) -> Result<(), CommandError> {
+        let setup = self.queue(index)?.setup;
+        self.pushed(&setup)
+            .and_then(|pushed| pushed.clear())
+            .map_err(|_| CommandError::Failed)?;
         self.queue(index)?.is_pushed = true;
         Ok(())
     }

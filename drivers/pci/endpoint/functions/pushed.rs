@@ -23,6 +23,9 @@ use virtio::ring::{
     PushArea, //
 };
 
+/// How many bytes are cleared at once.
+const CLEARED: usize = 256;
+
 /// The push area of a queue.
 pub(crate) struct Pushed {
     memory: Arc<BarMemory>,
@@ -50,6 +53,18 @@ impl Pushed {
             len: push.stride.try_into()?,
             rings: PushArea::new(setup.size().get(), push.stride).ok_or(EINVAL)?,
         })
+    }
+
+    /// Clears it: a descriptor may refer to any byte in here, and who had the device before may have left
+    /// something.
+    pub(crate) fn clear(&self) -> Result {
+        for offset in (0..self.len).step_by(CLEARED) {
+            let zeros = [0; CLEARED];
+            let len = CLEARED.min(self.len - offset);
+            let zeros = zeros.get(..len).unwrap_or_default();
+            self.memory.write(self.start + offset, zeros)?;
+        }
+        Ok(())
     }
 
     /// Returns the area of the queue, if it is in here.
