@@ -39,6 +39,9 @@ void *vdpa_phys_to_virt(phys_addr_t first, u64 size)
 
 	if (last < first || !pfn_valid(PHYS_PFN(first)) || !pfn_valid(PHYS_PFN(last)))
 		return NULL;
+	/* High memory is behind all other. */
+	if (PageHighMem(pfn_to_page(PHYS_PFN(last))))
+		return NULL;
 	return phys_to_virt(first);
 }
 

@@ -9,12 +9,16 @@
 //! * `virtio_vdpa` maps each ring and buffer of the kernel's, see `ops` and `slots`;
 //! * `vhost_vdpa` maps the pinned pages of a process or virtual machine, see `ranges`.
 //!
+//! The driver of a device on a bus may have one too, for memory of processes only: it copies to the device
+//! what that would have to read ([`Memory::Translated`](crate::Memory::Translated)).
+//!
 //! Context: any, as virtio drivers map with interrupts off. The map's lock is innermost, and held
 //! for at most one page of copying. It makes unmapping wait for an access in progress, so memory is
 //! not touched once it is unmapped.
 
 mod area;
 mod ops;
+mod queue;
 mod ranges;
 mod slots;
 #[cfg(CONFIG_KUNIT = "y")]
@@ -25,6 +29,7 @@ pub(crate) use self::ops::{
     token,
     OPS, //
 };
+pub use self::queue::MappedQueue;
 
 use self::{
     area::Access,
@@ -126,6 +131,24 @@ impl KernelMap {
             to = rest;
         }
         Ok(())
+    }
+
+    /// Returns whether `len` bytes at `address` of a space are mapped now, for the device to read.
+    pub fn is_readable(&self, space: u32, address: u64, len: usize) -> bool {
+        let find = |done: usize| {
+            let at = address.checked_add(done as u64)?;
+            let found = self.mapped.lock().find(space, at, len - done, Access::Read);
+            found.ok().map(|(_, len)| len)
+        };
+        let mut done = 0;
+        // Bounded by the length: each round finds at least a byte.
+        while done < len {
+            let Some(found) = find(done) else {
+                return false;
+            };
+            done += found;
+        }
+        true
     }
 
     /// Copies `from` to the memory at `address` of a space.

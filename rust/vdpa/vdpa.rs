@@ -50,7 +50,10 @@ pub use self::{
         read_dma,
         DmaMemory, //
     },
-    map::KernelMap,
+    map::{
+        KernelMap,
+        MappedQueue, //
+    },
     mgmtdev::{
         Capabilities,
         Management,

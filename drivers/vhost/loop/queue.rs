@@ -8,7 +8,6 @@
 //!
 //! The callback's lock is taken with the ring lock of the bus held, by [`UsedSignal`].
 
-use crate::memory::LoopMemory;
 use concurrency::{
     new_irq_lock,
     IrqLock, //
@@ -28,6 +27,7 @@ use kernel::{
 use vdpa::{
     CallbackSlot,
     KernelMap,
+    MappedQueue,
     VqAddress, //
 };
 use vhost_bus::{
@@ -40,7 +40,7 @@ use virtio::ring::{
 };
 
 /// A ring in this kernel's memory.
-pub(crate) type Ring = RingQueue<LoopMemory, UsedSignal>;
+pub(crate) type Ring = RingQueue<MappedQueue, UsedSignal>;
 
 /// The used buffer notification: the vDPA callback of the queue.
 pub(crate) struct UsedSignal(Arc<CallbackSlot>);
@@ -155,7 +155,7 @@ impl Queue {
             Some(position) => config.start_at(position),
             None => config,
         };
-        ring.activate(config, LoopMemory::new(map, setup.space, setup.address))
+        ring.activate(config, MappedQueue::new(map, setup.space, setup.address))
     }
 
     /// Stops the queue; when this returns, its memory is not touched and nothing is signalled.

@@ -10,7 +10,6 @@
 //! ```
 
 mod device;
-mod memory;
 mod mgmt;
 mod queue;
 mod vdpa_ops;

@@ -170,6 +170,33 @@ mod suite {
     }
 
     #[test]
+    fn areas_that_join_are_readable_as_one() -> Result {
+        let mut driver = Fixture::new(3 * PAGE_SIZE)?;
+        let (first, second) = (0x1000, 0x1000 + PAGE_SIZE as u64 * 2);
+        driver.insert_at(first, 0, 2 * PAGE_SIZE)?;
+        driver.insert_at(second, 2 * PAGE_SIZE, PAGE_SIZE)?;
+        let is_readable = |from, len| driver.map.is_readable(SPACE, from, len);
+        assert!(is_readable(first, 3 * PAGE_SIZE) && is_readable(first + 1, 1));
+        assert!(!is_readable(first, 3 * PAGE_SIZE + 1) && !is_readable(first - 1, 2));
+        assert!(is_readable(first - 1, 0) && !is_readable(u64::MAX, 2));
+        assert!(!driver.map.is_readable(SPACE + 1, first, 1));
+        driver.map.remove_at(SPACE, second, second);
+        assert!(!driver.map.is_readable(SPACE, first, 2 * PAGE_SIZE + 1));
+        assert!(driver.map.is_readable(SPACE, first, 2 * PAGE_SIZE));
+        Ok(())
+    }
+
+    #[test]
+    fn memory_to_be_written_only_is_not_readable() -> Result {
+        let mut driver = Fixture::new(4)?;
+        let area = driver.area(0, 4, Write)?;
+        // SAFETY: The memory lives as long as the map.
+        unsafe { driver.map.insert_at(SPACE, 0x1000, area)? };
+        assert!(!driver.map.is_readable(SPACE, 0x1000, 1));
+        Ok(())
+    }
+
+    #[test]
     fn address_spaces_are_apart() -> Result {
         let mut driver = Fixture::new(8)?;
         let (low, high) = (SPACE - 1, SPACE + 1);

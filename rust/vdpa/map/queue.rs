@@ -1,39 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory of the driver side in this kernel, as the ring engine wants to reach it.
+//! A virtqueue in memory of a [`KernelMap`], as the ring engine wants to reach it.
 //!
-//! Addresses are those of the [`KernelMap`], which checks that they are mapped. Both sides are
-//! processors, and the driver side orders its accesses as for a device (ORDER_PLATFORM): so do we.
+//! The map checks that addresses are mapped. Both sides are processors, and the driver side orders its accesses
+//! as for a device (ORDER_PLATFORM): so do we.
 
+use super::KernelMap;
+use crate::config_ops::VqAddress;
 use concurrency::barrier;
 use kernel::{
     prelude::*,
     sync::Arc, //
 };
-use vdpa::{
-    KernelMap,
-    VqAddress, //
-};
 use virtio::ring::{
     Area,
+    Layout,
     RingMemory, //
 };
 
 /// The memory of one virtqueue. Any context; copies a page at a time with interrupts off.
-pub(crate) struct LoopMemory {
+pub struct MappedQueue {
     map: Arc<KernelMap>,
     space: u32,
     address: VqAddress,
 }
 
-impl LoopMemory {
+impl MappedQueue {
     /// Returns the memory of a queue with areas at `address` of an address space.
-    pub(crate) fn new(map: Arc<KernelMap>, space: u32, address: VqAddress) -> Self {
+    pub fn new(map: Arc<KernelMap>, space: u32, address: VqAddress) -> Self {
         Self {
             map,
             space,
             address,
         }
+    }
+
+    /// Returns whether all areas of a queue of this layout are mapped now for the device to read.
+    pub fn is_readable(&self, layout: Layout) -> bool {
+        [Area::Descriptor, Area::Driver, Area::Device]
+            .into_iter()
+            .all(|area| {
+                let address = self.address(area, 0);
+                let is_readable =
+                    |address| self.map.is_readable(self.space, address, area.len(layout));
+                address.is_ok_and(is_readable)
+            })
     }
 
     /// Returns the address of a byte of an area.
@@ -47,7 +58,7 @@ impl LoopMemory {
     }
 }
 
-impl RingMemory for LoopMemory {
+impl RingMemory for MappedQueue {
     type Error = Error;
 
     fn read(&self, area: Area, offset: usize, to: &mut [u8]) -> Result {
