@@ -4,7 +4,7 @@
 //!
 //! Locks: `state`, a mutex, protects what the driver side said so far; nothing is taken inside it,
 //! and no command is outstanding while it is held. Contexts are those of `vdpa::ConfigOps`: process,
-//! except kicks, which take no lock but that of `push`.
+//! except kicks, which take no lock but those of `push`.
 
 mod queues;
 mod status;
@@ -91,6 +91,7 @@ impl EpfDevice {
         interrupts: Arc<Interrupts>,
         takeover: Arc<Takeover>,
         process: Option<Arc<ProcessMemory>>,
+        pushes: Pushes,
         provisioned: impl PinInit<Provisioned>,
     ) -> impl PinInit<Self, Error> {
         let num_queues = usize::from(link.identity().num_queues());
@@ -101,7 +102,7 @@ impl EpfDevice {
             takeover,
             process,
             provisioned <- provisioned,
-            pushes: Pushes::new(&link)?,
+            pushes,
             last_config <- LastConfig::new(config_size),
             link,
             state <- new_mutex!(State::new(num_queues)?, "epf_vdpa::EpfDevice::state"),
@@ -138,13 +139,22 @@ impl EpfDevice {
         Ok(change(setup))
     }
 
+    /// Keeps which address space the queues of a group are in.
+    fn set_space(&self, group: u32, space: u32) -> Result {
+        for vq in 0..self.link.identity().num_queues() {
+            if self.link.queue_group(vq).map(u32::from) == Some(group) {
+                self.set_up(vq, |setup| setup.space = space)?;
+            }
+        }
+        Ok(())
+    }
+
     fn stop_signals(&self) {
         for vq in 0..self.link.identity().num_queues() {
             if let Some(signal) = self.signals.queue(vq) {
                 signal.set_ready(false);
             }
             self.takeover.queue_stopped(vq);
-            self.pushes.end(vq);
         }
         self.signals.config.clear();
         self.interrupts.synchronize();
@@ -246,9 +256,11 @@ impl ConfigOps for EpfDevice {
         self.interrupts.own_irq(vq)
     }
 
-    /// No page is nowhere and has no bytes, which `vhost_vdpa` refuses to map by `ENOTSUPP`.
+    /// No page is nowhere and has no bytes, which `vhost_vdpa` refuses to map by `ENOTSUPP`. There is none of
+    /// queues that may be pushed, as a kick by it would bring nothing.
     fn get_vq_notification(&self, vq: u16) -> NotificationArea {
-        match self.link.doorbell_page(vq) {
+        let page = self.link.doorbell_page(vq);
+        match page.filter(|_| !self.pushes.need_kicks_of_processes()) {
             Some(address) => NotificationArea {
                 address,
                 size: PAGE_SIZE as PhysAddr,
@@ -267,7 +279,8 @@ impl ConfigOps for EpfDevice {
 
     fn set_group_asid(&self, group: u32, space: u32) -> Result {
         let command = Command::SetGroupSpace { group, space };
-        self.link.command(&command).map(drop)
+        self.link.command(&command)?;
+        self.set_space(group, space)
     }
 
     fn get_vq_size(&self, vq: u16) -> u16 {
@@ -332,6 +345,8 @@ impl ConfigOps for EpfDevice {
     }
 
     fn reset(&self) -> Result {
+        // Before the endpoint is found again, so that no kick gives up what begins then.
+        self.pushes.end_all();
         let reset = self.link.reset();
         self.stop_signals();
         self.state.lock().reset();

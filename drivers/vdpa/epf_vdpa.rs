@@ -6,8 +6,8 @@
 //! `link` speak the protocol of `Documentation/transport.rst`, `config_ops` translates the operations of a vDPA
 //! device to it, and `mgmtdev` lets the user add and delete that device. `monitor` notices when the
 //! endpoint is gone, `recovery` is told that the bus failed or is reset, and `takeover` then finishes what
-//! the endpoint left. `push` copies what queues have to memory of an endpoint that offers some. `process` is the memory of a process, where the platform cannot translate its
-//! addresses for the endpoint.
+//! the endpoint left. `push` copies what queues have to memory of an endpoint that offers some. `process` is the
+//! memory of a process, where the platform cannot translate its addresses for the endpoint.
 //!
 //! Limits: one vDPA device per function; MSI-X or MSI, not INTx; split virtqueues.
 

@@ -13,6 +13,7 @@ use crate::{
     },
     link::Link,
     process::ProcessMemory,
+    push::Pushes,
     takeover::Takeover, //
 };
 use kernel::{
@@ -34,6 +35,7 @@ use vdpa::{
     Capabilities,
     Chosen,
     Device,
+    KernelMap,
     Management,
     ManagementRegistration,
     Memory,
@@ -142,8 +144,18 @@ impl EpfManagement {
             .transpose()
     }
 
+    /// By what the driver reads memory of a process, to push its queues.
+    fn readable(&self, process: &Option<Arc<ProcessMemory>>) -> Result<Option<Arc<KernelMap>>> {
+        let is_needed = process.is_some() && self.link.identity().layout().push().is_some();
+        is_needed
+            .then(|| Arc::pin_init(KernelMap::new(), GFP_KERNEL))
+            .transpose()
+    }
+
     fn make(&self, name: &CStr, request: &Request) -> Result<Unregistered<EpfDevice>> {
         let process = self.process_memory()?;
+        let readable = self.readable(&process)?;
+        let pushes = Pushes::new(&self.link, readable.clone())?;
         let groups = self.groups(&process);
         let chosen = self.choose(request)?;
         let options = Options {
@@ -153,7 +165,10 @@ impl EpfManagement {
             groups: groups.groups.into(),
             spaces: groups.spaces.into(),
             memory: match process {
-                Some(_) => Memory::Translated(self.dma()),
+                Some(_) => Memory::Translated {
+                    dma: self.dma(),
+                    readable,
+                },
                 None => Memory::Dma(self.dma()),
             },
             can_suspend: self.link.can_suspend(),
@@ -164,6 +179,7 @@ impl EpfManagement {
             self.interrupts.clone(),
             self.takeover.clone(),
             process,
+            pushes,
             chosen.provisioned(),
         );
         Unregistered::new(&options, device)

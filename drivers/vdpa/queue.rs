@@ -25,6 +25,8 @@ pub(crate) struct QueueSetup {
     pub(crate) is_of_kernel: bool,
     /// Its addresses are those of a process, which nobody but the endpoint translates.
     pub(crate) has_iovas: bool,
+    /// The address space that these are in.
+    pub(crate) space: u32,
 }
 
 impl QueueSetup {

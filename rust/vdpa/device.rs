@@ -54,7 +54,12 @@ pub enum Memory<'a> {
     /// As `Dma` for drivers of the kernel. The memory of a process is mapped by the DMA API as well, and
     /// the driver is told where: the device translates the addresses of the process by itself. For types
     /// that implement [`dma_map`](ConfigOps::dma_map).
-    Translated(&'a device::Device),
+    Translated {
+        /// As for `Dma`.
+        dma: &'a device::Device,
+        /// Through this map the driver reads memory of the process itself, if it has to.
+        readable: Option<Arc<KernelMap>>,
+    },
     /// Through this map, by which the device side finds the driver side's memory.
     Kernel(Arc<KernelMap>),
 }
@@ -130,7 +135,7 @@ impl<T: ConfigOps> Device<T> {
     /// Allocates a zeroed device. The result must not be dereferenced to the data yet.
     fn alloc(options: &Options<'_>) -> Result<ARef<Self>> {
         let map: *const _ = match options.memory {
-            Memory::Dma(_) | Memory::Translated(_) => ptr::null(),
+            Memory::Dma(_) | Memory::Translated { .. } => ptr::null(),
             Memory::Kernel(_) => &map::OPS,
         };
         // SAFETY: `parent` outlives the call, and `new` keeps it alive until it is counted; the
@@ -269,8 +274,8 @@ impl<T: ConfigOps> Unregistered<T> {
         let inner = device.as_inner();
         let (dma, map) = match &options.memory {
             Memory::Dma(dma) => (*dma, Map::None),
-            Memory::Translated(dma) => {
-                let map = Arc::pin_init(PinnedMap::new(dma), GFP_KERNEL)?;
+            Memory::Translated { dma, readable } => {
+                let map = Arc::pin_init(PinnedMap::new(dma, readable.clone()), GFP_KERNEL)?;
                 (*dma, Map::Pinned(map))
             }
             // The device is not used: there are operations for all that needs one.

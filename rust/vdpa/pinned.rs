@@ -6,8 +6,11 @@
 //! the device reaches no memory that was given to somebody else: each mapping ends after the driver has seen
 //! to it that the device does not touch it, and holds a reference to its pages until then.
 //!
+//! A driver that reads memory of the process itself does so through a [`KernelMap`]. Memory is in there for less
+//! time than it is mapped: it goes before the device is told, and a copy in progress is waited for.
+//!
 //! Context: process. Locks: `mapped`, a mutex, held while the driver is told. It is taken inside the mutex
-//! of `vhost_vdpa` and the `mmap` lock of the process.
+//! of `vhost_vdpa` and the `mmap` lock of the process; the lock of the `KernelMap` is taken inside it.
 
 use crate::{
     bindings,
@@ -16,7 +19,11 @@ use crate::{
         DmaRange,
         Permission, //
     },
-    device::as_raw, //
+    device::as_raw,
+    map::{
+        Area,
+        KernelMap, //
+    },
 };
 use kernel::{
     device,
@@ -30,6 +37,7 @@ use kernel::{
     },
     sync::{
         aref::ARef,
+        Arc,
         Mutex, //
     },
 };
@@ -44,6 +52,8 @@ pub fn has_iommu(device: &device::Device) -> bool {
 #[pin_data]
 pub(crate) struct PinnedMap {
     dma: ARef<device::Device>,
+    /// By which the driver reads the memory itself.
+    readable: Option<Arc<KernelMap>>,
     #[pin]
     mapped: Mutex<Mapped>,
 }
@@ -51,8 +61,10 @@ pub(crate) struct PinnedMap {
 /// Mappings by address space and highest IOVA; those of one space do not overlap.
 type Mapped = RBTree<(u32, u64), Pinned>;
 
+/// Dropped in the order of the fields: the driver leaves the memory before its pages go.
 struct Pinned {
     first: u64,
+    reach: Option<Reach>,
     _memory: DmaMapping,
 }
 
@@ -65,10 +77,15 @@ pub(crate) struct Memory {
 }
 
 impl PinnedMap {
-    /// Nothing is mapped. `dma` is bound as long as something is.
-    pub(crate) fn new(dma: &device::Device) -> impl PinInit<Self> + '_ {
+    /// Nothing is mapped. `dma` is bound as long as something is. The driver reads what is mapped through
+    /// `readable`, if it does.
+    pub(crate) fn new(
+        dma: &device::Device,
+        readable: Option<Arc<KernelMap>>,
+    ) -> impl PinInit<Self> + '_ {
         pin_init!(Self {
             dma: dma.into(),
+            readable,
             mapped <- new_mutex!(RBTree::new(), "vdpa::PinnedMap::mapped"),
         })
     }
@@ -116,6 +133,8 @@ impl PinnedMap {
         };
         let pinned = Pinned {
             first: iova,
+            // SAFETY: `memory` has the pages, and is dropped later.
+            reach: unsafe { self.reach(&range, last, address)? },
             _memory: memory,
         };
         let node = RBTreeNode::new((space, last), pinned, GFP_KERNEL)?;
@@ -125,18 +144,58 @@ impl PinnedMap {
         Ok(())
     }
 
-    /// Takes all mappings at any of `first..=last` of a space away, each after the driver has had the device leave it.
+    /// Lets the driver read memory at the physical address `first`, if it does so and this processor can.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: no memory.
+    ///
+    /// # Safety
+    ///
+    /// The memory must stay until what is returned is dropped.
+    unsafe fn reach(&self, range: &DmaRange, last: u64, first: PhysAddr) -> Result<Option<Reach>> {
+        let area = Area::physical(first, range.size, range.permission).ok();
+        let (Some(map), Some(area)) = (&self.readable, area) else {
+            return Ok(None);
+        };
+        // SAFETY: `Reach` takes the memory out again, until when it stays by the caller's promise.
+        unsafe { map.insert_at(range.space, range.iova, area)? };
+        Ok(Some(Reach {
+            map: map.clone(),
+            space: range.space,
+            first: range.iova,
+            last,
+        }))
+    }
+
+    /// Takes all mappings at any of `first..=last` of a space away, each after driver and device have left it.
     pub(crate) fn unmap<T: ConfigOps>(&self, driver: &T, space: u32, first: u64, last: u64) {
         let mapped = &mut *self.mapped.lock();
         // Bounded by the number of mappings: each round removes one.
-        while let Some(cursor) = mapped.cursor_lower_bound_mut(&(space, first)) {
-            let (&(of, end), pinned) = cursor.current();
+        while let Some(mut cursor) = mapped.cursor_lower_bound_mut(&(space, first)) {
+            let (&(of, end), pinned) = cursor.current_mut();
             if of != space || pinned.first > last {
                 break;
             }
+            pinned.reach = None;
             driver.dma_unmap(space, pinned.first, end - pinned.first + 1);
             drop(cursor.remove_current());
         }
+    }
+}
+
+/// Memory that the driver reads through a map, which it does no longer when this is dropped.
+struct Reach {
+    map: Arc<KernelMap>,
+    space: u32,
+    first: u64,
+    last: u64,
+}
+
+impl Drop for Reach {
+    fn drop(&mut self) {
+        // Mappings do not overlap, so it is the only one there.
+        self.map.remove_at(self.space, self.first, self.last);
     }
 }
 

@@ -118,7 +118,9 @@ impl EpfDevice {
             return Ok(());
         }
         let command = Command::SetQueueState(vq.into(), queue::state(position));
-        self.link.command(&command).map(drop)
+        self.link.command(&command)?;
+        self.pushes.restart(vq, position.available);
+        Ok(())
     }
 
     /// Whether the queue is started, and stands still.

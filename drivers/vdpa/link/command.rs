@@ -121,8 +121,9 @@ impl Link {
     /// driver has to be bound again.
     pub(crate) fn reset(&self) -> Result {
         let mut port = self.port.lock();
-        // Who resets the device waits for no request.
+        // Who resets the device waits for no request, and begins anew whatever failed.
         self.expect_no_end();
+        self.keep();
         // If the endpoint is still lost afterwards, it is for another reason.
         *self.notice.lock() = Notice::None;
         // One that is silent has beaten since, if it is back.

@@ -96,6 +96,11 @@ impl Link {
         self.has_failed.store(true, Relaxed);
     }
 
+    /// Takes [`give_up_soon`](Self::give_up_soon) back.
+    pub(super) fn keep(&self) {
+        self.has_failed.store(false, Relaxed);
+    }
+
     /// Cuts the endpoint off for a reason that is not the driver's.
     pub(crate) fn cut_off(&self, why: Loss) {
         self.lose(&mut self.port.lock(), why);

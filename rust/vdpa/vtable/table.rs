@@ -88,8 +88,10 @@ impl<T: ConfigOps> Vtable<T> {
         match (&options.memory, options.can_suspend) {
             (Memory::Dma(_), true) => &const { Self::TABLE },
             (Memory::Dma(_), false) => &const { without_suspend(Self::TABLE) },
-            (Memory::Translated(_), true) => &const { Self::TRANSLATED_TABLE },
-            (Memory::Translated(_), false) => &const { without_suspend(Self::TRANSLATED_TABLE) },
+            (Memory::Translated { .. }, true) => &const { Self::TRANSLATED_TABLE },
+            (Memory::Translated { .. }, false) => {
+                &const { without_suspend(Self::TRANSLATED_TABLE) }
+            }
             (Memory::Kernel(_), true) => &const { Self::KERNEL_TABLE },
             (Memory::Kernel(_), false) => &const { without_suspend(Self::KERNEL_TABLE) },
         }
