@@ -87,6 +87,26 @@ impl<'a> Requests<'a> {
         self.publish()
     }
 
+    /// Makes a request available `count` times at once.
+    pub fn begin_copies(&mut self, buffers: &[Buffer], count: u16) -> Result<()> {
+        self.describe(buffers)?;
+        (0..count).try_for_each(|_| self.enter(0))?;
+        self.set_index(self.count)
+    }
+
+    /// Makes a chain available that may be none: address, length, flags and next one of descriptor 0, and the head.
+    pub fn begin_raw(
+        &mut self,
+        (address, length, flags, next): (u64, u32, u16, u16),
+        head: u16,
+    ) -> Result<()> {
+        let descriptor = Descriptor::new(address, length, flags, next);
+        let place = GuestAddress(self.areas.desc_table_addr);
+        self.node.memory().write_obj(descriptor, place)?;
+        self.enter(head)?;
+        self.set_index(self.count)
+    }
+
     /// Waits until the last request is used.
     pub fn end(&self) -> Result<()> {
         let number = || format!("request {}", self.count);
@@ -151,14 +171,20 @@ impl<'a> Requests<'a> {
     /// Puts descriptor 0 into the available ring, asks for a signal when it is used (`EVENT_IDX`), and puts the
     /// index behind it.
     fn publish(&mut self) -> Result<()> {
-        let entries = self.areas.avail_ring_addr + 4;
-        let entry = entries + 2 * u64::from(self.count % QUEUE_SIZE);
+        let used_event = self.areas.avail_ring_addr + 4 + 2 * u64::from(QUEUE_SIZE);
         let memory = self.node.memory();
-        memory.write_obj(0u16, GuestAddress(entry))?;
-        let used_event = entries + 2 * u64::from(QUEUE_SIZE);
         memory.write_obj(self.count.to_le(), GuestAddress(used_event))?;
-        self.count = self.count.wrapping_add(1);
+        self.enter(0)?;
         self.set_index(self.count)
+    }
+
+    /// Puts a head into the available ring.
+    fn enter(&mut self, head: u16) -> Result<()> {
+        let place = 4 + 2 * u64::from(self.count % QUEUE_SIZE);
+        let entry = GuestAddress(self.areas.avail_ring_addr + place);
+        self.node.memory().write_obj(head.to_le(), entry)?;
+        self.count = self.count.wrapping_add(1);
+        Ok(())
     }
 
     fn set_index(&self, index: u16) -> Result<()> {

@@ -36,8 +36,10 @@ pub fn on_demand(kernels: Kernels) -> Vec<Box<dyn AnySuite>> {
             Kernels::Ordinary => Box::new(deaths::all_suite()),
             Kernels::Debug => Box::new(deaths::suite()),
         },
+        Box::new(deaths::pushed_suite()),
         Box::new(functions::suite()),
         Box::new(endpoints::suite()),
+        Box::new(vhost_vdpa::pushed_suite()),
         Box::new(vhost_vdpa::nested_suite()),
     ]
 }

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::{count, hold, Counted, BLOCK_WORDS, DISK, FRAME_WORDS, NIC, TRANSFERS};
-use crate::commands::served::Served;
+use crate::commands::served::{Served, ServedTo};
+use crate::commands::vhost_vdpa::{self, VhostVdpa};
 use crate::link::Link;
 use crate::runner::{Case, Record};
-use crate::workload::{disk, network};
+use crate::workload::{blkio, disk, network};
 
 /// With room for 32 blocks and their requests.
 const PUSH: &[(&str, &str)] = &[("data_path", "push"), ("push_room", "262144")];
@@ -29,6 +30,11 @@ pub fn cases() -> Vec<Case<Counted>> {
             name: "pushed_frame_costs",
             about: "the same for frames",
             run: |bench, record| frame_costs(&mut bench.link, record),
+        },
+        Case {
+            name: "pushed_process_costs",
+            about: "blocks of a process, 32 at a time: the EP reads nothing of its memory",
+            run: |bench, record| process_costs(&mut bench.link, record),
         },
     ]
 }
@@ -126,6 +132,28 @@ fn frame_costs(link: &mut Link, record: &mut Record) -> Result<()> {
     check(link, "frame to the RC", &most, record, |link| {
         network::send_frames((&mut link.ep, &ep), (&mut link.rc, &rc), TRANSFERS, 1)
     })?;
+    served.stop(link)
+}
+
+/// What a program does to open the disk and to close it is counted with its requests.
+fn process_costs(link: &mut Link, record: &mut Record) -> Result<()> {
+    vhost_vdpa::load_driver(&mut link.rc)?;
+    vhost_vdpa::use_huge_pages(&mut link.rc)?;
+    let served = ServedTo::<VhostVdpa>::start_with(link, DISK, PUSH)?;
+    for (what, writes) in [("read by a process", false), ("written by a process", true)] {
+        let found = count(link, |link| {
+            blkio::bench(&mut link.rc, &served.vdpa.node, TRANSFERS.into(), writes).map(drop)
+        })?;
+        record.note(format!(
+            "{what}, batch of 32: EP reads {}, EP writes {:.1}, RC writes {:.1}; {:.2} doorbells, {:.2} interrupts",
+            found.ep_reads.all,
+            found.ep_writes.all,
+            found.rc_writes.all,
+            found.doorbells,
+            found.interrupts
+        ));
+        hold(what, &[("reads by the EP", found.ep_reads.all, 0.0)])?;
+    }
     served.stop(link)
 }
 

@@ -39,6 +39,17 @@ impl Preparation for AsShipped {
     }
 }
 
+/// The same, with queues that the RC pushes.
+struct Pushed;
+
+impl Preparation for Pushed {
+    fn prepare(layout: &Layout) -> Result<Link> {
+        let mut link = AsShipped::prepare(layout)?;
+        link.attributes = &[("data_path", "push")];
+        Ok(link)
+    }
+}
+
 /// Loads what the RC needs of drivers, with their own patience.
 pub fn load_drivers(rc: &mut Guest) -> Result<()> {
     modules::load_epf_vdpa_as_shipped(rc)?;
@@ -62,34 +73,57 @@ pub fn unnoticed<B: Joined>() -> Vec<Case<B>> {
 
 /// The suite of a few.
 pub fn suite() -> impl AnySuite {
+    let mut cases = under_processes();
+    cases.extend(under_drivers());
     Suite::<Prepared<AsShipped>> {
         name: "deaths",
         about: "the endpoint dies under blocks, frames, commands and a process of the root complex",
-        cases: deaths! {
-            Blocks: "blocks_without_power" NoPower;
-            Frames:
-                "frames_without_power" NoPower,
-                "frames_without_link" NoLink,
-                "frames_while_frozen" Frozen,
-                "frames_on_a_failed_bus" FailedBus,
-                "frames_through_a_reset" Reset;
-            Commands:
-                "commands_without_power" NoPower,
-                "commands_without_link" NoLink,
-                "commands_while_frozen" Frozen,
-                "commands_on_a_failed_bus" FailedBus,
-                "commands_through_a_reset" Reset;
-            ProcessBlocks:
-                "process_without_power" NoPower,
-                "process_without_link" NoLink,
-                "process_while_frozen" Frozen,
-                "process_on_a_failed_bus" FailedBus,
-                "process_through_a_reset" Reset;
-            ProcessFrames: "process_frames_while_frozen" Frozen, "process_frames_without_power" NoPower;
-            ProcessCommands: "process_commands_while_frozen" Frozen;
-            Flushes: "flushes_without_power" NoPower, "flushes_while_frozen" Frozen;
-            Adding: "adding_while_frozen" Frozen, "adding_without_link" NoLink;
-        },
+        cases,
+    }
+}
+
+/// The suite of processes whose queues are pushed.
+pub fn pushed_suite() -> impl AnySuite {
+    Suite::<Prepared<Pushed>> {
+        name: "deaths_pushed",
+        about:
+            "the endpoint dies under processes of the root complex that it is pushed the queues of",
+        cases: under_processes(),
+    }
+}
+
+/// What is to end for processes.
+fn under_processes<B: Joined>() -> Vec<Case<B>> {
+    deaths! {
+        ProcessBlocks:
+            "process_without_power" NoPower,
+            "process_without_link" NoLink,
+            "process_while_frozen" Frozen,
+            "process_on_a_failed_bus" FailedBus,
+            "process_through_a_reset" Reset;
+        ProcessFrames: "process_frames_while_frozen" Frozen, "process_frames_without_power" NoPower;
+        ProcessCommands: "process_commands_while_frozen" Frozen;
+    }
+}
+
+/// What is to end for drivers of the kernel.
+fn under_drivers<B: Joined>() -> Vec<Case<B>> {
+    deaths! {
+        Blocks: "blocks_without_power" NoPower;
+        Frames:
+            "frames_without_power" NoPower,
+            "frames_without_link" NoLink,
+            "frames_while_frozen" Frozen,
+            "frames_on_a_failed_bus" FailedBus,
+            "frames_through_a_reset" Reset;
+        Commands:
+            "commands_without_power" NoPower,
+            "commands_without_link" NoLink,
+            "commands_while_frozen" Frozen,
+            "commands_on_a_failed_bus" FailedBus,
+            "commands_through_a_reset" Reset;
+        Flushes: "flushes_without_power" NoPower, "flushes_while_frozen" Frozen;
+        Adding: "adding_while_frozen" Frozen, "adding_without_link" NoLink;
     }
 }
 

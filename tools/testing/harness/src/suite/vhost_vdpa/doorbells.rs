@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{ensure, Result};
 
-use super::machines::{LinkWithIommu, DISK};
+use super::machines::{LinkOf, LinkWithIommu, PushedLink, Translator, DISK};
 use crate::commands::served::{Instance, ServedTo};
 use crate::commands::vhost_vdpa::VhostVdpa;
 use crate::runner::{Case, Record};
@@ -31,6 +31,15 @@ pub fn cases() -> Vec<Case<LinkWithIommu>> {
     ]
 }
 
+/// Where kicks have to be seen.
+pub fn case_of_pushed() -> Case<PushedLink> {
+    Case {
+        name: "pushed_queues_have_no_doorbells",
+        about: "the doorbell of a queue that is pushed cannot be mapped, though it has its page",
+        run: |bench, _| cannot_be_mapped(bench, "10"),
+    }
+}
+
 fn doorbells_are_mapped(bench: &mut LinkWithIommu, _: &mut Record) -> Result<()> {
     with_doorbells(bench, "10", |bench, node| {
         let client = format!("vdpa-client doorbell {node}");
@@ -47,17 +56,21 @@ fn doorbells_are_mapped(bench: &mut LinkWithIommu, _: &mut Record) -> Result<()>
 }
 
 fn shared_pages_are_not_mapped(bench: &mut LinkWithIommu, _: &mut Record) -> Result<()> {
-    with_doorbells(bench, "0", |bench, node| {
+    cannot_be_mapped(bench, "0")
+}
+
+fn cannot_be_mapped<T: Translator>(bench: &mut LinkOf<T>, scan_ms: &str) -> Result<()> {
+    with_doorbells(bench, scan_ms, |bench, node| {
         let client = format!("vdpa-client doorbell --refused {node}");
         bench.link.rc.sh_within(CLIENT_BOUND, &client).map(drop)
     })
 }
 
 /// Offers the disk with doorbells that are polled and scanned every `scan_ms`.
-fn with_doorbells(
-    bench: &mut LinkWithIommu,
+fn with_doorbells<T: Translator>(
+    bench: &mut LinkOf<T>,
     scan_ms: &str,
-    run: impl FnOnce(&mut LinkWithIommu, &str) -> Result<()>,
+    run: impl FnOnce(&mut LinkOf<T>, &str) -> Result<()>,
 ) -> Result<()> {
     let attributes = [("doorbell", "polled"), ("scan_ms", scan_ms)];
     let disk = Instance::Disk(&DISK);

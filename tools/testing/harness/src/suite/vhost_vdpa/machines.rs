@@ -103,6 +103,8 @@ impl Offers for OneKernel {
 pub trait Translator {
     /// The root complex.
     const RC: Model;
+    /// Attributes of the function.
+    const ATTRIBUTES: &[(&str, &str)] = &[];
 }
 
 /// The root complex.
@@ -117,6 +119,14 @@ pub struct Endpoint;
 
 impl Translator for Endpoint {
     const RC: Model = Model::RC;
+}
+
+/// The endpoint what it is told, and the root complex what it pushes to it.
+pub struct Both;
+
+impl Translator for Both {
+    const RC: Model = Model::RC;
+    const ATTRIBUTES: &[(&str, &str)] = &[("data_path", "push")];
 }
 
 /// The endpoint, for a hypervisor of the root complex.
@@ -139,9 +149,13 @@ pub type LinkWithIommu = LinkOf<Iommu>;
 /// An endpoint that translates, and a root complex that cannot.
 pub type LinkWithoutIommu = LinkOf<Endpoint>;
 
+/// The same, with queues that the root complex pushes.
+pub type PushedLink = LinkOf<Both>;
+
 impl<T: Translator> Bench for LinkOf<T> {
     fn set_up(layout: &Layout) -> Result<Self> {
         let mut link = Link::boot(layout, T::RC, Bars::Mapped)?;
+        link.attributes = T::ATTRIBUTES;
         modules::load_epf_vdpa(&mut link.rc)?;
         vhost_vdpa::load_driver(&mut link.rc)?;
         vhost_vdpa::use_huge_pages(&mut link.rc)?;

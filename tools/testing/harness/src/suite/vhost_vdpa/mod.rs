@@ -15,7 +15,9 @@ mod suspension;
 mod translation;
 
 use crate::runner::{AnySuite, Case, Suite};
-use machines::{LinkOf, LinkWithIommu, LinkWithoutIommu, Offers, OneKernel, Translator};
+use machines::{
+    LinkOf, LinkWithIommu, LinkWithoutIommu, Offers, OneKernel, PushedLink, Translator,
+};
 
 /// The suite of one machine.
 pub fn loop_suite() -> impl AnySuite {
@@ -60,12 +62,29 @@ pub fn link_suite() -> impl AnySuite {
 
 /// The suite of two machines without an IOMMU.
 pub fn plain_suite() -> impl AnySuite {
-    let mut cases = cases_of_a_link();
-    cases.extend(translation::cases());
-    cases.push(network::case_of_translation());
     Suite::<LinkWithoutIommu> {
         name: "vhost_vdpa_plain",
         about: "processes of a root complex without an IOMMU drive devices of an endpoint",
+        cases: cases_of_an_endpoint_that_translates(),
+    }
+}
+
+/// What is to work with an endpoint that translates, whether or not it is pushed to.
+fn cases_of_an_endpoint_that_translates<T: Translator + 'static>() -> Vec<Case<LinkOf<T>>> {
+    let mut cases = cases_of_a_link();
+    cases.extend(translation::cases());
+    cases.push(network::case_of_translation());
+    cases
+}
+
+/// The suite of the same machines whose root complex pushes.
+pub fn pushed_suite() -> impl AnySuite {
+    let mut cases = cases_of_an_endpoint_that_translates();
+    cases.push(doorbells::case_of_pushed());
+    Suite::<PushedLink> {
+        name: "vhost_vdpa_pushed",
+        about:
+            "the root complex writes its half of the queues of processes to memory of the endpoint",
         cases,
     }
 }

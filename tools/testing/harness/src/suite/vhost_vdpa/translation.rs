@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{ensure, Context, Result};
 
 use super::cases::with_node;
-use super::machines::{LinkWithoutIommu, Offers, DISK};
+use super::machines::{LinkOf, Offers, Translator, DISK};
 use crate::commands::vdpa;
 use crate::guest::Guest;
 use crate::runner::{Case, Record};
@@ -18,7 +18,7 @@ const CLIENT_BOUND: Duration = Duration::from_secs(120);
 /// For a message of what is over already.
 const LOG_BOUND: Duration = Duration::from_secs(10);
 
-pub fn cases() -> Vec<Case<LinkWithoutIommu>> {
+pub fn cases<T: Translator>() -> Vec<Case<LinkOf<T>>> {
     vec![
         Case {
             name: "process_and_kernel_take_turns",
@@ -41,6 +41,16 @@ pub fn cases() -> Vec<Case<LinkWithoutIommu>> {
             run: endpoint_is_full,
         },
         Case {
+            name: "rings_lie",
+            about: "what cannot be in a ring ends its queue, and a reset brings it back",
+            run: rings_lie,
+        },
+        Case {
+            name: "memory_goes_away_under_kicks",
+            about: "a process unmaps its memory and resets the device while it kicks",
+            run: memory_goes_away_under_kicks,
+        },
+        Case {
             name: "memory_is_given_back",
             about: "what processes had pinned is free after 20 of them, one of which was killed",
             run: memory_is_given_back,
@@ -48,7 +58,10 @@ pub fn cases() -> Vec<Case<LinkWithoutIommu>> {
     ]
 }
 
-fn process_and_kernel_take_turns(bench: &mut LinkWithoutIommu, _: &mut Record) -> Result<()> {
+fn process_and_kernel_take_turns<T: Translator>(
+    bench: &mut LinkOf<T>,
+    _: &mut Record,
+) -> Result<()> {
     vdpa::load_drivers(bench.driver())?;
     let (mut served, _) = bench.offer()?;
     for turn in 1..=3 {
@@ -69,7 +82,10 @@ fn process_and_kernel_take_turns(bench: &mut LinkWithoutIommu, _: &mut Record) -
     bench.withdraw(served)
 }
 
-fn process_without_memory_reaches_none(bench: &mut LinkWithoutIommu, _: &mut Record) -> Result<()> {
+fn process_without_memory_reaches_none<T: Translator>(
+    bench: &mut LinkOf<T>,
+    _: &mut Record,
+) -> Result<()> {
     with_node(bench, |bench, node| {
         misuse(bench.driver(), node, "queue_without_memory")?;
         let refusal = "EnableQueue was refused: Refused(BadState)";
@@ -78,7 +94,7 @@ fn process_without_memory_reaches_none(bench: &mut LinkWithoutIommu, _: &mut Rec
     })
 }
 
-fn ring_is_unmapped(bench: &mut LinkWithoutIommu, _: &mut Record) -> Result<()> {
+fn ring_is_unmapped<T: Translator>(bench: &mut LinkOf<T>, _: &mut Record) -> Result<()> {
     with_node(bench, |bench, node| {
         misuse(bench.driver(), node, "ring_goes_away")?;
         let fault = "the driver side unmapped some of the ring";
@@ -87,11 +103,28 @@ fn ring_is_unmapped(bench: &mut LinkWithoutIommu, _: &mut Record) -> Result<()> 
     })
 }
 
-fn endpoint_is_full(bench: &mut LinkWithoutIommu, _: &mut Record) -> Result<()> {
+fn endpoint_is_full<T: Translator>(bench: &mut LinkOf<T>, _: &mut Record) -> Result<()> {
     with_node(bench, |bench, node| {
         misuse(bench.driver(), node, "mappings_without_end")?;
         let refusal = "Map was refused: Refused(NoResources)";
         bench.driver().wait_for_message(LOG_BOUND, refusal)?;
+        works(bench.driver(), node)
+    })
+}
+
+fn rings_lie<T: Translator>(bench: &mut LinkOf<T>, _: &mut Record) -> Result<()> {
+    with_node(bench, |bench, node| {
+        misuse(bench.driver(), node, "rings_lie")?;
+        works(bench.driver(), node)
+    })
+}
+
+fn memory_goes_away_under_kicks<T: Translator>(
+    bench: &mut LinkOf<T>,
+    _: &mut Record,
+) -> Result<()> {
+    with_node(bench, |bench, node| {
+        misuse(bench.driver(), node, "memory_goes_away_under_kicks")?;
         works(bench.driver(), node)
     })
 }
@@ -101,7 +134,7 @@ fn misuse(rc: &mut Guest, node: &str, name: &str) -> Result<()> {
     rc.sh_within(CLIENT_BOUND, &client).map(drop)
 }
 
-fn memory_is_given_back(bench: &mut LinkWithoutIommu, record: &mut Record) -> Result<()> {
+fn memory_is_given_back<T: Translator>(bench: &mut LinkOf<T>, record: &mut Record) -> Result<()> {
     with_node(bench, |bench, node| {
         works(bench.driver(), node)?;
         let before = pinned(bench.driver())?;
