@@ -40,13 +40,17 @@ use vdpa::{
     KernelMap,
     MappedQueue, //
 };
-use virtio::ring::{
-    Layout,
-    Mirror,
-    PushArea,
-    PushMemory,
-    RingError,
-    RingMemory, //
+use virtio::{
+    ids::DeviceId,
+    net::offloads,
+    ring::{
+        Layout,
+        Mirror,
+        PushArea,
+        PushMemory,
+        RingError,
+        RingMemory, //
+    }, //
 };
 
 /// The queues of a device that are pushed.
@@ -120,8 +124,12 @@ impl Pushes {
     }
 
     /// The features that go with how queues get to the endpoint.
+    ///
+    /// Packets that are to be segmented are none of a network device: they are in buffers longer than what is pushed.
     pub(crate) fn possible(&self, features: u64) -> u64 {
+        let is_network = DeviceId::new(self.link.identity().device_id()) == DeviceId::NET;
         match self.areas {
+            Some(_) if is_network => features & !(feature::NOT_PUSHED | offloads::HOST_SEGMENTS),
             Some(_) => features & !feature::NOT_PUSHED,
             None => features,
         }

@@ -10,8 +10,10 @@ pub const GUEST: u64 =
     features::GUEST_CSUM | features::GUEST_TSO4 | features::GUEST_TSO6 | features::GUEST_ECN;
 
 /// The features by which a device does.
-pub const HOST: u64 =
-    features::CSUM | features::HOST_TSO4 | features::HOST_TSO6 | features::HOST_ECN;
+pub const HOST: u64 = features::CSUM | HOST_SEGMENTS;
+
+/// Those of them by which packets may be larger than the MTU.
+pub const HOST_SEGMENTS: u64 = features::HOST_TSO4 | features::HOST_TSO6 | features::HOST_ECN;
 
 /// What the receiver of a packet does to it.
 ///

@@ -37,11 +37,6 @@ pub struct Left {
     pub by_backend: bool,
 }
 
-/// Both leave it to the other one.
-const BOTH: Left = Left {
-    by_driver: true,
-    by_backend: true,
-};
 /// Each does it itself.
 pub const NEITHER: Left = Left {
     by_driver: false,
@@ -88,19 +83,42 @@ pub fn expect(ends: &mut impl Ends, driver: &Node, backend: &Node, left: Left) -
     Ok(lengths)
 }
 
-/// Sends segments both ways; then the driver takes none for a while, by its control queue. Returns what was
-/// seen, in words.
-pub fn change(ends: &mut impl Ends, driver: &Node, backend: &Node) -> Result<String> {
-    let both = expect(ends, driver, backend, BOTH)?;
+/// Sends segments to a driver with these features, and back if they let it; then the driver takes none for a while,
+/// by its control queue. Returns what was seen, in words.
+pub fn change(
+    ends: &mut impl Ends,
+    driver: &Node,
+    backend: &Node,
+    negotiated: u64,
+) -> Result<String> {
+    let left = Left {
+        by_driver: negotiated & features::HOST_TSO4 != 0,
+        by_backend: true,
+    };
+    let both = expect(ends, driver, backend, left)?;
     receive_segments(ends.driver(), driver, false)?;
     let none_to_driver = Left {
         by_backend: false,
-        ..BOTH
+        ..left
     };
     let one = expect(ends, driver, backend, none_to_driver)?;
     receive_segments(ends.driver(), driver, true)?;
     shows(ends.backend(), backend, true)?;
     Ok(format!("{both}; while the driver takes none, {one}"))
+}
+
+/// Fails unless a driver may leave segments to its device, or has to do them itself.
+pub fn expect_segments(features: u64, is_offered: bool) -> Result<()> {
+    let expected = if is_offered {
+        offloads::HOST_SEGMENTS
+    } else {
+        0
+    };
+    ensure!(
+        features & offloads::HOST_SEGMENTS == expected,
+        "expected {expected:#x} of segments among the features, the driver has {features:#x}"
+    );
+    Ok(())
 }
 
 /// Fails unless a driver found all of them, or none.

@@ -59,7 +59,7 @@ pub fn carrying<B: Joined>() -> Vec<Case<B>> {
         },
         Case {
             name: "segments_are_left_to_the_other_side",
-            about: "frames larger than the MTU pass both ways, until the RC takes none, and carry what was sent",
+            about: "frames larger than the MTU pass both ways, none of them pushed, until the RC takes none, and carry what was sent",
             run: |bench, record| segments_are_left_to_the_other_side(bench.link(), record),
         },
         Case {
@@ -190,7 +190,10 @@ fn segments_are_left_to_the_other_side(link: &mut Link, record: &mut Record) -> 
     let served = Served::start(link, NIC)?;
     let [rc, ep] = served.nodes(link)?;
     network::exchange(link, &rc, &ep)?;
-    record.note(offloads::change(link, &rc, &ep)?);
+    let features = served.vdpa.features(&mut link.rc)?;
+    let is_pushed = link.attributes.contains(&("data_path", "push"));
+    offloads::expect_segments(features, !is_pushed)?;
+    record.note(offloads::change(link, &rc, &ep, features)?);
     served.stop(link)
 }
 

@@ -286,7 +286,9 @@ fn segments_are_left_to_the_other_side(machine: &mut Machine, record: &mut Recor
     let vdpa = VdpaDevice::add(guest, NIC.name, NET_MGMTDEV)?;
     let [driver, backend] = nodes(guest, &vdpa, &NIC)?;
     network::exchange(guest, &driver, &backend)?;
-    record.note(offloads::change(guest, &driver, &backend)?);
+    let features = vdpa.features(guest)?;
+    offloads::expect_segments(features, true)?;
+    record.note(offloads::change(guest, &driver, &backend, features)?);
     take_away(guest, vdpa, &NIC)
 }
 
