@@ -2,7 +2,6 @@
 //! A network device behind a device node, driven by hand: it asks the other stations who has an address (ARP).
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use anyhow::{bail, ensure, Result};
 use etherparse::{ArpEthIpv4Packet, ArpOperation, ArpPacket, EtherType, Ethernet2Header};
@@ -11,7 +10,7 @@ use virtio::net::Header;
 use vm_memory::{Bytes, GuestAddress};
 
 use crate::node::{Node, AREAS, IOVA, PAGE};
-use crate::requests::{Buffer, Requests};
+use crate::requests::{Buffer, Requests, PATIENCE};
 
 /// The first pair of queues (section 5.1.2).
 const RECEIVE: usize = 0;
@@ -26,9 +25,6 @@ const FRAME: usize = 60;
 
 /// What this station says that it has.
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 1);
-
-/// The other stations' kernel answers at once, if it does.
-const ANSWER: Duration = Duration::from_secs(2);
 
 /// Frames that come instead of an answer: what a kernel sends by itself when its device comes up.
 const OTHERS: u32 = 100;
@@ -81,7 +77,7 @@ impl<'a> Station<'a> {
     pub fn ask(&mut self, address: Ipv4Addr) -> Result<Mac> {
         self.send(&self.question(address))?;
         for _ in 0..OTHERS {
-            ensure!(self.receive.ends_within(ANSWER)?, "nobody has {address}");
+            ensure!(self.receive.ends_within(PATIENCE)?, "nobody has {address}");
             let answer = self.received()?;
             self.listen()?;
             if let Some(answer) = answer.filter(|it| it.sender_ipv4_addr() == address) {

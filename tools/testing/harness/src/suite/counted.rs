@@ -5,6 +5,7 @@
 //! change that crosses the link less lowers them.
 
 mod dma;
+mod growth;
 mod pushed;
 
 use anyhow::{ensure, Result};
@@ -31,10 +32,11 @@ const BLOCK_WORDS: f64 = BLOCK as f64 / 8.0;
 /// The same for a frame of 1514 bytes and its virtio header of 12.
 const FRAME_WORDS: f64 = (1514.0 + 12.0) / 8.0;
 
-const DISK: Instance = Instance::Disk(&Disk {
+const DISK_IMAGE: Disk = Disk {
     name: "disk0",
     mib: 16,
-});
+};
+const DISK: Instance = Instance::Disk(&DISK_IMAGE);
 const NIC: Instance = Instance::Nic(&Nic {
     name: "nic0",
     mac: "02:00:00:00:00:01",
@@ -75,6 +77,7 @@ pub fn suite() -> impl AnySuite {
     ];
     cases.extend(pushed::cases());
     cases.extend(dma::cases());
+    cases.extend(growth::cases());
     Suite::<Counted> {
         name: "counted",
         about: "what the data path costs on the link, counted access by access",

@@ -27,9 +27,13 @@ enum Driver {
 
 impl Driver {
     fn new(features: u64) -> Self {
+        Self::of_size(SIZE, features)
+    }
+
+    fn of_size(size: u16, features: u64) -> Self {
         match features & RING_PACKED {
-            0 => Self::Split(DriverSide::new(SIZE)),
-            _ => Self::Packed(PackedSide::new(SIZE, features)),
+            0 => Self::Split(DriverSide::new(size)),
+            _ => Self::Packed(PackedSide::new(size, features)),
         }
     }
 
@@ -44,7 +48,7 @@ impl Driver {
         match self {
             Self::Split(driver) => {
                 for n in 0..BATCH {
-                    let head = (round * BATCH + n) % SIZE;
+                    let head = (round * BATCH + n) % driver.size;
                     driver.describe(head, Desc::new(BUFFERS, 64, 0, 0));
                     driver.enter(head);
                 }
@@ -70,7 +74,10 @@ enum After {
 
 /// Reads and writes of all rounds.
 fn count(features: u64, after: After, hints: bool) -> (usize, usize) {
-    let mut driver = Driver::new(features);
+    count_with(Driver::new(features), features, after, hints)
+}
+
+fn count_with(mut driver: Driver, features: u64, after: After, hints: bool) -> (usize, usize) {
     let memory = Traced::new(driver.side());
     let mut queue = driver.side().config(features).start(&memory).unwrap();
     let mut batch = Batch::new();
@@ -145,6 +152,23 @@ fn writes_per_batch() {
     // The used descriptors, the first of them in two.
     assert_eq!(writes(RING_PACKED), batch + 1);
     assert_eq!(writes(RING_PACKED | IN_ORDER), 2);
+}
+
+#[test]
+fn the_size_of_a_ring_costs_nothing() {
+    for features in [0, IN_ORDER, RING_PACKED, RING_PACKED | IN_ORDER] {
+        for features in [features, features | EVENT_IDX] {
+            let cost = |size| {
+                let driver = Driver::of_size(size, features);
+                count_with(driver, features, After::Sleep, false)
+            };
+            // 50 rounds of 32 go several times around the smallest ring, and not once around the largest.
+            let (reads, writes) = cost(SIZE);
+            for size in [512, 4096, 32768] {
+                assert_eq!(cost(size), (reads, writes), "{size} descriptors");
+            }
+        }
+    }
 }
 
 #[test]
