@@ -51,12 +51,12 @@ impl<M: RingMemory> SplitQueue<M> {
             self.stride = Walk::new(self, batch).chains(heads)?;
         }
         let count = batch.len();
-        // INVARIANT: at most `pending` chains, so `next_available` does not pass `available`.
-        // CAST: a batch holds 64 chains.
-        self.next_available = self.next_available.wrapping_add(count as u16);
         if count != 0 {
             self.read_ahead(batch)?;
         }
+        // INVARIANT: at most `pending` chains, so `next_available` does not pass `available`.
+        // CAST: a batch holds 64 chains.
+        self.next_available = self.next_available.wrapping_add(count as u16);
         Ok(count)
     }
 

@@ -227,7 +227,7 @@ fn an_index_that_lies_breaks_the_queue() {
             size: SIZE,
         };
         assert_eq!(result, Err(error));
-        assert!(batch.is_empty() && queue.is_broken());
+        assert!(batch.is_empty() && queue.is_broken() && queue.in_flight() == 0);
     }
 }
 
