@@ -43,6 +43,10 @@ pub fn cycles(node: &Path, count: u32) -> Result<()> {
 ///
 /// A device is let go between two looks, as the process may close it and open it again.
 fn flowing(node: &Path) -> Result<Holder> {
+    ensure!(
+        Path::new("/proc/self/io").exists(),
+        "this kernel does not count the calls of processes: expected one with CONFIG_TASK_IO_ACCOUNTING"
+    );
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
         if let Ok(holder) = Holder::find(node) {
