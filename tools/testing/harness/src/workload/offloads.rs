@@ -15,6 +15,9 @@ use crate::guest::Guest;
 /// All features of a network device that have to do with it.
 pub const FEATURES: u64 = offloads::HOST | offloads::GUEST | features::CTRL_GUEST_OFFLOADS;
 
+/// Those of them that there are with queues that are pushed.
+pub const PUSHED_FEATURES: u64 = FEATURES & !offloads::HOST_SEGMENTS;
+
 /// For the kernel to follow what was negotiated.
 const FOLLOWING: Duration = Duration::from_secs(20);
 
@@ -107,23 +110,8 @@ pub fn change(
     Ok(format!("{both}; while the driver takes none, {one}"))
 }
 
-/// Fails unless a driver may leave segments to its device, or has to do them itself.
-pub fn expect_segments(features: u64, is_offered: bool) -> Result<()> {
-    let expected = if is_offered {
-        offloads::HOST_SEGMENTS
-    } else {
-        0
-    };
-    ensure!(
-        features & offloads::HOST_SEGMENTS == expected,
-        "expected {expected:#x} of segments among the features, the driver has {features:#x}"
-    );
-    Ok(())
-}
-
-/// Fails unless a driver found all of them, or none.
-pub fn expect_offered(features: u64, all: bool) -> Result<()> {
-    let expected = if all { FEATURES } else { 0 };
+/// Fails unless a driver found just these of them.
+pub fn expect_offered(features: u64, expected: u64) -> Result<()> {
     ensure!(
         features & FEATURES == expected,
         "expected offloads {expected:#x} among the features, the driver has {features:#x}"
