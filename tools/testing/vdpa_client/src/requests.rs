@@ -15,7 +15,7 @@ use vm_memory::{Bytes, GuestAddress};
 use crate::node::{Node, QUEUE_SIZE};
 
 /// How long a request may take: longer than an endpoint is waited for that stands still, 12 s with the debug kernels.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Between two looks at the used ring.
 const PAUSE: Duration = Duration::from_micros(200);

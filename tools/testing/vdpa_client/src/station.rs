@@ -2,15 +2,16 @@
 //! A network device behind a device node, driven by hand: it asks the other stations who has an address (ARP).
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
-use anyhow::{bail, ensure, Result};
+use anyhow::{bail, Result};
 use etherparse::{ArpEthIpv4Packet, ArpOperation, ArpPacket, EtherType, Ethernet2Header};
 use vhost::vdpa::VhostVdpa;
 use virtio::net::Header;
 use vm_memory::{Bytes, GuestAddress};
 
 use crate::node::{Node, AREAS, IOVA, PAGE};
-use crate::requests::{Buffer, Requests, PATIENCE};
+use crate::requests::{Buffer, Requests};
 
 /// The first pair of queues (section 5.1.2).
 const RECEIVE: usize = 0;
@@ -25,6 +26,13 @@ const FRAME: usize = 60;
 
 /// What this station says that it has.
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 1);
+
+/// How long an answer is waited for before it is asked again, as stations do: a kernel drops what it sends in the
+/// moment after its device has got a carrier.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// How often it is asked: longer than an endpoint is waited for that stands still.
+const QUESTIONS: u32 = 10;
 
 /// Frames that come instead of an answer: what a kernel sends by itself when its device comes up.
 const OTHERS: u32 = 100;
@@ -75,13 +83,25 @@ impl<'a> Station<'a> {
 
     /// Returns who has an address.
     pub fn ask(&mut self, address: Ipv4Addr) -> Result<Mac> {
-        self.send(&self.question(address))?;
+        for _ in 0..QUESTIONS {
+            self.send(&self.question(address))?;
+            if let Some(mac) = self.answer(address)? {
+                return Ok(mac);
+            }
+        }
+        bail!("nobody has {address}")
+    }
+
+    /// Who has an address, if an answer comes in time.
+    fn answer(&mut self, address: Ipv4Addr) -> Result<Option<Mac>> {
         for _ in 0..OTHERS {
-            ensure!(self.receive.ends_within(PATIENCE)?, "nobody has {address}");
+            if !self.receive.ends_within(ANSWER)? {
+                return Ok(None);
+            }
             let answer = self.received()?;
             self.listen()?;
             if let Some(answer) = answer.filter(|it| it.sender_ipv4_addr() == address) {
-                return Ok(answer.sender_mac);
+                return Ok(Some(answer.sender_mac));
             }
         }
         bail!("{OTHERS} frames came that do not tell who has {address}")
