@@ -71,7 +71,7 @@ impl Ahead {
     }
 
     /// Forgets all pieces.
-    pub(crate) fn forget(&mut self) {
+    fn forget(&mut self) {
         self.held.clear();
         self.next = 0;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Payload by the controller's DMA engine, from a length on at which that is worth its overhead.
+//! Payload, and what is short but read together (`ahead`), by the controller's DMA engine, from a length on at which
+//! that is worth its overhead.
 //!
 //! Each way has a channel, which all queues share, with a buffer of its own. So any memory of a backend will do,
 //! stacks included, and an engine that does not stop when it is told to has nothing of a backend's. The copy
