@@ -160,6 +160,11 @@ impl Work {
         let State::Running(setup, features) = state else {
             return;
         };
+        if setup.has_iovas {
+            // Of a process, which learns of the loss and gives its requests up itself.
+            *state = State::Abandoned;
+            return;
+        }
         let device_id = DeviceId::new(self.link.identity().device_id());
         let orphan = Orphan::new(self.link.dev(), device_id, setup, *features)
             .and_then(|orphan| Ok(KBox::new(orphan, GFP_KERNEL).map_err(Error::from)?));

@@ -35,6 +35,7 @@ void netdev_helper_count_receive_drop(struct net_device *dev);
 
 struct sk_buff *netdev_helper_skb_alloc(struct net_device *dev, unsigned int length);
 void netdev_helper_skb_free(struct sk_buff *skb);
+void netdev_helper_skb_consume(struct sk_buff *skb);
 void *netdev_helper_skb_piece(struct sk_buff *skb, unsigned int offset, unsigned int *length);
 int netdev_helper_skb_accept(struct sk_buff *skb, struct net_device *dev, const u8 *header);
 int netdev_helper_skb_describe(const struct sk_buff *skb, bool has_data_valid, u8 *header);

@@ -179,6 +179,11 @@ void netdev_helper_skb_free(struct sk_buff *skb)
 	dev_kfree_skb_any(skb);
 }
 
+void netdev_helper_skb_consume(struct sk_buff *skb)
+{
+	dev_consume_skb_any(skb);
+}
+
 /* Returns where byte OFFSET is, and how many bytes there are from it on; NULL if there is none. */
 void *netdev_helper_skb_piece(struct sk_buff *skb, unsigned int offset, unsigned int *length)
 {

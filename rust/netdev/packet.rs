@@ -41,6 +41,13 @@ impl SkBuff {
         Self { ptr }
     }
 
+    /// Frees a packet that was sent; one that is dropped counts as lost for those who watch losses
+    /// (`include/trace/events/skb.h`).
+    pub fn consume(self) {
+        // SAFETY: By the type invariant, this object owned the packet.
+        unsafe { bindings::netdev_helper_skb_consume(self.into_raw()) }
+    }
+
     /// Gives up ownership.
     pub(crate) fn into_raw(self) -> *mut bindings::sk_buff {
         let ptr = self.as_ptr();

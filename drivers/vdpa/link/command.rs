@@ -11,6 +11,7 @@ use super::{
 };
 use crate::identify;
 use kernel::{
+    fmt,
     prelude::*,
     sync::MutexGuard,
     time::{
@@ -30,6 +31,7 @@ use transport::{
     Identity,
     IssueError,
     QueueIndex,
+    QueueRequest,
     Reply,
     RootComplexPort,
     Step, //
@@ -96,9 +98,10 @@ impl Link {
     fn refused(&self, command: &Command, error: AnswerError) -> Error {
         dev_warn!(
             self.dev(),
-            "{:?} was refused: {:?}\n",
+            "{:?} was refused: {:?}{}\n",
             command.opcode(),
-            error
+            error,
+            About(command)
         );
         match error {
             AnswerError::Refused(error) => refusal(error),
@@ -107,7 +110,13 @@ impl Link {
     }
 
     fn failed(&self, command: &Command, what: &str, error: Error) -> Error {
-        dev_err!(self.dev(), "{:?} {}\n", command.opcode(), what);
+        dev_err!(
+            self.dev(),
+            "{:?} {}{}\n",
+            command.opcode(),
+            what,
+            About(command)
+        );
         error
     }
 
@@ -208,5 +217,25 @@ fn refusal(error: CommandError) -> Error {
         CommandError::StaleEpoch => errno::stale(),
         CommandError::BadSequence => errno::protocol(),
         CommandError::NoResources => ENOSPC,
+    }
+}
+
+/// Which queue a command is about, for messages; nothing for others.
+struct About<'a>(&'a Command);
+
+impl fmt::Display for About<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Command::SetupQueue(request) => {
+                let QueueRequest { queue, size, .. } = request;
+                write!(f, " (queue {queue}, size {size})")
+            }
+            Command::EnableQueue(queue)
+            | Command::DisableQueue(queue)
+            | Command::SetQueueState(queue, _)
+            | Command::GetQueueState(queue)
+            | Command::PushQueue(queue) => write!(f, " (queue {queue})"),
+            _ => Ok(()),
+        }
     }
 }

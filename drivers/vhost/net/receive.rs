@@ -133,7 +133,7 @@ impl ReceiveQueue {
                 let Some(next) = self.port.next_transmit() else {
                     return Ok(Pause::Idle);
                 };
-                self.packet = self.load(&next);
+                self.packet = self.load(next);
             }
             let Some(mut packet) = self.packet.take() else {
                 continue;
@@ -148,17 +148,19 @@ impl ReceiveQueue {
 
     /// Copies a packet of the interface to the frame, if the driver side wants it. What is too long, or
     /// needs more than the driver side does, is dropped.
-    fn load(&mut self, packet: &SkBuff) -> Option<Packet> {
-        if !self.is_wanted(packet) {
+    fn load(&mut self, packet: SkBuff) -> Option<Packet> {
+        if !self.is_wanted(&packet) {
             // As on any link: it was sent, and nobody took it.
             self.port.interface.transmitted(packet.len());
+            packet.consume();
             return None;
         }
-        let loaded = self.copy(packet);
-        if loaded.is_err() {
+        let Ok(loaded) = self.copy(&packet) else {
             self.port.interface.transmit_dropped();
-        }
-        loaded.ok()
+            return None;
+        };
+        packet.consume();
+        Some(loaded)
     }
 
     fn copy(&mut self, packet: &SkBuff) -> Result<Packet> {

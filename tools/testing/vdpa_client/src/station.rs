@@ -27,8 +27,8 @@ const FRAME: usize = 60;
 /// What this station says that it has.
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 1);
 
-/// How long an answer is waited for before it is asked again, as stations do: a kernel drops what it sends in the
-/// moment after its device has got a carrier.
+/// How long an answer is waited for before it is asked again, as stations do. A kernel drops what it sends until it has
+/// noticed that its device has a carrier, for which it takes up to a second (net/core/link_watch.c).
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// How often it is asked: longer than an endpoint is waited for that stands still.
