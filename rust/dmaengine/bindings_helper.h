@@ -6,6 +6,9 @@ struct dma_chan *dma_client_request_slave(const struct device *engine,
 					 enum dma_transfer_direction direction);
 void dma_client_release(struct dma_chan *chan);
 struct device *dma_client_device(struct dma_chan *chan);
+bool dma_client_is_interleaved(struct dma_chan *chan);
+struct dma_async_tx_descriptor *dma_client_prepare_all(struct dma_chan *chan,
+						      struct dma_interleaved_template *template);
 struct dma_async_tx_descriptor *dma_client_prepare(struct dma_chan *chan,
 						  enum dma_transfer_direction direction,
 						  u64 at_device, dma_addr_t memory,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A channel in the hands of its only client, with the buffer that it moves data from or to.
+//! A channel in the hands of its only client.
 //!
 //! Context: process; a transfer sleeps until it has ended.
 
@@ -10,6 +10,11 @@ use crate::{
     buffer::{
         self,
         Buffer, //
+    },
+    pieces::{
+        Piece,
+        Template,
+        MAX_PIECES, //
     },
     Direction, //
 };
@@ -21,29 +26,21 @@ use kernel::{
     sync::Arc, //
 };
 
-/// The most pieces of a transfer, each of which takes memory and an interrupt: 128 KiB in sectors of 512 bytes.
-const MAX_PIECES: u32 = 256;
-
-/// Linear memory at the device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// Its address as the engine has it, e.g. on the PCI bus.
-    pub addr: u64,
-    /// How many bytes, not 0.
-    pub len: usize,
-}
-
 /// A slave channel; it is released when dropped.
 ///
 /// # Invariants
 ///
-/// `raw` is a channel that was requested and is released by nobody else. As long as there is a buffer, the engine
-/// has no descriptor between two calls.
+/// `raw` is a channel that was requested and is released by nobody else. Unless it is stuck, the engine has no descriptor
+/// between two calls.
 pub struct Channel {
     raw: NonNull<bindings::dma_chan>,
     direction: Direction,
-    /// `None` once the engine has it for ever.
-    buffer: Option<Buffer>,
+    /// A transfer did not end, and may be in progress.
+    is_stuck: bool,
+    /// Of the next transfer.
+    pieces: KVec<Piece>,
+    /// For an engine that moves all pieces at once.
+    template: Option<KVBox<Template>>,
     batch: Arc<Batch>,
 }
 
@@ -51,15 +48,14 @@ pub struct Channel {
 unsafe impl Send for Channel {}
 
 impl Channel {
-    /// Takes a channel of the engine that belongs to `engine`, e.g. the device of a PCI controller, with a
-    /// buffer of `size` bytes.
+    /// Takes a channel of the engine that belongs to `engine`, e.g. the device of a PCI controller.
     ///
     /// # Errors
     ///
-    /// `ENODEV`: none is free that moves data in this direction between memory and a device; `ENOMEM`: no memory;
-    /// `EIO`: the engine does not reach it.
-    pub fn request(engine: &Device, direction: Direction, size: usize) -> Result<Self> {
+    /// `ENODEV`: none is free that moves data in this direction between memory and a device; `ENOMEM`: no memory.
+    pub fn request(engine: &Device, direction: Direction) -> Result<Self> {
         let batch = Batch::new()?;
+        let pieces = KVec::with_capacity(MAX_PIECES, GFP_KERNEL)?;
         let device = buffer::as_raw(engine);
         // SAFETY: The device exists; the function only compares it.
         let raw = unsafe { bindings::dma_client_request_slave(device, direction.as_raw()) };
@@ -67,90 +63,119 @@ impl Channel {
         let mut this = Self {
             raw: NonNull::new(raw).ok_or(ENODEV)?,
             direction,
-            buffer: None,
+            is_stuck: false,
+            pieces,
+            template: None,
             batch,
         };
-        // SAFETY: The channel was requested, and its device exists as long as it is not released.
-        let device = unsafe { Device::get_device(bindings::dma_client_device(raw)) };
-        this.buffer = Some(Buffer::new(device, direction, size)?);
+        // SAFETY: The channel was requested just now.
+        if unsafe { bindings::dma_client_is_interleaved(raw) } {
+            this.template = Some(Template::new()?);
+        }
         Ok(this)
     }
 
-    /// Returns the bytes that were moved last; empty once the channel is of no use.
-    pub fn buffer(&self) -> &[u8] {
-        self.buffer.as_ref().map_or(&[], Buffer::bytes)
+    /// Makes memory of `size` bytes, not 0, that the engine reaches.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: no memory; `EIO`: the engine does not reach it.
+    pub fn new_buffer(&self, size: usize) -> Result<Buffer> {
+        // SAFETY: The device exists as long as the channel is not released.
+        let device = unsafe { Device::get_device(self.device()) };
+        Buffer::new(device, self.direction, size)
     }
 
-    /// Returns the bytes to be moved next; empty once the channel is of no use.
-    pub fn buffer_mut(&mut self) -> &mut [u8] {
-        self.buffer.as_mut().map_or(&mut [], Buffer::bytes_mut)
-    }
-
-    /// Moves pieces at the device from or to the buffer, where they lie one behind the other, all at once. Returns
-    /// how many bytes they are together.
+    /// Moves pieces at the device from or to the begin of `buffer`, where they lie one behind the other, all at once.
+    /// Returns how many bytes they are together.
     ///
     /// An error that `pieces` gives is returned, and nothing is moved then.
     ///
     /// # Errors
     ///
     /// - `EIO`: the engine cannot do it, or could not do some of it; the next transfer may succeed.
+    /// - `EINVAL`: the buffer is of another engine or direction, or lost.
     /// - `EMSGSIZE`: the buffer is shorter, or these are more than 256 pieces; nothing is moved then.
-    /// - `ETIMEDOUT`: it did not end in time, and was terminated. The channel is of no use any more.
-    /// - `ENODEV`: it is of no use since an earlier transfer.
-    pub fn transfer(&mut self, pieces: impl Iterator<Item = Result<Piece>>) -> Result<usize> {
-        self.buffer.as_mut().ok_or(ENODEV)?.give();
-        let submitted = self.submit_all(pieces);
-        let has_ended = match submitted {
-            Ok((0, _)) => true,
-            Ok((count, _)) => self.carry_out(count),
-            Err(_) => {
-                // Nothing was issued, so the engine knows of none.
-                self.terminate();
-                true
-            }
-        };
-        if !has_ended {
-            self.leave_buffer();
-            return Err(ETIMEDOUT);
+    /// - `ETIMEDOUT`: it did not end in time, and was terminated. Channel and buffer are of no use any more.
+    /// - `ENODEV`: the channel is of no use since an earlier transfer.
+    pub fn transfer(
+        &mut self,
+        buffer: &mut Buffer,
+        pieces: impl Iterator<Item = Result<Piece>>,
+    ) -> Result<usize> {
+        if self.is_stuck {
+            return Err(ENODEV);
         }
-        self.buffer.as_mut().ok_or(ENODEV)?.take();
-        let (_, len) = submitted?;
-        match self.batch.has_succeeded() {
-            true => Ok(len),
-            false => Err(EIO),
-        }
-    }
-
-    /// Submits a descriptor for each piece; returns how many, and how many bytes they are together.
-    fn submit_all(&mut self, pieces: impl Iterator<Item = Result<Piece>>) -> Result<(u32, usize)> {
-        let mut at = 0;
-        let mut count = 0;
-        self.batch.begin(0);
-        for piece in pieces {
-            let piece = piece?;
-            if count == MAX_PIECES {
-                return Err(EMSGSIZE);
-            }
-            self.submit(&piece, at)?;
-            at += piece.len;
-            count += 1;
-        }
-        Ok((count, at))
-    }
-
-    /// Submits a descriptor for a piece whose place in the buffer begins at `at`.
-    fn submit(&self, piece: &Piece, at: usize) -> Result {
-        let buffer = self.buffer.as_ref().ok_or(ENODEV)?;
-        let end = at.checked_add(piece.len).ok_or(EMSGSIZE)?;
-        if end > buffer.bytes().len() {
+        let room = buffer.room(self.device(), self.direction);
+        let (memory, size) = room.ok_or(EINVAL)?;
+        let len = self.gather(pieces)?;
+        if len > size {
             return Err(EMSGSIZE);
         }
-        let (raw, direction) = (self.raw.as_ptr(), self.direction.as_raw());
-        let memory = buffer.address() + DmaAddress::try_from(at)?;
-        // SAFETY: The channel is ours by the type invariant; the memory is mapped for its device, and stays so
-        // until the descriptor has ended or been terminated, see `transfer`.
-        let tx =
-            unsafe { bindings::dma_client_prepare(raw, direction, piece.addr, memory, piece.len) };
+        buffer.give();
+        let moved = match self.submit_all(memory) {
+            Ok(0) => Ok(()),
+            Ok(count) => self.carry_out(count),
+            Err(error) => {
+                // Nothing was issued, so the engine knows of none.
+                self.terminate();
+                Err(error)
+            }
+        };
+        if self.is_stuck {
+            buffer.leave();
+        } else {
+            buffer.take();
+        }
+        moved.map(|()| len)
+    }
+
+    /// Gathers the pieces, those that follow each other in one; returns how many bytes they are together.
+    fn gather(&mut self, pieces: impl Iterator<Item = Result<Piece>>) -> Result<usize> {
+        self.pieces.clear();
+        let mut len: usize = 0;
+        for piece in pieces {
+            let piece = piece?;
+            len = len.checked_add(piece.len).ok_or(EMSGSIZE)?;
+            let is_joined = self.pieces.last_mut().is_some_and(|last| last.join(&piece));
+            if !is_joined && self.pieces.push_within_capacity(piece).is_err() {
+                return Err(EMSGSIZE);
+            }
+        }
+        Ok(len)
+    }
+
+    /// Submits the pieces, whose place in memory begins at `memory`; returns by how many descriptors.
+    fn submit_all(&mut self, memory: DmaAddress) -> Result<u32> {
+        self.batch.begin(0);
+        if self.pieces.is_empty() {
+            return Ok(0);
+        }
+        if let Some(template) = &mut self.template {
+            template.describe(self.direction, memory, &self.pieces);
+            let raw = (self.raw.as_ptr(), template.as_raw());
+            // SAFETY: The channel is ours by the type invariant, and the template has as many chunks as it says.
+            let tx = unsafe { bindings::dma_client_prepare_all(raw.0, raw.1) };
+            self.submit(tx)?;
+            return Ok(1);
+        }
+        let mut memory = memory;
+        for piece in &self.pieces {
+            let (raw, direction) = (self.raw.as_ptr(), self.direction.as_raw());
+            // SAFETY: The channel is ours by the type invariant.
+            let tx = unsafe {
+                bindings::dma_client_prepare(raw, direction, piece.addr, memory, piece.len)
+            };
+            self.submit(tx)?;
+            memory += DmaAddress::try_from(piece.len)?;
+        }
+        // CAST: At most `MAX_PIECES`.
+        Ok(self.pieces.len() as u32)
+    }
+
+    /// Submits a descriptor that was prepared just now, if it could be. The memory in it stays mapped until it has ended
+    /// or been terminated, see `transfer`.
+    fn submit(&self, tx: *mut bindings::dma_async_tx_descriptor) -> Result {
         let tx = NonNull::new(tx).ok_or(EIO)?;
         let param = self.batch.param();
         // SAFETY: The descriptor was prepared just now. The batch exists until the channel is released, after
@@ -163,17 +188,23 @@ impl Channel {
         }
     }
 
-    /// Has `count` descriptors carried out; returns whether the engine has let go of the buffer.
-    fn carry_out(&mut self, count: u32) -> bool {
+    /// Has `count` descriptors carried out.
+    fn carry_out(&mut self, count: u32) -> Result {
         self.batch.begin(count);
         // SAFETY: The channel is ours by the type invariant.
         unsafe { bindings::dma_client_issue(self.raw.as_ptr()) };
-        if self.batch.wait() {
-            return true;
+        if !self.batch.wait() {
+            self.terminate();
+            // The last callback may have come meanwhile. That terminating returns does not show that the engine has
+            // stopped: drivers/dma/dw-edma asks for the stop, waits 5 s for the interrupt that says so, and goes on
+            // without.
+            self.is_stuck = !self.batch.has_ended();
         }
-        self.terminate();
-        // The last callback may have come meanwhile.
-        self.batch.has_ended()
+        match (self.is_stuck, self.batch.has_succeeded()) {
+            (true, _) => Err(ETIMEDOUT),
+            (false, true) => Ok(()),
+            (false, false) => Err(EIO),
+        }
     }
 
     /// Forgets what was submitted; waits for what was issued, as long as the engine's driver thinks fit.
@@ -182,14 +213,10 @@ impl Channel {
         unsafe { bindings::dma_client_terminate(self.raw.as_ptr()) };
     }
 
-    /// Gives up the buffer and with it the channel.
-    ///
-    /// That terminating returns does not show that the engine has stopped: drivers/dma/dw-edma asks for the stop,
-    /// waits 5 s for the interrupt that says so, and goes on without.
-    fn leave_buffer(&mut self) {
-        if let Some(buffer) = self.buffer.take() {
-            buffer.leave();
-        }
+    /// Returns the device of the engine, which exists as long as the channel is not released.
+    fn device(&self) -> *mut bindings::device {
+        // SAFETY: The channel is ours by the type invariant.
+        unsafe { bindings::dma_client_device(self.raw.as_ptr()) }
     }
 }
 

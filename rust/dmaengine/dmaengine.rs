@@ -2,14 +2,17 @@
 
 //! DMA engines, for their clients: channels that move data while processors do something else.
 //!
-//! A [`Channel`] moves what is at addresses of a device from or to a [buffer](Channel::buffer) of its own.
+//! A [`Channel`] moves what is at addresses of a device from or to a [`Buffer`], which each of its users has.
 //! Drivers of engines use the crate `virt_dma`.
 //!
 //! ```text
-//! Channel::transfer: prepare -> submit, for each piece -> issue -> engine -> callback of each piece
-//!                                                           |                     |
-//!                                                           `---- waits, TRANSFER, until the last
+//! Channel::transfer: gather pieces -> prepare, submit -> issue -> engine -> callback
+//!                                                          |                   |
+//!                                                          `-- waits, TRANSFER, until the last
 //! ```
+//!
+//! An engine that can (`DMA_INTERLEAVE`) has one descriptor for all pieces, with one interrupt; another one has a
+//! descriptor for each.
 //!
 //! Limits: slave channels; a channel has one caller at a time.
 //!
@@ -21,11 +24,11 @@ mod bindings;
 mod buffer;
 mod channel;
 mod direction;
+mod pieces;
 
 pub use self::{
-    channel::{
-        Channel,
-        Piece, //
-    },
-    direction::Direction, //
+    buffer::Buffer,
+    channel::Channel,
+    direction::Direction,
+    pieces::Piece, //
 };

@@ -38,6 +38,28 @@ struct device *dma_client_device(struct dma_chan *chan)
 	return dmaengine_get_dma_device(chan);
 }
 
+/* Gaps are as long as addresses, so one can lead to any address. */
+bool dma_client_is_interleaved(struct dma_chan *chan)
+{
+	return sizeof(size_t) >= sizeof(dma_addr_t) &&
+	       dma_has_cap(DMA_INTERLEAVE, chan->device->cap_mask);
+}
+
+/* drivers/dma/dw-edma wants a configuration, of which it uses nothing here. */
+struct dma_async_tx_descriptor *dma_client_prepare_all(struct dma_chan *chan,
+						      struct dma_interleaved_template *template)
+{
+	struct dma_slave_config config = {
+		.direction = template->dir,
+		.src_addr = template->src_start,
+		.dst_addr = template->dst_start,
+	};
+
+	if (dmaengine_slave_config(chan, &config))
+		return NULL;
+	return dmaengine_prep_interleaved_dma(chan, template, DMA_CTRL_ACK | DMA_PREP_INTERRUPT);
+}
+
 /* Engines take the address when they prepare, so each descriptor has its own. */
 struct dma_async_tx_descriptor *dma_client_prepare(struct dma_chan *chan,
 						  enum dma_transfer_direction direction,

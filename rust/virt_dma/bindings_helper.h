@@ -23,3 +23,4 @@ void virt_dma_set_residue(struct dma_tx_state *state, u32 residue);
 dma_addr_t virt_dma_sg_address(struct scatterlist *sg);
 unsigned int virt_dma_sg_size(struct scatterlist *sg);
 struct scatterlist *virt_dma_sg_next(struct scatterlist *sg);
+struct data_chunk virt_dma_chunk(struct dma_interleaved_template *template, size_t index);

@@ -30,6 +30,14 @@ pub(super) struct Descriptor {
     transfer: Transfer,
 }
 
+/// A piece of an interleaved transfer, and how far the next one begins behind its end. Addresses wrap around.
+#[derive(Clone, Copy)]
+pub(super) struct Chunk {
+    pub(super) size: u64,
+    pub(super) source_gap: u64,
+    pub(super) destination_gap: u64,
+}
+
 /// What is to be moved.
 pub(super) struct Transfer {
     segments: KVec<Segment>,
@@ -100,6 +108,35 @@ impl Transfer {
             return Err(EINVAL);
         }
         Self::new(memory.map(segment), count, limits)
+    }
+
+    /// Makes a transfer of chunks that lie apart, the first of which goes from `source` to `destination`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`].
+    pub(super) fn interleaved(
+        source: DmaAddress,
+        destination: DmaAddress,
+        chunks: impl Iterator<Item = Chunk>,
+        count: usize,
+        limits: Limits,
+    ) -> Result<Self> {
+        let (mut from, mut to) = (source, destination);
+        let segment = |chunk: Chunk| {
+            let segment = Segment {
+                source: from,
+                destination: to,
+                // What is too large is refused as nothing is.
+                size: chunk.size.try_into().unwrap_or(0),
+            };
+            from = from.wrapping_add(chunk.size).wrapping_add(chunk.source_gap);
+            to = to
+                .wrapping_add(chunk.size)
+                .wrapping_add(chunk.destination_gap);
+            segment
+        };
+        Self::new(chunks.map(segment), count, limits)
     }
 
     pub(super) fn segments(&self) -> &[Segment] {
@@ -206,6 +243,37 @@ mod tests {
         assert_eq!(fails(&[(0, u32::MAX), (0, u32::MAX)]), Some(EINVAL));
         let copies = slave(Direction::MemoryToMemory, &[(0, 1)]);
         assert_eq!(copies.err(), Some(EINVAL));
+    }
+
+    #[test]
+    fn chunks_lie_where_their_gaps_say() {
+        let chunk = |size, source_gap, destination_gap| Chunk {
+            size,
+            source_gap,
+            destination_gap,
+        };
+        let made = |chunks: &[Chunk]| {
+            let all = chunks.iter().copied();
+            Transfer::interleaved(0x1000, 0x8000, all, chunks.len(), LIMITS)
+        };
+        // Forwards, then backwards.
+        let back = 0x2000u64.wrapping_neg();
+        let transfer = made(&[chunk(16, 0xff0, 0), chunk(8, back, 4), chunk(1, 0, 0)]);
+        let segment = |source, destination, size| Segment {
+            source,
+            destination,
+            size,
+        };
+        let expected = [
+            segment(0x1000, 0x8000, 16),
+            segment(0x2000, 0x8010, 8),
+            segment(8, 0x801c, 1),
+        ];
+        assert_eq!(transfer.expect("chunks").segments(), &expected);
+        for size in [0, 101, 1 << 32] {
+            assert_eq!(made(&[chunk(size, 0, 0)]).err(), Some(EINVAL));
+        }
+        assert_eq!(made(&[]).err(), Some(EINVAL));
     }
 
     #[test]

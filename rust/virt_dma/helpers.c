@@ -92,3 +92,13 @@ struct scatterlist *virt_dma_sg_next(struct scatterlist *sg)
 {
 	return sg_next(sg);
 }
+
+/* A chunk with the gaps that count at either end. */
+struct data_chunk virt_dma_chunk(struct dma_interleaved_template *template, size_t index)
+{
+	struct data_chunk chunk = template->sgl[index];
+
+	chunk.src_icg = dmaengine_get_src_icg(template, &template->sgl[index]);
+	chunk.dst_icg = dmaengine_get_dst_icg(template, &template->sgl[index]);
+	return chunk;
+}

@@ -6,7 +6,10 @@
 
 use super::{
     channel::Channel,
-    descriptor::Transfer,
+    descriptor::{
+        Chunk,
+        Transfer, //
+    },
     Engine, //
 };
 use crate::{
@@ -34,6 +37,7 @@ impl<E: Engine> Operations<E> {
         device.device_free_chan_resources = Some(Self::free);
         device.device_prep_dma_memcpy = Some(Self::prepare_copy);
         device.device_prep_slave_sg = Some(Self::prepare_slave);
+        device.device_prep_interleaved_dma = Some(Self::prepare_interleaved);
         device.device_caps = Some(Self::capabilities);
         device.device_config = Some(Self::configure);
         device.device_terminate_all = Some(Self::terminate);
@@ -96,6 +100,25 @@ impl<E: Engine> Operations<E> {
             let memory = Mapped(list);
             let limits = channel.limits();
             Transfer::slave(channel.direction(), device, memory, count as usize, limits)
+        })
+    }
+
+    extern "C" fn prepare_interleaved(
+        chan: *mut bindings::dma_chan,
+        template: *mut bindings::dma_interleaved_template,
+        flags: c_ulong,
+    ) -> *mut bindings::dma_async_tx_descriptor {
+        // SAFETY: See `channel`; the template is valid for the time of the call.
+        let (channel, pattern) = unsafe { (Self::channel(chan), &*template) };
+        prepared(channel, flags, || {
+            let advances = pattern.src_inc && pattern.dst_inc;
+            if !advances || pattern.dir != channel.direction().as_raw() {
+                return Err(EINVAL);
+            }
+            let count = pattern.numf.checked_mul(pattern.frame_size).ok_or(EINVAL)?;
+            let (source, destination) = (pattern.src_start, pattern.dst_start);
+            let chunks = Chunks { template, next: 0 };
+            Transfer::interleaved(source, destination, chunks, count, channel.limits())
         })
     }
 
@@ -177,5 +200,30 @@ impl Iterator for Mapped {
                 bindings::virt_dma_sg_size(entry),
             ))
         }
+    }
+}
+
+/// The chunks of a template, whose frames repeat without end.
+struct Chunks {
+    template: *mut bindings::dma_interleaved_template,
+    next: usize,
+}
+
+impl Iterator for Chunks {
+    type Item = Chunk;
+
+    fn next(&mut self) -> Option<Chunk> {
+        // SAFETY: The client's template is valid for the time of the call in which this is used.
+        let frame = unsafe { (*self.template).frame_size };
+        let index = self.next.checked_rem(frame)?;
+        self.next = index + 1;
+        // SAFETY: As above, and a frame has this chunk.
+        let chunk = unsafe { bindings::virt_dma_chunk(self.template, index) };
+        // CAST: A kernel's `u64` holds each `usize`.
+        Some(Chunk {
+            size: chunk.size as u64,
+            source_gap: chunk.src_icg as u64,
+            destination_gap: chunk.dst_icg as u64,
+        })
     }
 }

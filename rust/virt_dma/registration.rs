@@ -165,6 +165,8 @@ impl<E: Engine> Provider<E> {
         unsafe {
             (*raw).owner = E::OWNER.as_ptr();
             bindings::synchronize_rcu();
+            let interleaved = bindings::dma_transaction_type_DMA_INTERLEAVE;
+            bindings::virt_dma_set_capability(raw, interleaved);
             bindings::virt_dma_set_capability(raw, kind_of(config.channels));
         }
         Ok(())

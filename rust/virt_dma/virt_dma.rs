@@ -17,8 +17,8 @@
 //! `dmaengine_tx_status()` for the last [`FAILURES`](failures::FAILURES) that did. Those after it are
 //! carried out.
 //!
-//! Limits: slave and memcpy transfers; neither cyclic nor interleaved ones, no pause, no metadata, no
-//! reuse of descriptors.
+//! Limits: slave, memcpy and interleaved transfers; no cyclic ones, no pause, no metadata, no reuse of
+//! descriptors.
 //!
 //! Locking: one spinlock for each channel, that of the virtual channel, taken with interrupts off.
 //! All calls of [`Engine`] are under it.

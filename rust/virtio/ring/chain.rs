@@ -140,6 +140,11 @@ pub struct Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
+    /// Returns these segments, whole.
+    pub fn all(segments: &'a [Segment]) -> Self {
+        Self::new(segments, 0, usize::MAX)
+    }
+
     /// Returns the pieces that make up `len` bytes from `offset` on, as far as the segments reach.
     fn new(segments: &'a [Segment], offset: usize, len: usize) -> Self {
         Self {

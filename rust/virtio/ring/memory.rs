@@ -115,7 +115,7 @@ pub trait RingMemory {
         read_each(self, pieces, to)
     }
 
-    /// Copies to payload that is `from.len()` bytes in some pieces.
+    /// Copies to payload that is `from.len()` bytes in some pieces, until the next [`flush`](Self::flush) at the latest.
     ///
     /// The provided function writes one piece after the other.
     ///
@@ -125,6 +125,23 @@ pub trait RingMemory {
     fn write_pieces(&self, pieces: Pieces<'_>, from: &[u8]) -> Result<(), Self::Error> {
         write_each(self, pieces, from)
     }
+
+    /// Has all payload that was written be where the driver side will see it, before it is told.
+    ///
+    /// The provided function has nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`write_buffer`](Self::write_buffer), for anything that was written since the last call. It is not tried
+    /// again.
+    fn flush(&self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// Forgets the payload that was not flushed: its chains go back, as they were not used.
+    ///
+    /// The provided function has nothing to do.
+    fn discard(&self) {}
 
     /// Fetches pieces of payload or indirect tables that are soon read, all at once, if that costs less than one
     /// after the other.
@@ -238,6 +255,16 @@ impl<M: RingMemory + ?Sized> RingMemory for &M {
     #[inline]
     fn write_pieces(&self, pieces: Pieces<'_>, from: &[u8]) -> Result<(), Self::Error> {
         (**self).write_pieces(pieces, from)
+    }
+
+    #[inline]
+    fn flush(&self) -> Result<(), Self::Error> {
+        (**self).flush()
+    }
+
+    #[inline]
+    fn discard(&self) {
+        (**self).discard();
     }
 
     #[inline]

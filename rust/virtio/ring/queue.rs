@@ -114,9 +114,8 @@ impl<M: RingMemory> Queue<M> {
     /// None may be handed back, to learn whether a signal is owed from before (see
     /// [`QueueConfig::take_over`](super::QueueConfig::take_over)).
     ///
-    /// The payload must be where the driver side will see it: complete in memory when another master
-    /// than this processor wrote it, otherwise written by it. Nothing is read across the link but the
-    /// words that tell whether to signal.
+    /// The payload is flushed before ([`RingMemory::flush`]). What somebody else than this processor wrote has to be
+    /// complete in memory. Nothing is read across the link but the words that tell whether to signal.
     ///
     /// # Errors
     ///

@@ -1,164 +1,205 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was read from RC memory before it is asked for: many short pieces by one DMA transfer.
+//! Reads of RC memory by a lane: many pieces by one transfer, before they are asked for.
 //!
-//! The ring engine knows from a batch of descriptors which tables, headers and packets are read next
+//! The ring engine knows from a batch of descriptors which tables, headers and payload are read next
 //! (`RingMemory::read_ahead`). One by one they are not worth a transfer each; together they are. The available index
-//! is behind them, so that the end of a batch need not be looked for by another load.
+//! is behind the first of them, so that the end of a batch need not be looked for by another load.
+//!
+//! ```text
+//!   pieces of a batch    header | payload | header | payload | header | payload
+//!   in the lane's memory                  [------ held ------]
+//! ```
+//!
+//! What is not held yet is fetched when it is asked for, with as many of those behind it as the memory takes.
 //!
 //! Context: process, with the ring lock held.
 
-use crate::dma::BUFFER_BYTES;
+use crate::{
+    buffers::Buffers,
+    dma::{
+        Lane,
+        LANE_BYTES,
+        LANE_SEGMENTS, //
+    },
+    window::Mapper, //
+};
+use core::ops::Range;
 use kernel::prelude::*;
 use virtio::ring::{
     memory::INDEX,
+    Pieces,
     Segment, //
 };
 
 #[cfg(CONFIG_KUNIT = "y")]
 mod tests;
 
-/// How many pieces are read ahead: two of each chain of a batch. A transfer has room for twice as many, as a piece may
-/// lie in two pages.
-const MOST_PIECES: usize = 127;
+/// How many pieces are known ahead: those of a batch of frames, of 17 pieces each.
+const MOST_PIECES: usize = 1024;
 
 /// Bytes from the begin of the driver area that have the available index.
 pub(crate) const INDEX_BYTES: usize = INDEX + size_of::<u16>();
 
-/// Pieces of RC memory as they were when they were read.
-pub(crate) struct Ahead {
-    held: KVec<Held>,
-    /// Where the next one is looked for: pieces are asked for in the order in which they were given.
+/// What comes through the lane of a queue, and what of it is there.
+pub(crate) struct Ahead<L> {
+    lane: L,
+    pieces: KVec<Piece>,
+    /// Where the next one is looked for: they are asked for in the order in which they were given.
     next: usize,
-    /// The pieces one behind the other, then the begin of the driver area. Grows to what is needed.
-    bytes: KVVec<u8>,
+    /// Those whose bytes are in the lane's memory.
+    held: Range<usize>,
 }
 
-/// A piece and where its bytes are.
-struct Held {
-    addr: u64,
+/// A piece, and where its bytes are if it is held.
+struct Piece {
+    segment: Segment,
     start: usize,
-    len: usize,
 }
 
-impl Ahead {
-    pub(crate) fn new() -> Result<Self> {
+impl<L: Lane> Ahead<L> {
+    pub(crate) fn new(lane: L) -> Result<Self> {
         Ok(Self {
-            held: KVec::with_capacity(MOST_PIECES, GFP_KERNEL)?,
+            lane,
+            pieces: KVec::with_capacity(MOST_PIECES, GFP_KERNEL)?,
             next: 0,
-            bytes: KVVec::new(),
+            held: 0..0,
         })
     }
 
-    /// Reads, by `transfer`, those of the pieces that are shorter than `short` bytes, as far as there is room, and the
-    /// begin of the driver area at `driver`. Those of the last time are forgotten.
+    /// Reads the first of these pieces, and behind them `index`, which ends with the available index. Those of the last
+    /// time are forgotten, and these, too, if it cannot be done or is not worth it.
     ///
-    /// Returns the available index, if `transfer` did it.
-    pub(crate) fn read(
+    /// Returns the available index, if it was read.
+    pub(crate) fn read<M: Mapper>(
         &mut self,
+        buffers: &Buffers<M>,
         pieces: &mut dyn Iterator<Item = Segment>,
-        short: usize,
-        driver: u64,
-        transfer: impl FnOnce(&mut dyn Iterator<Item = Segment>, &mut [u8]) -> bool,
+        index: Segment,
     ) -> Option<u16> {
         self.forget();
-        let len = self.choose(pieces, short);
-        let index = self.read_chosen(len, driver, transfer);
-        if index.is_none() {
-            self.forget();
+        for segment in pieces.filter(fits) {
+            let piece = Piece { segment, start: 0 };
+            if self.pieces.push_within_capacity(piece).is_err() {
+                break;
+            }
         }
-        index
+        let end = self.fetch(buffers, 0, Some(index))?;
+        Some(u16::from_le_bytes(*self.lane.bytes().get(..end)?.last_chunk()?))
+    }
+
+    /// Reads pieces that are as long as `to` together by a transfer of their own, if that is worth it; returns whether it
+    /// did.
+    pub(crate) fn read_now<M: Mapper>(
+        &mut self,
+        buffers: &Buffers<M>,
+        pieces: impl Iterator<Item = Segment>,
+        to: &mut [u8],
+    ) -> bool {
+        if !self.lane.takes(to.len()) {
+            return false;
+        }
+        // They take the place of those that were held.
+        self.held = 0..0;
+        if !buffers.transfer_from(&mut self.lane, to.len(), pieces) {
+            return false;
+        }
+        let bytes = self.lane.bytes().get(..to.len());
+        bytes.map(|bytes| to.copy_from_slice(bytes)).is_some()
+    }
+
+    /// Copies bytes at `addr`, if they are known and can be fetched; returns whether they were.
+    pub(crate) fn copy<M: Mapper>(
+        &mut self,
+        buffers: &Buffers<M>,
+        addr: u64,
+        to: &mut [u8],
+    ) -> bool {
+        let Some((index, offset)) = self.find(addr, to.len()) else {
+            return false;
+        };
+        if !self.held.contains(&index) && self.fetch(buffers, index, None).is_none() {
+            return false;
+        }
+        let start = self.pieces.get(index).map(|piece| piece.start + offset);
+        let bytes = start.and_then(|start| self.lane.bytes().get(start..start + to.len()));
+        bytes.map(|bytes| to.copy_from_slice(bytes)).is_some()
+    }
+
+    /// Returns whether all of the pieces are known.
+    pub(crate) fn has(&mut self, mut pieces: Pieces<'_>) -> bool {
+        // CAST: A kernel's `usize` has at least 32 bits.
+        pieces.all(|piece| self.find(piece.addr, piece.len as usize).is_some())
     }
 
     /// Forgets all pieces.
     fn forget(&mut self) {
-        self.held.clear();
+        self.pieces.clear();
         self.next = 0;
+        self.held = 0..0;
     }
 
-    /// Notes the pieces that are to be read; returns how long they are together.
-    fn choose(&mut self, pieces: &mut dyn Iterator<Item = Segment>, short: usize) -> usize {
-        let mut end = 0;
-        for Segment { addr, len } in pieces {
-            // CAST: A kernel's `usize` has at least 32 bits.
-            let len = len as usize;
-            if len >= short || len > BUFFER_BYTES - INDEX_BYTES - end {
-                continue;
-            }
-            let held = Held {
-                addr,
-                start: end,
-                len,
-            };
-            if self.held.push_within_capacity(held).is_err() {
-                break;
-            }
-            end += len;
-        }
-        end
-    }
-
-    fn read_chosen(
+    /// Has the lane's memory hold pieces from `first` on, and `last` behind them; returns how many bytes these are.
+    /// Otherwise all are forgotten.
+    fn fetch<M: Mapper>(
         &mut self,
-        len: usize,
-        driver: u64,
-        transfer: impl FnOnce(&mut dyn Iterator<Item = Segment>, &mut [u8]) -> bool,
-    ) -> Option<u16> {
-        let end = len + INDEX_BYTES;
-        if self.bytes.len() < end {
-            self.bytes.resize(end, 0, GFP_KERNEL).ok()?;
-        }
-        let index = Segment {
-            addr: driver,
-            len: INDEX_BYTES as u32,
-        };
-        let chosen = self.held.iter().map(|held| Segment {
-            addr: held.addr,
-            // CAST: At most the size of the buffer.
-            len: held.len as u32,
-        });
-        let to = self.bytes.get_mut(..end)?;
-        if !transfer(&mut Iterator::chain(chosen, [index]), to) {
+        buffers: &Buffers<M>,
+        first: usize,
+        last: Option<Segment>,
+    ) -> Option<usize> {
+        let (count, end) = self.place(first);
+        let end = end + last.map_or(0, |last| last.len as usize);
+        let chosen = self.pieces.iter().skip(first).take(count);
+        let chosen = Iterator::chain(chosen.map(|piece| piece.segment), last);
+        let is_there = self.lane.takes(end) && buffers.transfer_from(&mut self.lane, end, chosen);
+        if !is_there {
+            self.forget();
             return None;
         }
-        Some(u16::from_le_bytes(*to.last_chunk()?))
+        self.held = first..first + count;
+        Some(end)
     }
 
-    /// Copies bytes at `addr`, if they were read; returns whether they were.
-    pub(crate) fn copy(&mut self, addr: u64, to: &mut [u8]) -> bool {
-        let Some(start) = self.find(addr, to.len()) else {
-            return false;
-        };
-        match self.bytes.get(start..start + to.len()) {
-            Some(bytes) => to.copy_from_slice(bytes),
-            None => return false,
+    /// Places as many pieces as there is room for, from `first` on; returns how many, and their bytes.
+    fn place(&mut self, first: usize) -> (usize, usize) {
+        let (mut count, mut end) = (0, 0);
+        for piece in self.pieces.iter_mut().skip(first).take(LANE_SEGMENTS) {
+            // CAST: A kernel's `usize` has at least 32 bits.
+            let len = piece.segment.len as usize;
+            if len > LANE_BYTES - INDEX_BYTES - end {
+                break;
+            }
+            piece.start = end;
+            end += len;
+            count += 1;
         }
-        true
+        (count, end)
     }
 
-    /// Returns whether a piece was read.
-    pub(crate) fn has(&mut self, piece: Segment) -> bool {
-        // CAST: A kernel's `usize` has at least 32 bits.
-        self.find(piece.addr, piece.len as usize).is_some()
-    }
-
-    /// Returns where bytes at `addr` are.
-    fn find(&mut self, addr: u64, len: usize) -> Option<usize> {
-        let (before, from) = self.held.split_at_checked(self.next)?;
+    /// Returns which piece has bytes at `addr`, and where in it they are.
+    fn find(&mut self, addr: u64, len: usize) -> Option<(usize, usize)> {
+        let (before, from) = self.pieces.split_at_checked(self.next)?;
         let mut all = Iterator::chain(from.iter(), before).enumerate();
-        let (count, start) =
-            all.find_map(|(count, held)| Some((count, held.locate(addr, len)?)))?;
+        let (count, offset) =
+            all.find_map(|(count, piece)| Some((count, piece.locate(addr, len)?)))?;
         // Not behind it: a table is read in several runs, a header apart from its payload.
-        self.next = (self.next + count) % self.held.len();
-        Some(start)
+        self.next = (self.next + count) % self.pieces.len();
+        Some((self.next, offset))
     }
 }
 
-impl Held {
+/// Whether there is room for a piece, with the index behind it.
+fn fits(piece: &Segment) -> bool {
+    // CAST: A kernel's `usize` has at least 32 bits.
+    piece.len as usize <= LANE_BYTES - INDEX_BYTES
+}
+
+impl Piece {
     /// Returns where these bytes are, if they are within the piece.
     fn locate(&self, addr: u64, len: usize) -> Option<usize> {
-        let offset = usize::try_from(addr.checked_sub(self.addr)?).ok()?;
-        let rest = self.len.checked_sub(offset)?;
-        (len <= rest).then_some(self.start + offset)
+        let offset = usize::try_from(addr.checked_sub(self.segment.addr)?).ok()?;
+        // CAST: A kernel's `usize` has at least 32 bits.
+        let rest = (self.segment.len as usize).checked_sub(offset)?;
+        (len <= rest).then_some(offset)
     }
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Copies from and to buffers in RC memory, of any length and alignment: by DMA where that is worth it, else
-//! through windows.
+//! Copies from and to buffers in RC memory, of any length and alignment: through windows, or by a lane of the DMA engine.
 //!
 //! Context: process. The user's memo is locked from where an address is translated until the copy is
 //! over; see `window`. `translation` is looked into with the memo locked.
 
 use crate::{
-    dma::Dma,
+    dma::Lane,
     window::{
         Chunk,
         Mapper,
@@ -31,44 +30,49 @@ use virtio::ring::Segment;
 pub(crate) struct Buffers<M: Mapper = Endpoint> {
     cache: Arc<WindowCache<M>>,
     memo: Arc<Memo<M::Window>>,
-    dma: Arc<Dma>,
     /// The number of the address space that they are in.
     space: u16,
 }
 
 impl<M: Mapper> Buffers<M> {
-    pub(crate) fn new(cache: &Arc<WindowCache<M>>, dma: &Arc<Dma>, space: u16) -> Result<Self> {
+    pub(crate) fn new(cache: &Arc<WindowCache<M>>, space: u16) -> Result<Self> {
         Ok(Self {
             memo: cache.add_user()?,
             cache: cache.clone(),
-            dma: dma.clone(),
             space,
         })
     }
 
-    /// The length in bytes below which pieces are read together with others; see `ahead`.
-    pub(crate) fn short(&self) -> usize {
-        self.dma.short()
+    /// Moves pieces of RC memory, which are `len` bytes together, to the memory of a lane; returns whether it did.
+    pub(crate) fn transfer_from(
+        &self,
+        lane: &mut impl Lane,
+        len: usize,
+        pieces: impl Iterator<Item = Segment>,
+    ) -> bool {
+        let _memo = self.memo.chunks.lock();
+        lane.transfer(len, self.find_all(pieces, Access::Read))
     }
 
-    /// Reads pieces of RC memory by DMA, if that is worth it; they are as long as `to` together. Returns whether
-    /// it did.
-    pub(crate) fn read_by_dma(&self, pieces: impl Iterator<Item = Segment>, to: &mut [u8]) -> bool {
-        let Some(way) = self.dma.for_read(to.len()) else {
-            return false;
-        };
+    /// Moves the memory of a lane to pieces of RC memory, which are `len` bytes together; returns whether it did.
+    pub(crate) fn transfer_to(
+        &self,
+        lane: &mut impl Lane,
+        len: usize,
+        pieces: impl Iterator<Item = Segment>,
+    ) -> bool {
         let _memo = self.memo.chunks.lock();
-        way.read(self.find_all(pieces, Access::Read), to)
+        lane.transfer(len, self.find_all(pieces, Access::Write))
     }
 
-    /// Writes pieces of RC memory by DMA, if that is worth it; they are as long as `from` together. Returns whether
-    /// it did.
-    pub(crate) fn write_by_dma(&self, pieces: impl Iterator<Item = Segment>, from: &[u8]) -> bool {
-        let Some(way) = self.dma.for_write(from.len()) else {
-            return false;
-        };
-        let _memo = self.memo.chunks.lock();
-        way.write(self.find_all(pieces, Access::Write), from)
+    /// Checks that all of a segment is mapped for this.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT`: it is not.
+    pub(crate) fn check(&self, segment: Segment, access: Access) -> Result {
+        // Bounded by the number of mappings.
+        self.find_pieces(segment, access).try_for_each(|piece| piece.map(drop))
     }
 
     /// Returns where segments are in RC memory, piece by piece. The memo is locked as long as this is used.

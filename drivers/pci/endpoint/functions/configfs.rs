@@ -43,7 +43,7 @@ pub(crate) const ATTRIBUTES: &[Entry<VhostFunction>] = &[
     Entry::new::<InOrder>(),
     Entry::new::<DataPathChoice>(),
     Entry::new::<PushRoom>(),
-    Entry::new::<DmaSwitch>(),
+    Entry::new::<DmaChannels>(),
     Entry::new::<DmaReadThreshold>(),
     Entry::new::<DmaWriteThreshold>(),
     Entry::new::<Epoch>(),
@@ -208,8 +208,8 @@ numbers! {
     InOrder = c"in_order", in_order, SWITCH;
     /// `push_room`: memory for payload of each queue that is pushed.
     PushRoom = c"push_room", push_room, PUSH_ROOM;
-    /// `dma`: whether payload is moved by DMA.
-    DmaSwitch = c"dma", dma, SWITCH;
+    /// `dma`: how many channels move payload, each way.
+    DmaChannels = c"dma", dma, DMA;
     /// `dma_read_threshold`: the shortest payload that is read by DMA.
     DmaReadThreshold = c"dma_read_threshold", dma_read_threshold, DMA_THRESHOLD;
     /// `dma_write_threshold`: the shortest payload that is written by DMA.

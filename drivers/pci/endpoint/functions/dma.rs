@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Payload, and what is short but read together (`ahead`), by the controller's DMA engine, from a length on at which
-//! that is worth its overhead.
+//! The channels of the controller's DMA engine, and what queues have of them: lanes.
 //!
-//! Each way has a channel, which all queues share, with a buffer of its own. So any memory of a backend will do,
-//! stacks included, and an engine that does not stop when it is told to has nothing of a backend's. The copy
-//! between the two is one within the memory of this side.
+//! ```text
+//!   queue 0   queue 1   queue 2           a lane for each way: memory of its own that the engine reaches
+//!       \         |        /
+//!     channel 0   channel 1               as many for each way as the user wants and the engine has
+//! ```
+//!
+//! A lane's memory is between RC memory and that of a backend. So any memory of a backend will do, stacks included, and an
+//! engine that does not stop when it is told to has nothing of a backend's. The copy between the two is one within the
+//! memory of this side. What comes through it: `ahead`, `posted`.
 //!
 //! What a channel does not move is copied by the processor. That is known after a second at most, and as long as the
 //! engine's driver takes to terminate a transfer, 5 s with drivers/dma/dw-edma: within `QUIESCE` of the protocol.
@@ -15,6 +20,7 @@
 
 use crate::settings::Settings;
 use dmaengine::{
+    Buffer,
     Channel,
     Direction,
     Piece, //
@@ -35,16 +41,20 @@ use kernel::{
 };
 use pci_ep::Endpoint;
 
-/// The size of a channel's buffer in bytes: what `vhost_bus_blk` moves at a time.
-pub(crate) const BUFFER_BYTES: usize = 128 << 10;
+#[cfg(CONFIG_KUNIT = "y")]
+pub(crate) mod testing;
 
-/// What is shorter shares a transfer, however low the threshold is: frames do.
-const SHORT: usize = 2 << 10;
+/// The size of a lane's memory in bytes: what `vhost_bus_blk` moves at a time.
+pub(crate) const LANE_BYTES: usize = 128 << 10;
+
+/// The most segments of a transfer: each may lie in two pieces, and one more for each page that is filled, of the 256
+/// pieces that a transfer has.
+pub(crate) const LANE_SEGMENTS: usize = (256 - LANE_BYTES / 4096) / 2;
 
 /// The channels of a function.
 pub(crate) struct Dma {
-    reads: Option<Pin<KBox<Way>>>,
-    writes: Option<Pin<KBox<Way>>>,
+    reads: KVec<Arc<Way>>,
+    writes: KVec<Arc<Way>>,
 }
 
 impl Dma {
@@ -53,52 +63,35 @@ impl Dma {
     /// # Errors
     ///
     /// `ENOMEM`: no memory.
-    pub(crate) fn new(endpoint: &Endpoint, settings: &Settings) -> Result<Arc<Self>> {
-        let way = |direction, threshold| match settings.dma {
-            0 => Ok(None),
-            _ => Way::new(endpoint, direction, threshold),
-        };
-        let this = Self {
-            reads: way(Direction::DeviceToMemory, settings.dma_read_threshold)?,
-            writes: way(Direction::MemoryToDevice, settings.dma_write_threshold)?,
-        };
-        Ok(Arc::new(this, GFP_KERNEL)?)
+    pub(crate) fn new(endpoint: &Endpoint, settings: &Settings) -> Result<Self> {
+        let ways = |direction, threshold| Way::take(endpoint, direction, threshold, settings.dma);
+        Ok(Self {
+            reads: ways(Direction::DeviceToMemory, settings.dma_read_threshold)?,
+            writes: ways(Direction::MemoryToDevice, settings.dma_write_threshold)?,
+        })
     }
 
-    /// Has no channels.
-    #[cfg(CONFIG_KUNIT = "y")]
-    pub(crate) fn none() -> Result<Arc<Self>> {
-        let this = Self {
-            reads: None,
-            writes: None,
-        };
-        Ok(Arc::new(this, GFP_KERNEL)?)
+    /// Makes the lane from RC memory of a queue, if there is a way.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: no memory.
+    pub(crate) fn read_lane(&self, queue: u16) -> Result<Option<DmaLane>> {
+        DmaLane::new(&self.reads, queue)
     }
 
-    /// Whether there is a way from RC memory.
-    pub(crate) fn can_read(&self) -> bool {
-        self.reads.is_some()
+    /// Makes the lane to RC memory of a queue, if there is a way.
+    ///
+    /// # Errors
+    ///
+    /// As for [`read_lane`](Self::read_lane).
+    pub(crate) fn write_lane(&self, queue: u16) -> Result<Option<DmaLane>> {
+        DmaLane::new(&self.writes, queue)
     }
 
-    /// The length in bytes below which a read shares a transfer with others.
-    pub(crate) fn short(&self) -> usize {
-        let threshold = self.reads.as_deref().map_or(0, |way| way.threshold);
-        threshold.max(SHORT)
-    }
-
-    /// The way from RC memory, if `len` bytes are to take it.
-    pub(crate) fn for_read(&self, len: usize) -> Option<&Way> {
-        self.reads.as_deref().filter(|way| way.takes(len))
-    }
-
-    /// The way to RC memory, if `len` bytes are to take it.
-    pub(crate) fn for_write(&self, len: usize) -> Option<&Way> {
-        self.writes.as_deref().filter(|way| way.takes(len))
-    }
-
-    /// Lets go of the channels, for the end of the binding; transfers in progress are waited for.
+    /// Lets go of the channels, for the end of the binding: there are no lanes any more.
     pub(crate) fn detach(&self) {
-        for way in [&self.reads, &self.writes].into_iter().flatten() {
+        for way in Iterator::chain(self.reads.iter(), &self.writes) {
             let channel = way.channel.lock().take();
             // Without the lock: an engine may take its time.
             drop(channel);
@@ -108,7 +101,7 @@ impl Dma {
 
 /// A channel and what it is used for.
 #[pin_data]
-pub(crate) struct Way {
+struct Way {
     threshold: usize,
     /// For messages.
     device: ARef<Device>,
@@ -121,35 +114,47 @@ pub(crate) struct Way {
 }
 
 impl Way {
-    /// Takes a channel; `None`: there is none that is free.
+    /// Takes at most `count` channels.
+    fn take(
+        endpoint: &Endpoint,
+        direction: Direction,
+        threshold: u32,
+        count: u32,
+    ) -> Result<KVec<Arc<Self>>> {
+        let mut ways = KVec::new();
+        let controller = endpoint.controller();
+        for _ in 0..count {
+            let channel = match &controller {
+                Some(controller) => Channel::request(controller, direction),
+                None => Err(ENODEV),
+            };
+            match channel {
+                Ok(channel) => {
+                    ways.push(Self::new(endpoint, direction, threshold, channel)?, GFP_KERNEL)?
+                }
+                Err(error) if error == ENOMEM => return Err(error),
+                Err(_) => break,
+            }
+        }
+        if count != 0 {
+            dev_info!(
+                endpoint,
+                "{} of {} DMA channels {} for {} bytes and more\n",
+                ways.len(),
+                count,
+                words(direction),
+                threshold
+            );
+        }
+        Ok(ways)
+    }
+
     fn new(
         endpoint: &Endpoint,
         direction: Direction,
         threshold: u32,
-    ) -> Result<Option<Pin<KBox<Self>>>> {
-        let channel = endpoint
-            .controller()
-            .ok_or(ENODEV)
-            .and_then(|controller| Channel::request(controller, direction, BUFFER_BYTES));
-        let channel = match channel {
-            Ok(channel) => channel,
-            Err(error) if error == ENOMEM => return Err(error),
-            Err(error) => {
-                dev_info!(
-                    endpoint,
-                    "No DMA channel {} ({:?}): the processor copies\n",
-                    words(direction),
-                    error
-                );
-                return Ok(None);
-            }
-        };
-        dev_info!(
-            endpoint,
-            "DMA channel {} for {} bytes and more\n",
-            words(direction),
-            threshold
-        );
+        channel: Channel,
+    ) -> Result<Arc<Self>> {
         let this = try_pin_init!(Self {
             threshold: threshold.try_into()?,
             device: AsRef::<Device>::as_ref(endpoint).into(),
@@ -157,44 +162,21 @@ impl Way {
             is_failure_logged: Atomic::new(false),
             channel <- new_mutex!(Some(channel), "pci_epf_vhost::Way::channel"),
         });
-        Ok(Some(KBox::try_pin_init(this, GFP_KERNEL)?))
+        Arc::pin_init(this, GFP_KERNEL)
     }
 
-    fn takes(&self, len: usize) -> bool {
-        is_worth(self.threshold, len)
-    }
-
-    /// Reads pieces of RC memory, which are as long as `to` together; returns whether it did.
-    pub(crate) fn read(&self, pieces: impl Iterator<Item = Result<Piece>>, to: &mut [u8]) -> bool {
-        let len = to.len();
-        self.transfer(len, pieces, |channel, pieces| {
-            let moved = channel.transfer(pieces)?;
-            to.copy_from_slice(channel.buffer().get(..len).ok_or(EMSGSIZE)?);
-            Ok(moved)
-        })
-    }
-
-    /// Writes pieces of RC memory, which are as long as `from` together; returns whether it did.
-    pub(crate) fn write(&self, pieces: impl Iterator<Item = Result<Piece>>, from: &[u8]) -> bool {
-        self.transfer(from.len(), pieces, |channel, pieces| {
-            let buffer = channel.buffer_mut().get_mut(..from.len());
-            buffer.ok_or(EMSGSIZE)?.copy_from_slice(from);
-            channel.transfer(pieces)
-        })
-    }
-
-    /// Does something with the channel, and says once if that fails. Returns whether `len` bytes were moved.
-    fn transfer<P: Iterator<Item = Result<Piece>>>(
+    /// Moves pieces, and says once if that fails. Returns whether `len` bytes were moved.
+    fn transfer(
         &self,
+        buffer: &mut Buffer,
         len: usize,
-        pieces: P,
-        act: impl FnOnce(&mut Channel, P) -> Result<usize>,
+        pieces: impl Iterator<Item = Result<Piece>>,
     ) -> bool {
         let mut slot = self.channel.lock();
         let Some(channel) = &mut *slot else {
             return false;
         };
-        let error = match act(channel, pieces) {
+        let error = match channel.transfer(buffer, pieces) {
             Ok(moved) => return moved == len,
             Err(error) => error,
         };
@@ -215,9 +197,72 @@ impl Way {
     }
 }
 
+/// Memory that can be moved from or to RC memory.
+pub(crate) trait Lane {
+    /// Returns the memory; none that an engine may still write.
+    fn bytes(&self) -> &[u8];
+
+    /// Returns the memory, to be written; none that an engine may still use.
+    fn bytes_mut(&mut self) -> &mut [u8];
+
+    /// Returns whether a transfer of so many bytes is worth its overhead.
+    fn takes(&self, len: usize) -> bool;
+
+    /// Moves pieces of RC memory, which are `len` bytes together, from or to the begin of the memory; returns whether it
+    /// did.
+    fn transfer(&mut self, len: usize, pieces: impl Iterator<Item = Result<Piece>>) -> bool;
+}
+
+/// A lane of a queue by a channel, which it shares with others.
+pub(crate) struct DmaLane {
+    way: Arc<Way>,
+    buffer: Buffer,
+}
+
+impl DmaLane {
+    /// Makes one by the way that this queue has.
+    fn new(ways: &[Arc<Way>], queue: u16) -> Result<Option<Self>> {
+        let number = usize::from(queue).checked_rem(ways.len());
+        let Some(way) = number.and_then(|number| ways.get(number)) else {
+            return Ok(None);
+        };
+        let buffer = match &*way.channel.lock() {
+            Some(channel) => channel.new_buffer(LANE_BYTES),
+            None => return Ok(None),
+        };
+        match buffer {
+            Ok(buffer) => Ok(Some(Self {
+                way: way.clone(),
+                buffer,
+            })),
+            // The engine does not reach it.
+            Err(error) if error == EIO => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Lane for DmaLane {
+    fn bytes(&self) -> &[u8] {
+        self.buffer.bytes()
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self.buffer.bytes_mut()
+    }
+
+    fn takes(&self, len: usize) -> bool {
+        is_worth(self.way.threshold, len)
+    }
+
+    fn transfer(&mut self, len: usize, pieces: impl Iterator<Item = Result<Piece>>) -> bool {
+        self.way.transfer(&mut self.buffer, len, pieces)
+    }
+}
+
 /// Whether a channel is worth its overhead.
 fn is_worth(threshold: usize, len: usize) -> bool {
-    len != 0 && len >= threshold && len <= BUFFER_BYTES
+    len != 0 && len >= threshold && len <= LANE_BYTES
 }
 
 /// Which way it is, for messages.
@@ -235,14 +280,14 @@ mod tests {
 
     #[test]
     fn channels_are_for_what_is_long() {
-        for threshold in [1, 2048, BUFFER_BYTES] {
+        for threshold in [1, 2048, LANE_BYTES] {
             assert!(!is_worth(threshold, 0));
             assert!(!is_worth(threshold, threshold - 1));
             assert!(is_worth(threshold, threshold));
         }
         assert!(is_worth(2048, 2049));
-        assert!(is_worth(2048, BUFFER_BYTES));
-        assert!(!is_worth(2048, BUFFER_BYTES + 1));
+        assert!(is_worth(2048, LANE_BYTES));
+        assert!(!is_worth(2048, LANE_BYTES + 1));
     }
 
     #[test]

@@ -54,6 +54,7 @@ mod doorbell;
 mod function;
 mod interrupt;
 mod pace;
+mod posted;
 mod pulse;
 mod pushed;
 mod queue;

@@ -14,8 +14,12 @@ use crate::{
         Place, //
     },
     buffers::Buffers,
-    dma::Dma,
+    dma::{
+        Dma,
+        DmaLane, //
+    },
     interrupt::UsedSignal,
+    posted::Posted,
     pushed::{
         Pushed,
         PushedArea, //
@@ -67,8 +71,10 @@ pub(crate) struct RcMemory {
     device: MappedArea<OutboundWindow>,
     /// In the place of the descriptor and the driver area, which then have no bytes.
     pushed: Option<Pushed>,
-    /// `None`: nothing is read ahead. In use for the time of a call only, so never twice at a time.
-    ahead: Option<RefCell<Ahead>>,
+    /// `None`: nothing is read by DMA. In use for the time of a call only, so never twice at a time.
+    ahead: Option<RefCell<Ahead<DmaLane>>>,
+    /// `None`: nothing is written by DMA. In use as `ahead` is.
+    posted: Option<RefCell<Posted<DmaLane>>>,
     buffers: Buffers,
 }
 
@@ -81,7 +87,7 @@ impl RcMemory {
     /// `ENOMEM`: no memory; `EACCES`: they are not in the address
     /// space, or not for what is done there; else they cannot be reached.
     pub(crate) fn map(
-        (cache, dma): (&Arc<WindowCache>, &Arc<Dma>),
+        (cache, dma): (&Arc<WindowCache>, &Dma),
         setup: &QueueSetup,
         space: u16,
         layout: Layout,
@@ -105,17 +111,20 @@ impl RcMemory {
                 place(setup.device_area(), Area::Device),
             ],
         )?;
-        let ahead = match (&pushed, dma.can_read()) {
-            (None, true) => Some(RefCell::new(Ahead::new()?)),
-            _ => None,
+        let index = setup.queue().get();
+        let ahead = match pushed {
+            Some(_) => None,
+            None => dma.read_lane(index)?.map(Ahead::new).transpose()?,
         };
+        let posted = dma.write_lane(index)?.map(Posted::new).transpose()?;
         Ok(Self {
             descriptor,
             driver,
             device,
             pushed,
-            ahead,
-            buffers: Buffers::new(cache, dma, space)?,
+            ahead: ahead.map(RefCell::new),
+            posted: posted.map(RefCell::new),
+            buffers: Buffers::new(cache, space)?,
         })
     }
 
@@ -140,23 +149,34 @@ impl RcMemory {
     /// Reads from an area in RC memory by DMA, if that is worth it; returns whether it did.
     fn read_area_by_dma(&self, area: Area, offset: usize, to: &mut [u8]) -> bool {
         let run = self.area(area).segment(offset, to.len());
-        run.is_some_and(|run| self.buffers.read_by_dma(iter::once(run), to))
+        run.is_some_and(|run| self.read_now(iter::once(run), to))
     }
 
-    /// Returns what was read ahead, if anything is.
-    fn ahead(&self) -> Option<RefMut<'_, Ahead>> {
+    /// Reads pieces that are as long as `to` by DMA, if that is worth it; returns whether it did.
+    fn read_now(&self, pieces: impl Iterator<Item = Segment>, to: &mut [u8]) -> bool {
+        self.ahead()
+            .is_some_and(|mut ahead| ahead.read_now(&self.buffers, pieces, to))
+    }
+
+    /// Returns what is read by DMA, if anything is.
+    fn ahead(&self) -> Option<RefMut<'_, Ahead<DmaLane>>> {
         self.ahead.as_ref()?.try_borrow_mut().ok()
     }
 
-    /// Copies from a buffer, if it was read ahead; returns whether it was.
-    fn read_held(&self, addr: u64, to: &mut [u8]) -> bool {
-        self.ahead().is_some_and(|mut ahead| ahead.copy(addr, to))
+    /// Returns what is written by DMA, if anything is.
+    fn posted(&self) -> Option<RefMut<'_, Posted<DmaLane>>> {
+        self.posted.as_ref()?.try_borrow_mut().ok()
     }
 
-    /// Returns whether all of the pieces were read ahead.
-    fn are_held(&self, mut pieces: Pieces<'_>) -> bool {
+    /// Copies from a buffer, if it is read ahead; returns whether it was.
+    fn read_held(&self, addr: u64, to: &mut [u8]) -> bool {
         self.ahead()
-            .is_some_and(|mut ahead| pieces.all(|piece| ahead.has(piece)))
+            .is_some_and(|mut ahead| ahead.copy(&self.buffers, addr, to))
+    }
+
+    /// Returns whether all of the pieces are read ahead.
+    fn are_known(&self, pieces: Pieces<'_>) -> bool {
+        self.ahead().is_some_and(|mut ahead| ahead.has(pieces))
     }
 
     fn area(&self, area: Area) -> &MappedArea<OutboundWindow> {
@@ -228,27 +248,38 @@ impl RingMemory for RcMemory {
     }
 
     fn read_ahead(&self, pieces: &mut dyn Iterator<Item = Segment>) -> Option<u16> {
-        let mut ahead = self.ahead()?;
-        let driver = self.driver.segment(0, INDEX_BYTES)?;
-        let short = self.buffers.short();
-        ahead.read(pieces, short, driver.addr, |pieces, to| {
-            self.buffers.read_by_dma(pieces, to)
-        })
+        let index = self.driver.segment(0, INDEX_BYTES)?;
+        self.ahead()?.read(&self.buffers, pieces, index)
     }
 
     fn read_pieces(&self, pieces: Pieces<'_>, to: &mut [u8]) -> Result {
-        let is_near = self.has_any(pieces.clone()) || self.are_held(pieces.clone());
-        if !is_near && self.buffers.read_by_dma(pieces.clone(), to) {
+        let is_near = self.has_any(pieces.clone()) || self.are_known(pieces.clone());
+        if !is_near && self.read_now(pieces.clone(), to) {
             return Ok(());
         }
         memory::read_each(self, pieces, to)
     }
 
     fn write_pieces(&self, pieces: Pieces<'_>, from: &[u8]) -> Result {
-        if self.buffers.write_by_dma(pieces.clone(), from) {
-            return Ok(());
+        if let Some(mut posted) = self.posted() {
+            if posted.write(&self.buffers, pieces.clone(), from)? {
+                return Ok(());
+            }
         }
         memory::write_each(self, pieces, from)
+    }
+
+    fn flush(&self) -> Result {
+        match self.posted() {
+            Some(mut posted) => posted.flush(&self.buffers),
+            None => Ok(()),
+        }
+    }
+
+    fn discard(&self) {
+        if let Some(mut posted) = self.posted() {
+            posted.discard();
+        }
     }
 
     // Windows are I/O memory: the `dma_*` barriers, for memory alone, are too weak.

@@ -4,7 +4,7 @@
 //!
 //! Whether the controller can do it is seen when the function is bound.
 
-use crate::dma::BUFFER_BYTES;
+use crate::dma::LANE_BYTES;
 use kernel::{
     fmt,
     prelude::*,
@@ -140,9 +140,10 @@ impl Limits {
     pub(crate) const SWITCH: Self = Self::range(0, 1);
     /// 0: payload is read; no BAR of a known board has more for a queue.
     pub(crate) const PUSH_ROOM: Self = Self::range(0, 16 << 20);
-
+    /// 0: the processor copies; no more than an engine of DesignWare has.
+    pub(crate) const DMA: Self = Self::range(0, 8);
     /// 0: all payload; no more is moved at a time.
-    pub(crate) const DMA_THRESHOLD: Self = Self::range(0, BUFFER_BYTES as u32);
+    pub(crate) const DMA_THRESHOLD: Self = Self::range(0, LANE_BYTES as u32);
 
     const fn range(min: u32, max: u32) -> Self {
         Self {
@@ -222,7 +223,7 @@ pub(crate) struct Settings {
     pub(crate) data_path: DataPath,
     /// EP memory for payload that the RC pushes, of each queue in bytes.
     pub(crate) push_room: u32,
-    /// Whether payload is moved by the controller's DMA engine, where there is one.
+    /// Channels of the controller's DMA engine for each way, at most.
     pub(crate) dma: u32,
     /// The shortest payload in bytes that is read so.
     pub(crate) dma_read_threshold: u32,
@@ -364,7 +365,7 @@ mod tests {
             (Limits::SCAN_MS, scan_ms),
             (Limits::SWITCH, in_order),
             (Limits::PUSH_ROOM, push_room),
-            (Limits::SWITCH, dma),
+            (Limits::DMA, dma),
             (Limits::DMA_THRESHOLD, dma_read_threshold),
             (Limits::DMA_THRESHOLD, dma_write_threshold),
         ];

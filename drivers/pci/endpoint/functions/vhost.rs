@@ -64,7 +64,7 @@ pub(crate) struct Transport {
     pub(crate) queues: Arc<Queues>,
     pub(crate) interrupts: Arc<Interrupts>,
     pub(crate) windows: Arc<WindowCache>,
-    pub(crate) dma: Arc<Dma>,
+    pub(crate) dma: Dma,
     /// Access to RC memory for the backend itself.
     buffers: Buffers,
     /// The most queues; once the layout is made, those in it.
@@ -133,7 +133,7 @@ impl Transport {
             queues: Queues::new()?,
             interrupts: Interrupts::new(endpoint)?,
             // The backend itself knows of no groups.
-            buffers: Buffers::new(&windows, &dma, 0)?,
+            buffers: Buffers::new(&windows, 0)?,
             windows,
             dma,
             max_queues: Atomic::new(settings.num_queues),

@@ -104,6 +104,7 @@ impl<M: RingMemory> PackedQueue<M> {
     /// See [`Queue::go_on_at`](super::super::Queue::go_on_at).
     pub fn go_on_at(&mut self, position: Position) -> Result<(), RingError<M::Error>> {
         let at = Self::cursor(self.size, position)?;
+        self.memory.discard();
         // INVARIANT: nothing is in flight.
         self.next_used = at;
         self.next_available = at;
@@ -113,6 +114,7 @@ impl<M: RingMemory> PackedQueue<M> {
 
     /// See [`Queue::rewind`](super::super::Queue::rewind).
     pub fn rewind(&mut self) {
+        self.memory.discard();
         // INVARIANT: nothing is in flight.
         self.next_available = self.next_used;
     }

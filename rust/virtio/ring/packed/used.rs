@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Handing chains back to the driver side (section 2.8.1 and 2.8.2).
 //!
-//! The order of publication is fixed here: payload (the caller's), all used descriptors but the flags of
+//! The order of publication is fixed here: payload (flushed), all used descriptors but the flags of
 //! the first, write barrier, those flags, full barrier, signal. The driver side looks at one descriptor,
 //! the next, so the flags of the first hand all of them over.
 
@@ -29,6 +29,9 @@ impl<M: RingMemory> PackedQueue<M> {
     pub fn push(&mut self, used: &[Used]) -> Result<bool, RingError<M::Error>> {
         self.check_used(used)?;
         self.guard(|queue| {
+            if !used.is_empty() {
+                queue.memory.flush()?;
+            }
             let Some((first, end)) = queue.write_used(used)? else {
                 return Ok(false);
             };

@@ -122,6 +122,7 @@ impl<M: RingMemory> SplitQueue<M> {
     /// See [`Queue::go_on_at`](super::super::Queue::go_on_at).
     pub fn go_on_at(&mut self, position: Position) -> Result<(), RingError<M::Error>> {
         let index = Self::index(self.size, position)?;
+        self.memory.discard();
         // INVARIANT: all indexes are equal.
         self.next_used = index;
         self.next_available = index;
@@ -133,6 +134,7 @@ impl<M: RingMemory> SplitQueue<M> {
 
     /// See [`Queue::rewind`](super::super::Queue::rewind).
     pub fn rewind(&mut self) {
+        self.memory.discard();
         // INVARIANT: `next_available` stays between the other two.
         self.next_available = self.next_used;
         self.next_head = None;

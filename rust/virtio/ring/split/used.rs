@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Handing chains back to the driver side (section 2.7.8).
 //!
-//! The order of publication is fixed here: payload (the caller's), entries, write barrier, index, full
+//! The order of publication is fixed here: payload (flushed), entries, write barrier, index, full
 //! barrier, signal. Nothing else writes the used index.
 
 use core::mem;
@@ -39,6 +39,7 @@ impl<M: RingMemory> SplitQueue<M> {
             if used.is_empty() {
                 return Ok(is_owed);
             }
+            queue.memory.flush()?;
             if queue.rules.in_order {
                 queue.write_groups(used)?;
             } else {

@@ -8,7 +8,6 @@ use kernel::prelude::kunit_tests;
 mod suite {
     use crate::{
         buffers::Buffers,
-        dma::Dma,
         translation::MAX_MAPPINGS,
         window::{
             testing::{
@@ -53,7 +52,7 @@ mod suite {
             let board = Board::new(usize::MAX, 16)?;
             let cache = WindowCache::new(TestMapper(board), CHUNK, 16)?;
             Ok(Self {
-                buffers: Buffers::new(&cache, &Dma::none()?, 0)?,
+                buffers: Buffers::new(&cache, 0)?,
                 cache,
             })
         }
@@ -96,7 +95,7 @@ mod suite {
     fn address_spaces_are_apart() -> Result {
         let setup = Setup::new()?;
         let other = Setup {
-            buffers: Buffers::new(&setup.cache, &Dma::none()?, MAX_SPACES - 1)?,
+            buffers: Buffers::new(&setup.cache, MAX_SPACES - 1)?,
             cache: setup.cache.clone(),
         };
         setup.map(0, MEMORY);
@@ -193,7 +192,7 @@ mod suite {
     #[test]
     fn nothing_is_there_after_unmapping() -> Result {
         let setup = Setup::new()?;
-        let other = Buffers::new(&setup.cache, &Dma::none()?, 0)?;
+        let other = Buffers::new(&setup.cache, 0)?;
         for page in 0..4 {
             setup.map(page * PAGE, MEMORY + page * PAGE);
         }

@@ -8,7 +8,6 @@ use kernel::prelude::kunit_tests;
 mod suite {
     use crate::{
         buffers::Buffers,
-        dma::Dma,
         window::{
             testing::{
                 byte_at,
@@ -36,7 +35,7 @@ mod suite {
             let cache = WindowCache::new(TestMapper(board.clone()), CHUNK, max_chunks)?;
             Ok(Self {
                 board,
-                buffers: Buffers::new(&cache, &Dma::none()?, 0)?,
+                buffers: Buffers::new(&cache, 0)?,
                 cache,
             })
         }
@@ -161,7 +160,7 @@ mod suite {
     #[test]
     fn users_share_what_is_mapped() -> Result {
         let setup = Setup::new(usize::MAX, 16, 16)?;
-        let other = Buffers::new(&setup.cache, &Dma::none()?, 0)?;
+        let other = Buffers::new(&setup.cache, 0)?;
         assert!(setup.is_right_at(0, 16)?);
         other.read(0x100, &mut [0; 16])?;
         assert_eq!(setup.board.maps(), 1);

@@ -45,6 +45,8 @@ struct Order {
     entries_written: Cell<bool>,
     /// A word or a wish was stored, and no full barrier followed.
     word_stored: Cell<bool>,
+    /// Payload was written, and neither flushed nor discarded.
+    payload_waits: Cell<bool>,
 }
 
 impl<'a> Memory<'a> {
@@ -92,6 +94,7 @@ impl<'a> Memory<'a> {
     /// Does what a full barrier does, as when a queue is made anew.
     pub fn settle(&self) {
         self.full_barrier();
+        self.discard();
     }
 
     /// Whether the driver side is quiet.
@@ -202,6 +205,7 @@ impl RingMemory for Memory<'_> {
         if self.is_packed() && area == Area::Device {
             self.order.word_stored.set(true);
         } else {
+            assert!(!self.order.payload_waits.get(), "entry before the flush");
             self.order.entries_written.set(true);
         }
         let mut area = self.areas[area as usize].borrow_mut();
@@ -271,9 +275,19 @@ impl RingMemory for Memory<'_> {
     fn write_buffer(&self, addr: u64, from: &[u8]) -> Result<(), Fault> {
         assert!(!from.is_empty() && addr.checked_add(from.len() as u64).is_some());
         self.access()?;
+        self.order.payload_waits.set(true);
         let range = self.buffer(addr, from.len())?;
         self.buffers.borrow_mut()[range].copy_from_slice(from);
         Ok(())
+    }
+
+    fn flush(&self) -> Result<(), Fault> {
+        self.order.payload_waits.set(false);
+        self.access()
+    }
+
+    fn discard(&self) {
+        self.order.payload_waits.set(false);
     }
 
     fn read_ahead(&self, pieces: &mut dyn Iterator<Item = Segment>) -> Option<u16> {

@@ -20,6 +20,7 @@ mod layouts;
 mod notification;
 mod offloads;
 mod payload;
+mod posted;
 mod properties;
 mod provision;
 mod push;
