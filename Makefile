@@ -29,7 +29,7 @@ demo: vms ## Boot an EP and an RC, run disk and network I/O between them
 test: vms ## Run every test; KTAP files under build/test
 	$(ENTER) tools/testing/run test
 
-bench: vms ## Measure ours and mainline's peers side by side, for Documentation/bench; QUICK=1 takes ten minutes
+bench: vms ## Measure ours and mainline's peers side by side, for Documentation/bench; QUICK=1 takes twenty minutes
 	$(ENTER) tools/testing/run bench --publish $(if $(QUICK),--quick)
 
 test-debug: vms-debug ## Run the machine tests on kernels with KASAN, lockdep and kmemleak

@@ -5,7 +5,7 @@
 use crate::{
     config::{
         Offer,
-        QUEUE_SIZE, //
+        MAX_QUEUE_SIZE, //
     },
     configfs::Settings,
     disk::{
@@ -67,7 +67,7 @@ impl BlkBackend {
         for worker in &self.workers {
             let spec = VqSpec {
                 name: c"requests",
-                max_size: QUEUE_SIZE,
+                max_size: MAX_QUEUE_SIZE,
                 group: 0,
                 kicked: worker.kicked()?,
             };
@@ -77,7 +77,11 @@ impl BlkBackend {
         let queue_size = virtqueues.iter().map(|queue| queue.size()).min();
         // CAST: At most `MAX_QUEUES`.
         let num_queues = self.workers.len() as u16;
-        let offer = Offer::new(&disk.store, num_queues, queue_size.unwrap_or(QUEUE_SIZE));
+        let offer = Offer::new(
+            &disk.store,
+            num_queues,
+            queue_size.unwrap_or(MAX_QUEUE_SIZE),
+        );
         let limits = Limits { offer, features: 0 };
         for (worker, virtqueue) in self.workers.iter().zip(virtqueues) {
             worker.attach(RequestQueue::new(virtqueue, disk.clone(), limits)?);

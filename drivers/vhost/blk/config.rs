@@ -15,8 +15,11 @@ use virtio::blk::{
 /// The largest number of queues: as many as anybody has processors on such a device.
 pub(crate) const MAX_QUEUES: u16 = 16;
 
-/// The largest queue, in descriptors: two batches of the ring engine for each in flight.
-pub(crate) const QUEUE_SIZE: u16 = 256;
+/// The largest queue, in descriptors: what a split queue has at most. Transports have less, unless they are told to.
+pub(crate) const MAX_QUEUE_SIZE: u16 = 32768;
+
+/// The largest number of segments in a request, 16 MiB: well within what the ring engine takes for a chain.
+const MAX_SEGMENTS: u16 = 254;
 
 /// The largest segment, in bytes: Linux's own default for block devices.
 pub(crate) const MAX_SEGMENT_BYTES: u32 = 64 << 10;
@@ -107,7 +110,8 @@ impl Offer {
 
     /// The largest number of data segments: a request has to fit the queue without indirection.
     pub(crate) fn max_segments(&self) -> u32 {
-        u32::from(self.queue_size.saturating_sub(FRAME_DESCRIPTORS).max(1))
+        let fit = self.queue_size.saturating_sub(FRAME_DESCRIPTORS);
+        u32::from(fit.clamp(1, MAX_SEGMENTS))
     }
 
     /// The largest number of data bytes in a request.

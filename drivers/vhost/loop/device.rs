@@ -41,7 +41,7 @@ use virtio::{
 };
 
 /// The largest number of descriptors of a queue; more do not help without latency to hide.
-const MAX_QUEUE_SIZE: u16 = 1024;
+const MAX_QUEUE_SIZE: u16 = 256;
 
 /// Room for the device configuration in bytes: what a virtio-pci device has room for by custom.
 const CONFIG_SIZE: usize = 256;

@@ -5,7 +5,7 @@
 use crate::{
     config::{
         Offer,
-        QUEUE_SIZE, //
+        MAX_QUEUE_SIZE, //
     },
     configfs::{
         InUse,
@@ -236,13 +236,13 @@ impl Workers {
         for (index, pair) in (0..).zip(&self.pairs) {
             let receive = VqSpec {
                 name: c"receive",
-                max_size: QUEUE_SIZE,
+                max_size: MAX_QUEUE_SIZE,
                 group: DATA_GROUP,
                 kicked: self.receive_kicked(2 * index, pair)?,
             };
             let transmit = VqSpec {
                 name: c"transmit",
-                max_size: QUEUE_SIZE,
+                max_size: MAX_QUEUE_SIZE,
                 group: DATA_GROUP,
                 kicked: pair.transmit.kicked()?,
             };
@@ -251,7 +251,7 @@ impl Workers {
         }
         let control = VqSpec {
             name: c"control",
-            max_size: QUEUE_SIZE,
+            max_size: MAX_QUEUE_SIZE,
             group: CONTROL_GROUP,
             kicked: self.control.kicked()?,
         };

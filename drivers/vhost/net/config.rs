@@ -11,10 +11,10 @@ use virtio::net::{
     Header, //
 };
 
-/// The largest queue, in descriptors: four batches of the ring engine. That for control is as large, although a driver
-/// of Linux has one command at a time: `vhost_vdpa` tells of one size for all queues, and QEMU's
-/// `vhost-vdpa-device-pci` gives it to each.
-pub(crate) const QUEUE_SIZE: u16 = 256;
+/// The largest queue, in descriptors: what a split queue has at most. Transports have less, unless they are told to. That
+/// for control is as large, although a driver of Linux has one command at a time: `vhost_vdpa` tells of one size for all
+/// queues, and QEMU's `vhost-vdpa-device-pci` gives it to each.
+pub(crate) const MAX_QUEUE_SIZE: u16 = 32768;
 
 /// The most pairs of queues: with the control queue they are 63 of the 64 queues that a transport has.
 pub(crate) const MAX_QUEUE_PAIRS: u16 = 31;

@@ -21,7 +21,7 @@ use virtio::net::Header;
 
 /// The most buffers that a packet may be spread over, whatever the queue has: with fewer bytes in
 /// each than a packet needs then, nothing would ever arrive.
-pub(crate) const MAX_BUFFERS: u16 = crate::config::QUEUE_SIZE;
+pub(crate) const MAX_BUFFERS: u16 = 256;
 
 /// Why a buffer was not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

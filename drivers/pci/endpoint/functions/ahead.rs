@@ -85,7 +85,9 @@ impl<L: Lane> Ahead<L> {
             }
         }
         let end = self.fetch(buffers, 0, Some(index))?;
-        Some(u16::from_le_bytes(*self.lane.bytes().get(..end)?.last_chunk()?))
+        Some(u16::from_le_bytes(
+            *self.lane.bytes().get(..end)?.last_chunk()?,
+        ))
     }
 
     /// Reads pieces that are as long as `to` together by a transfer of their own, if that is worth it; returns whether it

@@ -72,7 +72,8 @@ impl<M: Mapper> Buffers<M> {
     /// `EFAULT`: it is not.
     pub(crate) fn check(&self, segment: Segment, access: Access) -> Result {
         // Bounded by the number of mappings.
-        self.find_pieces(segment, access).try_for_each(|piece| piece.map(drop))
+        self.find_pieces(segment, access)
+            .try_for_each(|piece| piece.map(drop))
     }
 
     /// Returns where segments are in RC memory, piece by piece. The memo is locked as long as this is used.

@@ -129,9 +129,10 @@ impl Way {
                 None => Err(ENODEV),
             };
             match channel {
-                Ok(channel) => {
-                    ways.push(Self::new(endpoint, direction, threshold, channel)?, GFP_KERNEL)?
-                }
+                Ok(channel) => ways.push(
+                    Self::new(endpoint, direction, threshold, channel)?,
+                    GFP_KERNEL,
+                )?,
                 Err(error) if error == ENOMEM => return Err(error),
                 Err(_) => break,
             }

@@ -110,9 +110,7 @@ impl<L: Lane> Posted<L> {
         let mut rest = self.lane.bytes();
         for segment in &self.segments {
             // CAST: A kernel's `usize` has at least 32 bits.
-            let (bytes, others) = rest
-                .split_at_checked(segment.len as usize)
-                .ok_or(EFAULT)?;
+            let (bytes, others) = rest.split_at_checked(segment.len as usize).ok_or(EFAULT)?;
             buffers.write(segment.addr, bytes)?;
             rest = others;
         }

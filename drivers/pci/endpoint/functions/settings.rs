@@ -237,8 +237,8 @@ impl Settings {
         device: None,
         instance: None,
         num_queues: MAX_QUEUES as u32,
-        // A ring of 512 descriptors is 14 KiB, and hides some 100 us of latency per batch.
-        queue_size: 512,
+        // Four batches of the ring engine: one with the backend, one on its way each way, and one to spare.
+        queue_size: 256,
         doorbell: DoorbellChoice::Auto,
         // Few windows have to reach all buffers: 16 of 64 MiB are 1 GiB.
         window_size: 64 << 20,

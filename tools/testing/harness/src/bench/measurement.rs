@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::machines::Machines;
 use super::peers::DISK_MIB;
-use super::plan::{Plan, Timed, Transfer, What, TRANSFERS};
+use super::plan::{Plan, Timed, Transfer, What, SEGMENT, TRANSFERS};
 use crate::guest::Guest;
-use crate::workload::network::{self, Node};
+use crate::workload::network::{self, Direction, Node};
 use crate::workload::{disk, packets, Ends};
 
 /// Ticks of a second in `/proc/stat`.
@@ -128,6 +128,12 @@ pub fn count(machines: &mut Machines, device: &Device, transfer: Transfer) -> Re
         (Device::Disk(path), what) => {
             let mode = if what == What::Read { "read" } else { "write" };
             disk::transfer(&mut link.rc, path, mode, transfer.batch, TRANSFERS)?;
+        }
+        (Device::Network([rc, ep]), What::StreamToEp) => {
+            network::stream(link, [rc, ep], Direction::Away, TRANSFERS * SEGMENT)?;
+        }
+        (Device::Network([rc, ep]), What::StreamToRc) => {
+            network::stream(link, [rc, ep], Direction::Back, TRANSFERS * SEGMENT)?;
         }
         (Device::Network([rc, ep]), what) => {
             let (from_rc, at_ep) = ((&mut link.rc, rc), (&mut link.ep, ep));

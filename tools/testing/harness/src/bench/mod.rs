@@ -4,8 +4,11 @@
 //!
 //! ```text
 //! peers, plan -> machines -> measurement -> prediction -> results -> report, plot
+//!      growth -----------------------^                              report, curves
 //! ```
 
+mod curves;
+mod growth;
 mod machines;
 mod measurement;
 mod peers;
@@ -14,6 +17,8 @@ mod plot;
 mod prediction;
 mod report;
 mod results;
+
+use std::path::Path;
 
 use anyhow::{ensure, Result};
 use clap::{Args, ValueEnum};
@@ -32,10 +37,10 @@ use results::{Counted, Results, Timed};
 /// What is asked for.
 #[derive(Args)]
 pub struct Options {
-    /// One run of each load, and fewer loads; ten minutes instead of an hour
+    /// One run of each load, and fewer loads; twenty minutes instead of an hour
     #[arg(long)]
     quick: bool,
-    /// Only what is counted, or only what is timed
+    /// Only what is counted, how that grows, or only what is timed
     #[arg(long)]
     only: Option<Kind>,
     /// Only peers whose name contains this
@@ -51,6 +56,8 @@ pub struct Options {
 enum Kind {
     /// The emulator counts each access.
     Counted,
+    /// The same for more and more of something, on our paths.
+    Grown,
     /// By the clock.
     Timed,
 }
@@ -90,27 +97,39 @@ pub fn run(layout: &Layout, options: &Options) -> Result<()> {
         // What was measured is kept if a later peer fails.
         results.write(&layout.bench()?)?;
     }
+    if wants(Kind::Grown) && options.peer.is_empty() {
+        results.grown = growth::count(layout, &progress)?;
+        results.write(&layout.bench()?)?;
+    }
     drop(progress);
-    report::write(&results, &layout.bench()?)?;
-    plot::draw(&results, &layout.bench()?)?;
+    show(&results, &layout.bench()?)?;
     if options.publish {
-        let documentation = layout.tree().join("Documentation/bench");
-        report::write(&results, &documentation)?;
-        plot::draw(&results, &documentation)?;
+        show(&results, &layout.tree().join("Documentation/bench"))?;
     }
     print!("{}", report::text(&results));
     Ok(())
+}
+
+/// Leaves tables and plots in a directory.
+fn show(results: &Results, directory: &Path) -> Result<()> {
+    report::write(results, directory)?;
+    plot::draw(results, directory)?;
+    curves::draw(&results.grown, directory)
 }
 
 fn count(layout: &Layout, progress: &Progress, peer: &Peer, results: &mut Results) -> Result<()> {
     progress.step(&format!("{}: starting, to be counted", peer.name));
     let mut machines = Machines::boot(layout, peer.place, Speed::Counted)?;
     let (device, transfers) = match peer.serve {
-        Serve::Disk(serve) => (Device::Disk(serve(&mut machines)?), Transfer::OF_DISK),
+        Serve::Disk(serve) => (
+            Device::Disk(serve(&mut machines)?),
+            Transfer::OF_DISK.to_vec(),
+        ),
         Serve::Network(serve) => {
             let nodes = serve(&mut machines)?;
             network::introduce(&mut machines, &nodes[0], &nodes[1])?;
-            (Device::Network(nodes), Transfer::OF_NETWORK)
+            let transfers = [&Transfer::OF_NETWORK[..], &Transfer::STREAMS].concat();
+            (Device::Network(nodes), transfers)
         }
     };
     for transfer in transfers {

@@ -45,11 +45,18 @@ const MTU: u32 = 1500;
 /// Queues of a disk: one for each processor, as the NVMe function has.
 const QUEUES: &str = "2";
 
-/// With room for 32 blocks and their requests.
-const PUSHED: &[(&str, &str)] = &[("data_path", "push"), ("push_room", "262144")];
+/// Attributes of a function, and their values.
+pub type Attributes = &'static [(&'static str, &'static str)];
 
-/// All blocks.
-const BY_DMA: &[(&str, &str)] = &[("dma", "1"), ("dma_write_threshold", "4096")];
+/// With room for 32 blocks and their requests.
+pub const PUSHED: Attributes = &[("data_path", "push"), ("push_room", "262144")];
+
+/// All blocks and frames, and what is around them as soon as it is some; a channel for each queue.
+pub const BY_DMA: Attributes = &[
+    ("dma", "2"),
+    ("dma_read_threshold", "256"),
+    ("dma_write_threshold", "1024"),
+];
 
 const DISK: Disk = Disk {
     name: "disk0",
@@ -77,7 +84,7 @@ pub const PEERS: &[Peer] = &[
     },
     Peer {
         name: "blk, DMA",
-        about: "our disk, whose payload the EP's DMA engine moves",
+        about: "our disk, for which the EP's DMA engine reads and writes, but for the used ring",
         place: Place::Link(Dma::Engine),
         serve: Serve::Disk(dma_disk),
     },
@@ -110,6 +117,12 @@ pub const PEERS: &[Peer] = &[
         about: "the same, with queues that the RC's processor writes to memory of the EP",
         place: Place::Link(Dma::Engine),
         serve: Serve::Network(pushed_network),
+    },
+    Peer {
+        name: "net, DMA",
+        about: "our network by the EP's DMA engine, with all offloads",
+        place: Place::Link(Dma::Engine),
+        serve: Serve::Network(dma_network),
     },
     Peer {
         name: "ntb_netdev",
@@ -164,7 +177,15 @@ fn pushed_network(machines: &mut Machines) -> Result<[Node; 2]> {
     our_network(machines)
 }
 
-fn load_ours(link: &mut Link) -> Result<()> {
+fn dma_network(machines: &mut Machines) -> Result<[Node; 2]> {
+    let link = machines.link()?;
+    link.attributes = BY_DMA;
+    load_ours(link)?;
+    Served::start(link, Instance::Nic(&NIC))?.nodes(link)
+}
+
+/// Loads the RC's drivers of ours.
+pub fn load_ours(link: &mut Link) -> Result<()> {
     modules::load_epf_vdpa(&mut link.rc)?;
     vdpa::load_drivers(&mut link.rc)
 }

@@ -11,6 +11,9 @@ pub const TRANSFERS: u32 = 64;
 /// Bytes of a frame that is counted.
 pub const FRAME: u32 = 1514;
 
+/// Bytes of a stream that are taken for one transfer: the largest segment.
+pub const SEGMENT: u32 = 64 << 10;
+
 /// The batch in which transfers are counted, besides one at a time.
 const BATCH: u32 = 32;
 
@@ -68,6 +71,10 @@ pub enum What {
     ToEp,
     /// One goes from the EP to the RC.
     ToRc,
+    /// [`SEGMENT`] bytes of a TCP stream go from the RC to the EP, in frames as large as both can.
+    StreamToEp,
+    /// They go from the EP to the RC.
+    StreamToRc,
 }
 
 impl Transfer {
@@ -75,6 +82,17 @@ impl Transfer {
     pub const OF_DISK: [Self; 4] = both_batches([What::Read, What::Write]);
     /// All that are counted of a network.
     pub const OF_NETWORK: [Self; 4] = both_batches([What::ToEp, What::ToRc]);
+    /// Streams, in which many are on their way.
+    pub const STREAMS: [Self; 2] = [
+        Self {
+            what: What::StreamToEp,
+            batch: BATCH,
+        },
+        Self {
+            what: What::StreamToRc,
+            batch: BATCH,
+        },
+    ];
 
     /// In words.
     pub fn name(self) -> String {
@@ -83,6 +101,8 @@ impl Transfer {
             What::Write => "4 KiB written",
             What::ToEp => "1514 bytes to the EP",
             What::ToRc => "1514 bytes to the RC",
+            What::StreamToEp => return "64 KiB of TCP to the EP".to_owned(),
+            What::StreamToRc => return "64 KiB of TCP to the RC".to_owned(),
         };
         match self.batch {
             1 => format!("{what}, alone"),

@@ -9,7 +9,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::peers::PEERS;
-use super::prediction::Prediction;
+use super::prediction::drawn;
 use super::results::Results;
 
 /// Pixels: of the whole width, of the names of groups, of one bar, and of what is above and below them.
@@ -21,9 +21,6 @@ const FRAME: u32 = 90;
 /// Height of letters, and pixels between a name and its bars.
 const LETTERS: u32 = 13;
 const GAP: i32 = 6;
-
-/// The board that is drawn; where there is DMA, it is polled.
-const BOARD: &str = "rk3588";
 
 /// A value of a peer in a group.
 struct Bar {
@@ -62,8 +59,7 @@ pub fn draw(results: &Results, directory: &Path) -> Result<()> {
 
 fn predicted(results: &Results) -> Chart {
     let bars = results.counted.iter().filter_map(|counted| {
-        let of_board = |prediction: &&Prediction| prediction.board.starts_with(BOARD);
-        let prediction = counted.predictions.iter().rfind(of_board)?;
+        let prediction = drawn(&counted.predictions)?;
         Some(Bar {
             group: counted.what.clone(),
             peer: counted.peer,

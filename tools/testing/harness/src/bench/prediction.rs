@@ -39,6 +39,9 @@ const BOARDS: &[Board] = &[
     },
 ];
 
+/// The board that is drawn, polled or not.
+const DRAWN: &str = "rk3588";
+
 /// RK3588 with DMA transfers that are polled.
 const POLLED: &str = "rk3588, polled";
 
@@ -64,23 +67,35 @@ pub struct Published {
     pub conditions: &'static str,
 }
 
-/// Predicts for all boards.
+/// Predicts for all boards, from a report of [`TRANSFERS`] transfers.
 pub fn predict(report: &Report, transfer: Transfer) -> Result<Vec<Prediction>> {
+    predict_of(report, transfer, TRANSFERS)
+}
+
+/// Returns what the figures of one board are taken from: RK3588, whose DMA is polled if there is some.
+pub fn drawn(predictions: &[Prediction]) -> Option<&Prediction> {
+    predictions
+        .iter()
+        .rfind(|prediction| prediction.board.starts_with(DRAWN))
+}
+
+/// Predicts for all boards, from a report of so many transfers.
+pub fn predict_of(report: &Report, transfer: Transfer, count: u32) -> Result<Vec<Prediction>> {
     let kinds = [Kind::DmaRead, Kind::DmaWrite];
     let uses_dma = report.counts.iter().any(|line| kinds.contains(&line.kind));
     BOARDS
         .iter()
         .filter(|board| uses_dma || board.dma.is_none())
-        .map(|board| of_board(board, report, transfer))
+        .map(|board| of_board(board, report, transfer, count))
         .collect()
 }
 
-fn of_board(board: &Board, report: &Report, transfer: Transfer) -> Result<Prediction> {
+fn of_board(board: &Board, report: &Report, transfer: Transfer, count: u32) -> Result<Prediction> {
     let cost = Profile::load(board.profile)?.cost;
     let mut cost = cost.with_context(|| format!("the profile {} has no costs", board.profile))?;
     cost.dma = board.dma.unwrap_or(cost.dma);
     let all = cost.charge(&report.counts);
-    let each = |nanoseconds: f64| nanoseconds / f64::from(TRANSFERS) / 1e3;
+    let each = |nanoseconds: f64| nanoseconds / f64::from(count) / 1e3;
     let (rc_us, ep_us) = (each(all.rc), each(all.ep));
     // Alone, one side waits for the other; in a batch they work at the same time.
     let us = match transfer.batch {

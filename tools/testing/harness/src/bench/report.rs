@@ -7,7 +7,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::plan::{What, FRAME};
+use super::growth::{Axis, Point};
+use super::plan::{What, FRAME, SEGMENT};
 use super::results::{Counted, Results, Timed};
 
 /// A table.
@@ -37,7 +38,12 @@ pub fn text(results: &Results) -> String {
 
 /// Those that have rows.
 fn tables(results: &Results) -> Vec<Table> {
-    let all = [crossings(results), predictions(results), timings(results)];
+    let all = [
+        crossings(results),
+        predictions(results),
+        growth(results),
+        timings(results),
+    ];
     let filled = all.into_iter().filter(|table| !table.rows.is_empty());
     filled.collect()
 }
@@ -119,6 +125,40 @@ fn predictions(results: &Results) -> Table {
     }
 }
 
+fn growth(results: &Results) -> Table {
+    let row = |point: &Point| {
+        let found = &point.crossings;
+        let figures = [
+            found.ep_reads.all,
+            found.ep_writes.all,
+            found.rc_writes.all,
+            found.dma,
+            point.us,
+        ];
+        let named = [
+            point.axis.name().to_owned(),
+            point.value.to_string(),
+            point.path.to_owned(),
+        ];
+        named.into_iter().chain(figures.map(short)).collect()
+    };
+    let of_axis = |axis| results.grown.iter().filter(move |point| point.axis == axis);
+    Table {
+        name: "growth",
+        header: &[
+            "what grows",
+            "to",
+            "path",
+            "EP loads",
+            "EP stores",
+            "RC stores",
+            "DMA",
+            "us",
+        ],
+        rows: Axis::ALL.into_iter().flat_map(of_axis).map(row).collect(),
+    }
+}
+
 fn timings(results: &Results) -> Table {
     let row = |timed: &Timed| {
         // The first peer that has a load is ours.
@@ -174,6 +214,12 @@ fn in_units(what: What, per_second: f64) -> String {
             format!(
                 "{} Mbit/s",
                 short(per_second * f64::from(FRAME) * 8.0 / 1e6)
+            )
+        }
+        What::StreamToEp | What::StreamToRc => {
+            format!(
+                "{} Mbit/s",
+                short(per_second * f64::from(SEGMENT) * 8.0 / 1e6)
             )
         }
     }

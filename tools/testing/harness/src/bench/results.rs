@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use super::growth::Point;
 use super::measurement::Timing;
 use super::plan::Transfer;
 use super::prediction::{published, Prediction, Published};
@@ -20,6 +21,8 @@ pub struct Results {
     pub runs: u32,
     /// What crossed the link.
     pub counted: Vec<Counted>,
+    /// How that grows.
+    pub grown: Vec<Point>,
     /// How fast it was.
     pub timed: Vec<Timed>,
 }
@@ -58,6 +61,7 @@ impl Results {
         Self {
             runs,
             counted: Vec::new(),
+            grown: Vec::new(),
             timed: Vec::new(),
         }
     }

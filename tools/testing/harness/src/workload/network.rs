@@ -30,8 +30,11 @@ const FRAME_INTERVAL: &str = "0.05";
 /// Bytes that ping may have on their way when it sends a batch. By itself it has room for one frame.
 const BATCH_BUFFER: u32 = 1 << 18;
 
-/// Bytes of an echo request that fills a frame of 1514 bytes.
-const ECHO_OF_FRAME: u32 = 1472;
+/// Bytes of the longest frame of a link whose MTU is 1500.
+const FULL_FRAME: u32 = 1514;
+
+/// Bytes of the headers of Ethernet, IPv4 and an echo request.
+const ECHO_HEADERS: u32 = 14 + 20 + 8;
 
 /// One end of a link.
 #[derive(Clone, Debug)]
@@ -47,11 +50,16 @@ pub struct Node {
 impl Node {
     /// Runs a command in the stack.
     pub fn run(&self, guest: &mut Guest, command: &str) -> Result<String> {
+        self.run_within(TRANSFER_BOUND, guest, command)
+    }
+
+    /// The same with another bound.
+    fn run_within(&self, bound: Duration, guest: &mut Guest, command: &str) -> Result<String> {
         let prefix = match self.namespace {
             "" => String::new(),
             name => format!("ip netns exec {name} "),
         };
-        guest.sh_within(TRANSFER_BOUND, &format!("{prefix}{command}"))
+        guest.sh_within(bound, &format!("{prefix}{command}"))
     }
 
     /// Gives the device its address and switches it on.
@@ -214,9 +222,43 @@ pub fn acquaint(ends: &mut impl Ends, driver: &Node, backend: &Node) -> Result<(
     backend.learn(ends.backend(), driver, &from)
 }
 
+/// For a stream of which each access is trapped.
+const STREAM_BOUND: Duration = Duration::from_secs(300);
+
+/// Sends so many bytes of a TCP stream to the second node, or back from it, and waits until they have arrived.
+pub fn stream(
+    ends: &mut impl Ends,
+    [driver, backend]: [&Node; 2],
+    direction: Direction,
+    bytes: u32,
+) -> Result<()> {
+    backend.serve(ends.backend())?;
+    let options = format!("-n {bytes}");
+    iperf_within(
+        STREAM_BOUND,
+        ends.driver(),
+        driver,
+        backend,
+        direction,
+        &options,
+    )?;
+    backend.stop_serving(ends.backend())
+}
+
 /// Sends so many frames of 1514 bytes, `batch` of them at a time, and waits until all have arrived, and nothing
 /// else has.
 pub fn send_frames(
+    from: (&mut Guest, &Node),
+    to: (&mut Guest, &Node),
+    count: u32,
+    batch: u32,
+) -> Result<()> {
+    send_frames_of(FULL_FRAME, from, to, count, batch)
+}
+
+/// The same with frames of so many bytes, 60 or more.
+pub fn send_frames_of(
+    bytes: u32,
     from: (&mut Guest, &Node),
     to: (&mut Guest, &Node),
     count: u32,
@@ -230,8 +272,9 @@ pub fn send_frames(
     };
     // Nothing is answered, of which ping tells by status 1.
     let ping = format!(
-        "ping -n -q -c {} -i {FRAME_INTERVAL} {at_once} -W 1 -s {ECHO_OF_FRAME} {}",
+        "ping -n -q -c {} -i {FRAME_INTERVAL} {at_once} -W 1 -s {} {}",
         count / rounds,
+        bytes - ECHO_HEADERS,
         to.1.address
     );
     for round in 1..=rounds {
@@ -333,12 +376,23 @@ pub(super) fn iperf(
     direction: Direction,
     options: &str,
 ) -> Result<IperfSum> {
+    iperf_within(TRANSFER_BOUND, guest, from, to, direction, options)
+}
+
+fn iperf_within(
+    bound: Duration,
+    guest: &mut Guest,
+    from: &Node,
+    to: &Node,
+    direction: Direction,
+    options: &str,
+) -> Result<IperfSum> {
     let reverse = match direction {
         Direction::Away => "",
         Direction::Back => " -R",
     };
     let command = format!("iperf3 -c {} {options} -J{reverse}", to.address);
-    let text = from.run(guest, &command)?;
+    let text = from.run_within(bound, guest, &command)?;
     // It warns of datagrams that fill a frame.
     let json = text.find('{').map_or("", |start| &text[start..]);
     let output: IperfOutput =

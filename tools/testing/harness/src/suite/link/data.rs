@@ -22,7 +22,7 @@ const REQUIRED: &[&str] = &["VERSION_1", "ACCESS_PLATFORM", "ORDER_PLATFORM"];
 /// The virtio vendor of what an endpoint serves.
 const VENDOR: u32 = 0x1af4;
 
-/// The largest queue that the backends have unless the function is given a smaller `queue_size`.
+/// The largest queue unless the function is given another `queue_size`.
 const QUEUE_SIZE: u16 = 256;
 
 pub fn cases<B: Joined>() -> Vec<Case<B>> {
@@ -102,6 +102,11 @@ fn choosing<B: Joined>() -> Vec<Case<B>> {
             name: "order_is_offered_or_not",
             about: "disk and network carry data by split rings in order, and by others if the user says so",
             run: |bench, record| order_is_offered_or_not(bench.link(), record),
+        },
+        Case {
+            name: "rings_are_as_large_as_wanted",
+            about: "disk and network carry data by rings of 16 and of 32768 descriptors",
+            run: |bench, _| rings_are_as_large_as_wanted(bench.link()),
         },
         Case {
             name: "doorbells_of_each_kind_work",
@@ -295,6 +300,24 @@ fn disk_has_no_network_attributes(link: &mut Link, _: &mut Record) -> Result<()>
     provision::expect_refusals_for_disk(&mut link.rc, NAME, &management)?;
     served.vdpa = VdpaDevice::add(&mut link.rc, NAME, &management)?;
     served.stop(link)
+}
+
+fn rings_are_as_large_as_wanted(link: &mut Link) -> Result<()> {
+    for size in ["16", "32768"] {
+        let wanted = [("queue_size", size)];
+        let expected = json!(size.parse::<u16>()?);
+        let served = Served::start_with(link, DISK, &wanted)?;
+        shows(&served.vdpa.shown(&mut link.rc)?, "max_vq_size", &expected)?;
+        let path = served.vdpa.disk(&mut link.rc)?;
+        disk::verify(&mut link.rc, &path, Pattern::Random, 8)?;
+        served.stop(link)?;
+        let served = Served::start_with(link, NIC, &wanted)?;
+        shows(&served.vdpa.shown(&mut link.rc)?, "max_vq_size", &expected)?;
+        let [rc, ep] = served.nodes(link)?;
+        network::exchange(link, &rc, &ep)?;
+        served.stop(link)?;
+    }
+    Ok(())
 }
 
 fn order_is_offered_or_not(link: &mut Link, record: &mut Record) -> Result<()> {
