@@ -35,8 +35,8 @@ bench: vms ## Measure ours and mainline's peers side by side, for Documentation/
 test-debug: vms-debug ## Run the machine tests on kernels with KASAN, lockdep and kmemleak
 	$(ENTER) tools/testing/run test --debug
 
-test-emulator: vms ## Run what takes long: every board, every death of an endpoint, many reboots, several functions and endpoints, pushed queues of processes, guests of QEMU
-	$(ENTER) tools/testing/run test all_boards ntb_polled many_reboots all_deaths deaths_pushed functions endpoints vhost_vdpa_pushed nested
+test-emulator: vms ## Run what takes long: every board, every death of an endpoint, many reboots, several functions and endpoints, pushed queues of processes, guests of QEMU, an hour of data
+	$(ENTER) tools/testing/run test all_boards ntb_polled many_reboots all_deaths deaths_pushed functions endpoints vhost_vdpa_pushed nested soak soak_pushed soak_dma
 
 fuzz: setup ## Fuzz the pure crates, TIME seconds per target (default 60)
 	$(ENTER) tools/build/fuzz.sh run $(or $(TIME),60)

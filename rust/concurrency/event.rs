@@ -7,7 +7,12 @@
 use crate::bindings;
 use kernel::{
     prelude::*,
-    time::Delta,
+    processor::cpu_relax,
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
+    },
     types::Opaque, //
 };
 
@@ -52,6 +57,23 @@ impl Event {
     pub fn wait_for(&self, timeout: Delta) -> bool {
         // SAFETY: As in `signal`.
         unsafe { bindings::wait_for_completion_timeout(self.inner.get(), jiffies(timeout)) != 0 }
+    }
+
+    /// Looks, without a sleep, until the event has happened or `time` has passed; returns whether it has happened.
+    ///
+    /// Context: process, with interrupts on, as what signals the event may be one.
+    pub fn poll_for(&self, time: Delta) -> bool {
+        let start = Instant::<Monotonic>::now();
+        loop {
+            // SAFETY: As in `signal`.
+            if unsafe { bindings::completion_done(self.inner.get()) } {
+                return true;
+            }
+            if start.elapsed() >= time {
+                return false;
+            }
+            cpu_relax();
+        }
     }
 
     /// Makes the event one that has not happened.

@@ -23,7 +23,8 @@ use kernel::{
     device::Device,
     dma::DmaAddress,
     prelude::*,
-    sync::Arc, //
+    sync::Arc,
+    time::Delta, //
 };
 
 /// A slave channel; it is released when dropped.
@@ -35,6 +36,8 @@ use kernel::{
 pub struct Channel {
     raw: NonNull<bindings::dma_chan>,
     direction: Direction,
+    /// How long the end of a transfer is waited for without a sleep.
+    poll: Delta,
     /// A transfer did not end, and may be in progress.
     is_stuck: bool,
     /// Of the next transfer.
@@ -48,12 +51,13 @@ pub struct Channel {
 unsafe impl Send for Channel {}
 
 impl Channel {
-    /// Takes a channel of the engine that belongs to `engine`, e.g. the device of a PCI controller.
+    /// Takes a channel of the engine that belongs to `engine`, e.g. the device of a PCI controller. The end of a transfer
+    /// is waited for without a sleep for `poll`, as an interrupt and a wake-up take longer than a short one.
     ///
     /// # Errors
     ///
     /// `ENODEV`: none is free that moves data in this direction between memory and a device; `ENOMEM`: no memory.
-    pub fn request(engine: &Device, direction: Direction) -> Result<Self> {
+    pub fn request(engine: &Device, direction: Direction, poll: Delta) -> Result<Self> {
         let batch = Batch::new()?;
         let pieces = KVec::with_capacity(MAX_PIECES, GFP_KERNEL)?;
         let device = buffer::as_raw(engine);
@@ -63,6 +67,7 @@ impl Channel {
         let mut this = Self {
             raw: NonNull::new(raw).ok_or(ENODEV)?,
             direction,
+            poll,
             is_stuck: false,
             pieces,
             template: None,
@@ -193,7 +198,7 @@ impl Channel {
         self.batch.begin(count);
         // SAFETY: The channel is ours by the type invariant.
         unsafe { bindings::dma_client_issue(self.raw.as_ptr()) };
-        if !self.batch.wait() {
+        if !self.batch.wait(self.poll) {
             self.terminate();
             // The last callback may have come meanwhile. That terminating returns does not show that the engine has
             // stopped: drivers/dma/dw-edma asks for the stop, waits 5 s for the interrupt that says so, and goes on

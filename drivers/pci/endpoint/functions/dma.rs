@@ -37,7 +37,8 @@ use kernel::{
         },
         Arc,
         Mutex, //
-    }, //
+    },
+    time::Delta, //
 };
 use pci_ep::Endpoint;
 
@@ -64,7 +65,9 @@ impl Dma {
     ///
     /// `ENOMEM`: no memory.
     pub(crate) fn new(endpoint: &Endpoint, settings: &Settings) -> Result<Self> {
-        let ways = |direction, threshold| Way::take(endpoint, direction, threshold, settings.dma);
+        let poll = Delta::from_micros(settings.poll_us.into());
+        let ways =
+            |direction, threshold| Way::take(endpoint, direction, threshold, settings.dma, poll);
         Ok(Self {
             reads: ways(Direction::DeviceToMemory, settings.dma_read_threshold)?,
             writes: ways(Direction::MemoryToDevice, settings.dma_write_threshold)?,
@@ -120,12 +123,13 @@ impl Way {
         direction: Direction,
         threshold: u32,
         count: u32,
+        poll: Delta,
     ) -> Result<KVec<Arc<Self>>> {
         let mut ways = KVec::new();
         let controller = endpoint.controller();
         for _ in 0..count {
             let channel = match &controller {
-                Some(controller) => Channel::request(controller, direction),
+                Some(controller) => Channel::request(controller, direction, poll),
                 None => Err(ENODEV),
             };
             match channel {

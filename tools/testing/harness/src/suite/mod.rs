@@ -28,7 +28,7 @@ use crate::runner::AnySuite;
 
 /// Returns the suites that run only when they are named: they take long.
 pub fn on_demand(kernels: Kernels) -> Vec<Box<dyn AnySuite>> {
-    vec![
+    let mut suites: Vec<Box<dyn AnySuite>> = vec![
         Box::new(boards::all_suite()),
         Box::new(ntb::polled_suite()),
         Box::new(reboots::long_suite()),
@@ -41,7 +41,9 @@ pub fn on_demand(kernels: Kernels) -> Vec<Box<dyn AnySuite>> {
         Box::new(endpoints::suite()),
         Box::new(vhost_vdpa::pushed_suite()),
         Box::new(vhost_vdpa::nested_suite()),
-    ]
+    ];
+    suites.extend(link::soak_suites());
+    suites
 }
 
 /// Returns the suites in the order in which they run: what is quick and fails first comes first.

@@ -69,7 +69,7 @@ impl fmt::Display for Lengths {
 pub fn expect(ends: &mut impl Ends, driver: &Node, backend: &Node, left: Left) -> Result<Lengths> {
     shows(ends.driver(), driver, left.by_driver)?;
     shows(ends.backend(), backend, left.by_backend)?;
-    intact(ends, driver, backend)?;
+    carry_intact(ends, driver, backend)?;
     let lengths = Lengths {
         to_backend: frame_length(ends, driver, backend, Direction::Away)?,
         to_driver: frame_length(ends, driver, backend, Direction::Back)?,
@@ -139,8 +139,8 @@ fn shows(guest: &mut Guest, node: &Node, is_left: bool) -> Result<()> {
         .map(drop)
 }
 
-/// Sends a file each way, which has to be the same on the other side.
-fn intact(ends: &mut impl Ends, driver: &Node, backend: &Node) -> Result<()> {
+/// Sends a file each way, which has to be the same on the other side; returns how many MiB it has.
+pub fn carry_intact(ends: &mut impl Ends, driver: &Node, backend: &Node) -> Result<u32> {
     let sent = offer(ends.driver(), driver)?;
     let found = fetch(ends.backend(), backend, driver)?;
     withdraw(ends.driver(), driver)?;
@@ -149,7 +149,7 @@ fn intact(ends: &mut impl Ends, driver: &Node, backend: &Node) -> Result<()> {
     let found = fetch(ends.driver(), driver, backend)?;
     withdraw(ends.backend(), backend)?;
     ensure!(found == sent, "the driver got other data than was sent");
-    Ok(())
+    Ok(MIB)
 }
 
 /// Serves a file of random data, once it listens, in state 0A; returns its sum.

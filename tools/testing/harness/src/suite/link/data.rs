@@ -105,7 +105,7 @@ fn choosing<B: Joined>() -> Vec<Case<B>> {
         },
         Case {
             name: "rings_are_as_large_as_wanted",
-            about: "disk and network carry data by rings of 16 and of 32768 descriptors",
+            about: "disk and network carry data by rings of 32 and of 32768 descriptors",
             run: |bench, _| rings_are_as_large_as_wanted(bench.link()),
         },
         Case {
@@ -303,7 +303,7 @@ fn disk_has_no_network_attributes(link: &mut Link, _: &mut Record) -> Result<()>
 }
 
 fn rings_are_as_large_as_wanted(link: &mut Link) -> Result<()> {
-    for size in ["16", "32768"] {
+    for size in ["32", "32768"] {
         let wanted = [("queue_size", size)];
         let expected = json!(size.parse::<u16>()?);
         let served = Served::start_with(link, DISK, &wanted)?;

@@ -7,6 +7,7 @@ pub mod data;
 mod dma;
 mod life;
 mod refusal;
+mod soak;
 
 pub use life::END_BOUND;
 
@@ -137,4 +138,25 @@ pub fn dma_suite() -> impl AnySuite {
         about: "the endpoint's DMA engine moves all payload",
         cases,
     }
+}
+
+/// The suite of what takes long by each path.
+pub fn soak_suites() -> [Box<dyn AnySuite>; 3] {
+    [
+        Box::new(Suite {
+            name: "soak",
+            about: "ten minutes each of disk and network, which the endpoint's processor copies",
+            cases: soak::cases::<Link>(),
+        }),
+        Box::new(Suite {
+            name: "soak_pushed",
+            about: "the same with queues that the root complex pushes",
+            cases: soak::cases::<Prepared<Pushed>>(),
+        }),
+        Box::new(Suite {
+            name: "soak_dma",
+            about: "the same by the endpoint's DMA engine",
+            cases: soak::cases::<Prepared<ByDma>>(),
+        }),
+    ]
 }
