@@ -2,17 +2,12 @@
 #include <linux/dma-mapping.h>
 #include <linux/dmaengine.h>
 
-struct dma_chan *dma_client_request_slave(const struct device *engine,
-					 enum dma_transfer_direction direction);
+struct dma_chan *dma_client_request(const struct device *engine,
+				   enum dma_transfer_direction direction);
 void dma_client_release(struct dma_chan *chan);
 struct device *dma_client_device(struct dma_chan *chan);
-bool dma_client_is_interleaved(struct dma_chan *chan);
-struct dma_async_tx_descriptor *dma_client_prepare_all(struct dma_chan *chan,
-						      struct dma_interleaved_template *template);
 struct dma_async_tx_descriptor *dma_client_prepare(struct dma_chan *chan,
-						  enum dma_transfer_direction direction,
-						  u64 at_device, dma_addr_t memory,
-						  size_t size);
+						  struct dma_interleaved_template *template);
 int dma_client_submit_with(struct dma_async_tx_descriptor *tx,
 			  dma_async_tx_callback_result callback, void *param);
 void dma_client_issue(struct dma_chan *chan);

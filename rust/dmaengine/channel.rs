@@ -5,12 +5,12 @@
 //! Context: process; a transfer sleeps until it has ended.
 
 use crate::{
-    batch::Batch,
     bindings,
     buffer::{
         self,
         Buffer, //
     },
+    outcome::Outcome,
     pieces::{
         Piece,
         Template,
@@ -42,9 +42,8 @@ pub struct Channel {
     is_stuck: bool,
     /// Of the next transfer.
     pieces: KVec<Piece>,
-    /// For an engine that moves all pieces at once.
-    template: Option<KVBox<Template>>,
-    batch: Arc<Batch>,
+    template: KVBox<Template>,
+    outcome: Arc<Outcome>,
 }
 
 // SAFETY: The functions of the framework may be called by any thread.
@@ -56,28 +55,25 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// `ENODEV`: none is free that moves data in this direction between memory and a device; `ENOMEM`: no memory.
+    /// `ENODEV`: none is free that moves many pieces at once in this direction between memory and a device; `ENOMEM`: no
+    /// memory.
     pub fn request(engine: &Device, direction: Direction, poll: Delta) -> Result<Self> {
-        let batch = Batch::new()?;
+        let outcome = Outcome::new()?;
+        let template = Template::new()?;
         let pieces = KVec::with_capacity(MAX_PIECES, GFP_KERNEL)?;
         let device = buffer::as_raw(engine);
         // SAFETY: The device exists; the function only compares it.
-        let raw = unsafe { bindings::dma_client_request_slave(device, direction.as_raw()) };
+        let raw = unsafe { bindings::dma_client_request(device, direction.as_raw()) };
         // INVARIANT: It was requested just now, and is not used yet.
-        let mut this = Self {
+        Ok(Self {
             raw: NonNull::new(raw).ok_or(ENODEV)?,
             direction,
             poll,
             is_stuck: false,
             pieces,
-            template: None,
-            batch,
-        };
-        // SAFETY: The channel was requested just now.
-        if unsafe { bindings::dma_client_is_interleaved(raw) } {
-            this.template = Some(Template::new()?);
-        }
-        Ok(this)
+            template,
+            outcome,
+        })
     }
 
     /// Makes memory of `size` bytes, not 0, that the engine reaches.
@@ -117,16 +113,11 @@ impl Channel {
         if len > size {
             return Err(EMSGSIZE);
         }
+        if len == 0 {
+            return Ok(0);
+        }
         buffer.give();
-        let moved = match self.submit_all(memory) {
-            Ok(0) => Ok(()),
-            Ok(count) => self.carry_out(count),
-            Err(error) => {
-                // Nothing was issued, so the engine knows of none.
-                self.terminate();
-                Err(error)
-            }
-        };
+        let moved = self.submit(memory).and_then(|()| self.carry_out());
         if self.is_stuck {
             buffer.leave();
         } else {
@@ -150,65 +141,44 @@ impl Channel {
         Ok(len)
     }
 
-    /// Submits the pieces, whose place in memory begins at `memory`; returns by how many descriptors.
-    fn submit_all(&mut self, memory: DmaAddress) -> Result<u32> {
-        self.batch.begin(0);
-        if self.pieces.is_empty() {
-            return Ok(0);
-        }
-        if let Some(template) = &mut self.template {
-            template.describe(self.direction, memory, &self.pieces);
-            let raw = (self.raw.as_ptr(), template.as_raw());
-            // SAFETY: The channel is ours by the type invariant, and the template has as many chunks as it says.
-            let tx = unsafe { bindings::dma_client_prepare_all(raw.0, raw.1) };
-            self.submit(tx)?;
-            return Ok(1);
-        }
-        let mut memory = memory;
-        for piece in &self.pieces {
-            let (raw, direction) = (self.raw.as_ptr(), self.direction.as_raw());
-            // SAFETY: The channel is ours by the type invariant.
-            let tx = unsafe {
-                bindings::dma_client_prepare(raw, direction, piece.addr, memory, piece.len)
-            };
-            self.submit(tx)?;
-            memory += DmaAddress::try_from(piece.len)?;
-        }
-        // CAST: At most `MAX_PIECES`.
-        Ok(self.pieces.len() as u32)
-    }
-
-    /// Submits a descriptor that was prepared just now, if it could be. The memory in it stays mapped until it has ended
-    /// or been terminated, see `transfer`.
-    fn submit(&self, tx: *mut bindings::dma_async_tx_descriptor) -> Result {
+    /// Submits a descriptor for the pieces, whose place in memory begins at `memory`. That stays mapped until the
+    /// descriptor has ended or been terminated, see `transfer`.
+    fn submit(&mut self, memory: DmaAddress) -> Result {
+        self.template.describe(self.direction, memory, &self.pieces);
+        let (raw, template) = (self.raw.as_ptr(), self.template.as_raw());
+        // SAFETY: The channel is ours by the type invariant, and the template has as many chunks as it says.
+        let tx = unsafe { bindings::dma_client_prepare(raw, template) };
         let tx = NonNull::new(tx).ok_or(EIO)?;
-        let param = self.batch.param();
-        // SAFETY: The descriptor was prepared just now. The batch exists until the channel is released, after
+        let param = self.outcome.param();
+        // SAFETY: The descriptor was prepared just now. The outcome exists until the channel is released, after
         // which there are no callbacks.
         let error =
-            unsafe { bindings::dma_client_submit_with(tx.as_ptr(), Some(Batch::ended), param) };
-        match error {
-            0 => Ok(()),
-            _ => Err(EIO),
+            unsafe { bindings::dma_client_submit_with(tx.as_ptr(), Some(Outcome::ended), param) };
+        if error != 0 {
+            // The engine does not know of it, but its driver may.
+            self.terminate();
+            return Err(EIO);
         }
+        Ok(())
     }
 
-    /// Has `count` descriptors carried out.
-    fn carry_out(&mut self, count: u32) -> Result {
-        self.batch.begin(count);
+    /// Has what was submitted carried out.
+    fn carry_out(&mut self) -> Result {
+        self.outcome.begin();
         // SAFETY: The channel is ours by the type invariant.
         unsafe { bindings::dma_client_issue(self.raw.as_ptr()) };
-        if !self.batch.wait(self.poll) {
+        let mut moved = self.outcome.wait(self.poll);
+        if moved.is_none() {
             self.terminate();
-            // The last callback may have come meanwhile. That terminating returns does not show that the engine has
-            // stopped: drivers/dma/dw-edma asks for the stop, waits 5 s for the interrupt that says so, and goes on
-            // without.
-            self.is_stuck = !self.batch.has_ended();
+            // The callback may have come meanwhile. That terminating returns does not show that the engine has stopped:
+            // drivers/dma/dw-edma asks for the stop, waits 5 s for the interrupt that says so, and goes on without.
+            moved = self.outcome.result();
         }
-        match (self.is_stuck, self.batch.has_succeeded()) {
-            (true, _) => Err(ETIMEDOUT),
-            (false, true) => Ok(()),
-            (false, false) => Err(EIO),
+        self.is_stuck = moved.is_none();
+        match moved {
+            Some(true) => Ok(()),
+            Some(false) => Err(EIO),
+            None => Err(ETIMEDOUT),
         }
     }
 

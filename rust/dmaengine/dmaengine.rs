@@ -11,19 +11,19 @@
 //!                                                          `-- waits, TRANSFER, until the last
 //! ```
 //!
-//! An engine that can (`DMA_INTERLEAVE`) has one descriptor for all pieces, with one interrupt; another one has a
-//! descriptor for each.
+//! A transfer is one descriptor for all pieces, with one interrupt, which takes an engine that can do so
+//! (`DMA_INTERLEAVE`), as drivers/dma/dw-edma.
 //!
-//! Limits: slave channels; a channel has one caller at a time.
+//! Limits: slave channels, on 64-bit kernels; a channel has one caller at a time.
 //!
 //! C header: `include/linux/dmaengine.h`. Contracts: `Documentation/driver-api/dmaengine/client.rst`.
 
-mod batch;
 #[path = "../bindings.rs"]
 mod bindings;
 mod buffer;
 mod channel;
 mod direction;
+mod outcome;
 mod pieces;
 
 pub use self::{

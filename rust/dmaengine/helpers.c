@@ -17,14 +17,18 @@ static bool is_wanted(struct dma_chan *chan, void *param)
 	       (caps.directions & wanted->directions);
 }
 
-struct dma_chan *dma_client_request_slave(const struct device *engine,
-					 enum dma_transfer_direction direction)
+/* Gaps between pieces have to be as long as addresses, so that one can lead to any address. */
+struct dma_chan *dma_client_request(const struct device *engine,
+				   enum dma_transfer_direction direction)
 {
 	struct wanted wanted = { .engine = engine, .directions = BIT(direction) };
 	dma_cap_mask_t mask;
 
+	if (sizeof(size_t) < sizeof(dma_addr_t))
+		return NULL;
 	dma_cap_zero(mask);
 	dma_cap_set(DMA_SLAVE, mask);
+	dma_cap_set(DMA_INTERLEAVE, mask);
 	return dma_request_channel(mask, is_wanted, &wanted);
 }
 
@@ -38,16 +42,9 @@ struct device *dma_client_device(struct dma_chan *chan)
 	return dmaengine_get_dma_device(chan);
 }
 
-/* Gaps are as long as addresses, so one can lead to any address. */
-bool dma_client_is_interleaved(struct dma_chan *chan)
-{
-	return sizeof(size_t) >= sizeof(dma_addr_t) &&
-	       dma_has_cap(DMA_INTERLEAVE, chan->device->cap_mask);
-}
-
 /* drivers/dma/dw-edma wants a configuration, of which it uses nothing here. */
-struct dma_async_tx_descriptor *dma_client_prepare_all(struct dma_chan *chan,
-						      struct dma_interleaved_template *template)
+struct dma_async_tx_descriptor *dma_client_prepare(struct dma_chan *chan,
+						  struct dma_interleaved_template *template)
 {
 	struct dma_slave_config config = {
 		.direction = template->dir,
@@ -58,26 +55,6 @@ struct dma_async_tx_descriptor *dma_client_prepare_all(struct dma_chan *chan,
 	if (dmaengine_slave_config(chan, &config))
 		return NULL;
 	return dmaengine_prep_interleaved_dma(chan, template, DMA_CTRL_ACK | DMA_PREP_INTERRUPT);
-}
-
-/* Engines take the address when they prepare, so each descriptor has its own. */
-struct dma_async_tx_descriptor *dma_client_prepare(struct dma_chan *chan,
-						  enum dma_transfer_direction direction,
-						  u64 at_device, dma_addr_t memory,
-						  size_t size)
-{
-	struct dma_slave_config config = { .direction = direction };
-
-	if (at_device != (phys_addr_t)at_device)
-		return NULL;
-	if (direction == DMA_MEM_TO_DEV)
-		config.dst_addr = at_device;
-	else
-		config.src_addr = at_device;
-	if (dmaengine_slave_config(chan, &config))
-		return NULL;
-	return dmaengine_prep_slave_single(chan, memory, size, direction,
-					   DMA_CTRL_ACK | DMA_PREP_INTERRUPT);
 }
 
 int dma_client_submit_with(struct dma_async_tx_descriptor *tx,

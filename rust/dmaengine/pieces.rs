@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a transfer moves, as engines take it that move all pieces at once.
+//! What a transfer moves, as engines take it.
 //!
-//! Such an engine has the first address and, behind each piece, the gap until the next one. As addresses wrap around, a
+//! An engine has the first address and, behind each piece, the gap until the next one. As addresses wrap around, a
 //! gap leads to any address, also to a lower one (`dw_edma_device_transfer()` adds it as it is).
 
 use crate::{
@@ -15,8 +15,7 @@ use kernel::{
 };
 use pin_init::Zeroable;
 
-/// The most pieces of a transfer: 128 KiB in sectors of 512 bytes. Where each is a descriptor, each takes memory and an
-/// interrupt.
+/// The most pieces of a transfer: 128 KiB in sectors of 512 bytes.
 pub(crate) const MAX_PIECES: usize = 256;
 
 /// Linear memory at the device.
@@ -84,7 +83,7 @@ impl Template {
         for (index, (chunk, piece)) in self.chunks.iter_mut().zip(pieces).enumerate() {
             let next = pieces.get(index + 1);
             chunk.size = piece.len;
-            // CAST: They are of the same size where a template is used.
+            // CAST: They are of the same size where a channel is had.
             chunk.icg = next.map_or(0, |next| piece.gap_to(next)) as usize;
         }
     }

@@ -150,6 +150,8 @@ pub trait RingMemory {
     /// All of them are available to the device side. Those that are not fetched are read when they are asked for;
     /// so nothing that goes wrong here is an error.
     ///
+    /// Asked for no pieces, it only forgets what it had.
+    ///
     /// Returns the available index of a split queue, if it was fetched along. The provided function fetches nothing.
     fn read_ahead(&self, _pieces: &mut dyn Iterator<Item = Segment>) -> Option<u16> {
         None

@@ -84,6 +84,9 @@ impl<L: Lane> Ahead<L> {
                 break;
             }
         }
+        if self.pieces.is_empty() {
+            return None;
+        }
         let end = self.fetch(buffers, 0, Some(index))?;
         Some(u16::from_le_bytes(
             *self.lane.bytes().get(..end)?.last_chunk()?,

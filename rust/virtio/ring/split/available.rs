@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Taking what the driver side made available (section 2.7.6).
 
-use core::mem;
+use core::{iter, mem};
 
 use super::{
     super::{
@@ -40,6 +40,8 @@ impl<M: RingMemory> SplitQueue<M> {
         if self.pending() == 0 && !has_looked {
             self.load_available_index()?;
         }
+        // What was fetched for the batch before may be something else by now.
+        self.memory.read_ahead(&mut iter::empty());
         let most = BATCH_CHAINS.min(self.pending().into());
         let mut entries: Entries = [[0; AVAILABLE_ENTRY]; BATCH_CHAINS];
         if self.rules.in_order {

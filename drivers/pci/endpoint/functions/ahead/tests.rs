@@ -118,7 +118,7 @@ mod suite {
         assert!(setup.read([segment(0x1000, 64)]) && setup.has(0x1000, 1));
         assert!(setup.read([segment(0x2000, 8)]));
         assert!(!setup.has(0x1000, 1) && setup.has(0x2000, 8));
-        assert!(setup.read([]) && !setup.has(0x2000, 1));
+        assert!(!setup.read([]) && !setup.has(0x2000, 1) && setup.transfers() == 2);
         Ok(())
     }
 

@@ -93,6 +93,9 @@ impl RingMemory for Fetching {
             self.link.read_buffer(piece.addr, &mut bytes).ok()?;
             held.push((piece.addr, bytes));
         }
+        if pieces.is_empty() {
+            return None;
+        }
         self.asked.borrow_mut().push(pieces);
         let index = self.lie.get();
         index.or_else(|| self.link.load_u16(Area::Driver, INDEX).ok())
@@ -252,6 +255,25 @@ fn an_address_that_is_used_again_has_its_new_bytes() {
         assert_eq!(bytes, [round; 8]);
         queue.push(&[chain.used(0)]).unwrap();
     }
+}
+
+#[test]
+fn a_table_is_not_taken_for_payload_of_the_batch_before() {
+    let mut driver = DriverSide::new(SIZE);
+    let memory = Fetching::new(&driver);
+    let mut queue = driver.config(INDIRECT_DESC).start(&memory).unwrap();
+    let mut batch = Batch::new();
+    // Chains of two descriptors are expected next, none of which has a table that would be fetched.
+    driver.describe_chain(0, &[(table(1), 64, false), (header(1), 1, true)]);
+    driver.offer(0);
+    assert_eq!(queue.pop(&mut batch), Ok(1));
+    queue.push(&[Used::new(0, 0)]).unwrap();
+    driver.describe_table(2, table(1), &[(header(3), 8, false), (header(4), 4, true)]);
+    driver.offer(2);
+    assert_eq!(queue.enable_notification(), Ok(true));
+    assert_eq!(queue.pop(&mut batch), Ok(1));
+    let chain = batch.get(0).unwrap();
+    assert_eq!((chain.readable_len(), chain.writable_len()), (8, 4));
 }
 
 #[test]
