@@ -46,8 +46,8 @@ pub struct Options {
     /// Only peers whose name contains this
     #[arg(long, default_value = "")]
     peer: String,
-    /// Leave tables and plots in Documentation/bench as well
-    #[arg(long, conflicts_with_all = ["only", "peer"])]
+    /// Leave the tables and plots that were made in Documentation/bench as well
+    #[arg(long, conflicts_with = "peer")]
     publish: bool,
 }
 
