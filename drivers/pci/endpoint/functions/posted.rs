@@ -34,6 +34,8 @@ pub(crate) struct Posted<L> {
     segments: KVec<Segment>,
     /// How many bytes the segments are together: the first of the lane's memory.
     len: usize,
+    /// Some of it was lost when room had to be made, of which nobody was told yet.
+    loss: Result,
 }
 
 impl<L: Lane> Posted<L> {
@@ -42,6 +44,7 @@ impl<L: Lane> Posted<L> {
             lane,
             segments: KVec::with_capacity(LANE_SEGMENTS, GFP_KERNEL)?,
             len: 0,
+            loss: Ok(()),
         })
     }
 
@@ -49,8 +52,7 @@ impl<L: Lane> Posted<L> {
     ///
     /// # Errors
     ///
-    /// `EFAULT`: some of it is not mapped for the device to write; else those of [`flush`](Self::flush), of what had to
-    /// make room.
+    /// `EFAULT`: some of it is not mapped for the device to write.
     pub(crate) fn write<M: Mapper>(
         &mut self,
         buffers: &Buffers<M>,
@@ -66,7 +68,8 @@ impl<L: Lane> Posted<L> {
         }
         let has_room = self.room(from.len()).is_some();
         if !has_room || count > LANE_SEGMENTS - self.segments.len() {
-            self.flush(buffers)?;
+            // What is lost is payload of others: the next flush tells.
+            self.loss = self.flush(buffers);
         }
         let Some(room) = self.room(from.len()) else {
             return Ok(false);
@@ -83,26 +86,32 @@ impl<L: Lane> Posted<L> {
     ///
     /// # Errors
     ///
-    /// `EFAULT`: some of it is not mapped any more; else it cannot be reached.
+    /// Of anything since the last flush: `EFAULT`: some of it is not mapped any more; else it cannot be reached.
     pub(crate) fn flush<M: Mapper>(&mut self, buffers: &Buffers<M>) -> Result {
+        let moved = self.move_all(buffers);
+        let result = self.loss.and(moved);
+        self.discard();
+        result
+    }
+
+    fn move_all<M: Mapper>(&mut self, buffers: &Buffers<M>) -> Result {
         if self.len == 0 {
             return Ok(());
         }
         let segments = self.segments.iter().copied();
         let is_moved =
             self.lane.takes(self.len) && buffers.transfer_to(&mut self.lane, self.len, segments);
-        let result = match is_moved {
+        match is_moved {
             true => Ok(()),
             false => self.copy(buffers),
-        };
-        self.discard();
-        result
+        }
     }
 
     /// Forgets all of it.
     pub(crate) fn discard(&mut self) {
         self.segments.clear();
         self.len = 0;
+        self.loss = Ok(());
     }
 
     /// Has the processor copy it.

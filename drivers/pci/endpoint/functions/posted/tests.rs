@@ -160,6 +160,30 @@ mod suite {
     }
 
     #[test]
+    fn a_loss_is_told_whatever_is_written_next() -> Result {
+        let mut setup = Setup::new()?;
+        for is_discarded in [false, true] {
+            setup.posted.lane.is_broken = true;
+            // Not even by the processor: the range passes the end of the address space.
+            let segments = [Segment {
+                addr: u64::MAX - 255,
+                len: 512,
+            }];
+            let pieces = Pieces::all(&segments);
+            let written = setup.posted.write(&setup.buffers, pieces, &[0; 512]);
+            assert_eq!(written, Ok(true));
+            assert_eq!(setup.write(0x9000, LANE_BYTES), Ok(true));
+            setup.posted.lane.is_broken = false;
+            if is_discarded {
+                setup.posted.discard();
+            }
+            assert_eq!(setup.flush().is_err(), !is_discarded);
+            assert_eq!(setup.flush(), Ok(()));
+        }
+        Ok(())
+    }
+
+    #[test]
     fn what_is_discarded_is_not_written() -> Result {
         let mut setup = Setup::new()?;
         setup.write(0x9000, 4096)?;
