@@ -9,6 +9,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use super::growth::{Axis, Point};
+use super::plot::distinct;
 
 /// Pixels of all panels, two of which are beside each other.
 const SIZE: (u32, u32) = (900, 640);
@@ -58,7 +59,8 @@ fn draw_panel(axis: Axis, points: &[&Point], panel: &Panel<'_>) -> Result<(), Er
         .label_style(("sans-serif", LETTERS))
         .light_line_style(TRANSPARENT)
         .draw()?;
-    for (index, path) in paths(points).into_iter().enumerate() {
+    let paths = distinct(points.iter().map(|point| point.path));
+    for (index, path) in paths.into_iter().enumerate() {
         let colour = Palette99::pick(index).mix(0.8);
         let of_path = points.iter().filter(|point| point.path == path);
         let places: Vec<_> = of_path
@@ -87,15 +89,4 @@ fn range(points: &[&Point], of: fn(&Point) -> f64) -> std::ops::Range<f64> {
     });
     let room = 10f64.powf(0.2);
     least / room..most * room
-}
-
-/// Paths in the order in which they come, each once.
-fn paths(points: &[&Point]) -> Vec<&'static str> {
-    let mut all = Vec::new();
-    for point in points {
-        if !all.contains(&point.path) {
-            all.push(point.path);
-        }
-    }
-    all
 }

@@ -5,10 +5,9 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::machines::{Machines, Place};
-use super::peers::{self, Attributes, BY_DMA, PUSHED};
+use super::peers::{self, Attributes, BY_DMA, DISK, NIC, PUSHED};
 use super::plan::{Transfer, What, FRAME};
 use super::prediction;
-use crate::commands::backend::{Disk, Nic};
 use crate::commands::served::{Instance, Served};
 use crate::crossings::Crossings;
 use crate::layout::Layout;
@@ -24,16 +23,6 @@ const TRANSFERS: u32 = 256;
 
 /// How many are on their way at a time, where that is not what grows.
 const BATCH: u32 = 32;
-
-const DISK: Disk = Disk {
-    name: "disk0",
-    mib: peers::DISK_MIB,
-};
-const NIC: Nic = Nic {
-    name: "nic0",
-    mac: "02:00:00:00:00:01",
-    queue_pairs: 1,
-};
 
 /// What grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -58,11 +58,13 @@ pub const BY_DMA: Attributes = &[
     ("dma_write_threshold", "1024"),
 ];
 
-const DISK: Disk = Disk {
+/// Our disk.
+pub const DISK: Disk = Disk {
     name: "disk0",
     mib: DISK_MIB,
 };
-const NIC: Nic = Nic {
+/// Our network.
+pub const NIC: Nic = Nic {
     name: "nic0",
     mac: "02:00:00:00:00:01",
     queue_pairs: 1,

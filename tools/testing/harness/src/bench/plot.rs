@@ -179,7 +179,7 @@ impl Chart {
 }
 
 /// Names in the order in which they first come, each once.
-fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     names.fold(Vec::new(), |mut all, name| {
         if !all.contains(&name) {
             all.push(name);

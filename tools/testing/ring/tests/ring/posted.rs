@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use proptest::{collection::vec, prelude::*};
 use virtio::{
     features::{IN_ORDER, RING_PACKED},
-    ring::{Area, Batch, Pieces, Position, Queue, RingError, RingMemory},
+    ring::{Area, Batch, Position, Queue, RingError, RingMemory},
 };
 use vm_memory::{Bytes, GuestAddress};
 
@@ -70,16 +70,7 @@ impl RingMemory for Posting {
     }
 
     fn write_buffer(&self, addr: u64, from: &[u8]) -> Result<(), Fault> {
-        self.link.write_buffer(addr, from)
-    }
-
-    fn write_pieces(&self, pieces: Pieces<'_>, from: &[u8]) -> Result<(), Fault> {
-        let mut rest = from;
-        for piece in pieces {
-            let (bytes, others) = rest.split_at(piece.len as usize);
-            self.waiting.borrow_mut().push((piece.addr, bytes.to_vec()));
-            rest = others;
-        }
+        self.waiting.borrow_mut().push((addr, from.to_vec()));
         Ok(())
     }
 
