@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Something that happens once, until it is reset, and that others wait for with a time limit.
+//! Something that happens once, until it is reset, and that others wait for.
 //!
-//! It is a `struct completion` whose waits always end: a peer that dies must not hang its waiter.
+//! It is a `struct completion`. Whoever waits for a peer waits with a time limit, as a peer that dies must not hang its
+//! waiter.
 
 use crate::bindings;
 use kernel::{
@@ -57,6 +58,14 @@ impl Event {
     pub fn wait_for(&self, timeout: Delta) -> bool {
         // SAFETY: As in `signal`.
         unsafe { bindings::wait_for_completion_timeout(self.inner.get(), jiffies(timeout)) != 0 }
+    }
+
+    /// Waits until the event happens: for what ends by itself, and whose memory cannot go before.
+    ///
+    /// Context: process; not interruptible.
+    pub fn wait(&self) {
+        // SAFETY: As in `signal`.
+        unsafe { bindings::wait_for_completion(self.inner.get()) }
     }
 
     /// Looks, without a sleep, until the event has happened or `time` has passed; returns whether it has happened.

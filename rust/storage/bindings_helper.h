@@ -14,6 +14,10 @@ enum storage_kind storage_kind(const struct file *file);
 loff_t storage_size(const struct file *file);
 unsigned int storage_logical_block_size(const struct file *file);
 bool storage_zeroes_by_command(const struct file *file);
+unsigned int storage_direct_alignment(const struct file *file);
+ssize_t storage_start(struct kiocb *iocb, struct file *file, loff_t offset, bool is_write,
+		      const struct kvec *memory, void (*ended)(struct kiocb *iocb, long result));
+void storage_ended(struct kiocb *iocb);
 unsigned int storage_enter_io(void);
 void storage_leave_io(unsigned int flags);
 

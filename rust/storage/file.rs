@@ -5,12 +5,16 @@
 //! Ranges are not checked here, nor are short transfers completed: that is up to [`super::Store`].
 
 use crate::bindings;
-use core::ptr::NonNull;
+use core::{
+    num::NonZeroU32,
+    ptr::NonNull, //
+};
 use kernel::{
     error::{
         from_err_ptr,
         to_result, //
     },
+    ffi::c_long,
     prelude::*,
     types::NotThreadSafe, //
 };
@@ -125,6 +129,40 @@ impl File {
                 &mut position,
             )
         })
+    }
+
+    /// What offset and length of a direct transfer must be multiples of, in bytes; `None` if there are none.
+    pub(crate) fn direct_alignment(&self) -> Option<NonZeroU32> {
+        // SAFETY: By the type invariant the file is open.
+        NonZeroU32::new(unsafe { bindings::storage_direct_alignment(self.ptr.as_ptr()) })
+    }
+
+    /// Starts a direct transfer; returns what `storage_start` in helpers.c does.
+    ///
+    /// # Safety
+    ///
+    /// `iocb` and `memory`, and what that describes, must be valid until the transfer has ended, the file must stay
+    /// open, and nobody else may use any of them. The file is a regular one or a block device.
+    pub(crate) unsafe fn start(
+        &self,
+        iocb: *mut bindings::kiocb,
+        is_write: bool,
+        offset: i64,
+        memory: *const bindings::kvec,
+        ended: unsafe extern "C" fn(*mut bindings::kiocb, c_long),
+    ) -> isize {
+        let _io = IoScope::enter();
+        // SAFETY: By the type invariant the file is open; the rest is required of the caller.
+        unsafe {
+            bindings::storage_start(
+                iocb,
+                self.ptr.as_ptr(),
+                offset,
+                is_write,
+                memory,
+                Some(ended),
+            )
+        }
     }
 
     /// Makes the data durable.

@@ -2,11 +2,15 @@
 
 //! A store: a file or block device of fixed size, with what it can do found out at open.
 
-use crate::file::{
-    unsupported,
-    File,
-    Kind, //
+use crate::{
+    file::{
+        unsupported,
+        File,
+        Kind, //
+    },
+    transfer::Way, //
 };
+use core::num::NonZeroU32;
 use kernel::{
     fs::file::flags,
     page::PAGE_SIZE,
@@ -20,6 +24,15 @@ pub enum Access {
     ReadOnly,
     /// It is read and written. A block device is claimed, so that it cannot be mounted meanwhile.
     ReadWrite,
+}
+
+/// Whether transfers of a [`Pipeline`](crate::Pipeline) go through the page cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caching {
+    /// All do.
+    Cached,
+    /// None does where the file can do without, and the transfer is of whole blocks.
+    Direct,
 }
 
 /// The logical block size of a store that is a regular file, in bytes: any position will do.
@@ -37,6 +50,8 @@ pub struct Store {
     size: u64,
     block_size: u32,
     can_discard: bool,
+    /// What offset and length of a direct transfer are multiples of; `None` if there are none.
+    direct: Option<NonZeroU32>,
 }
 
 impl Store {
@@ -49,11 +64,11 @@ impl Store {
     /// - `EACCES`, `EPERM`, `EROFS`: it may not be opened for this access.
     /// - `EBUSY`: the block device is in use, for instance mounted.
     /// - Others as the file system gives them.
-    pub fn open(path: &CStr, access: Access) -> Result<Self> {
+    pub fn open(path: &CStr, access: Access, caching: Caching) -> Result<Self> {
         if path.to_bytes().first() != Some(&b'/') {
             return Err(EINVAL);
         }
-        Self::new(File::open(path, access.open_flags())?, access)
+        Self::new(File::open(path, access.open_flags())?, access, caching)
     }
 
     /// Makes a store of `size` zeroes in memory, for the suites of its users.
@@ -63,19 +78,24 @@ impl Store {
     /// `ENOMEM`: no memory.
     #[cfg(CONFIG_KUNIT = "y")]
     pub fn in_memory(size: u64, access: Access) -> Result<Self> {
-        Self::new(File::in_memory(size)?, access)
+        Self::new(File::in_memory(size)?, access, Caching::Cached)
     }
 
-    fn new(file: File, access: Access) -> Result<Self> {
+    fn new(file: File, access: Access, caching: Caching) -> Result<Self> {
         if file.kind() == Kind::Other {
             return Err(EINVAL);
         }
         let size = file.size();
+        let direct = match caching {
+            Caching::Cached => None,
+            Caching::Direct => file.direct_alignment(),
+        };
         Ok(Self {
             access,
             size,
             block_size: file.logical_block_size().unwrap_or(FILE_BLOCK_SIZE),
             can_discard: access == Access::ReadWrite && can_punch(&file, size),
+            direct,
             file,
         })
     }
@@ -98,6 +118,11 @@ impl Store {
     /// Whether [`discard`](Self::discard) works.
     pub fn can_discard(&self) -> bool {
         self.can_discard
+    }
+
+    /// Returns whether transfers of whole blocks go past the page cache.
+    pub fn is_direct(&self) -> bool {
+        self.direct.is_some()
     }
 
     /// Reads exactly `to.len()` bytes at `offset`.
@@ -199,6 +224,35 @@ impl Store {
             done += count;
         }
         Ok(())
+    }
+
+    /// Moves `memory` through the page cache.
+    pub(crate) fn transfer(&self, way: Way, offset: u64, memory: &mut [u8]) -> Result {
+        match way {
+            Way::FromFile => self.read_at(offset, memory),
+            Way::ToFile => self.write_at(offset, memory),
+        }
+    }
+
+    /// The file, if a transfer of this range can be a direct one.
+    pub(crate) fn direct(&self, offset: u64, len: usize) -> Option<&File> {
+        let unit = u64::from(self.direct?.get());
+        // CAST: Lengths have at most 64 bits.
+        let is_whole = offset % unit == 0 && (len as u64) % unit == 0;
+        is_whole.then_some(&self.file)
+    }
+
+    /// Checks that a range can be read, or written.
+    ///
+    /// # Errors
+    ///
+    /// As for [`read_at`](Self::read_at), [`write_at`](Self::write_at).
+    pub(crate) fn check_way(&self, way: Way, offset: u64, len: usize) -> Result {
+        if way == Way::ToFile {
+            self.check_writable()?;
+        }
+        // CAST: Lengths have at most 64 bits.
+        self.check(offset, len as u64)
     }
 
     fn check_writable(&self) -> Result {

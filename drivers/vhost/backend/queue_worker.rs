@@ -46,6 +46,9 @@ pub trait Serve: Send + Unpin + 'static {
     /// The queue is broken or was taken away, and may have been set up again.
     fn serve(&mut self, stop: &StopFlag) -> Result<bool>;
 
+    /// Waits for what goes on without the worker. For those that have such a thing; called when it is stopped.
+    fn settle(&mut self) {}
+
     /// Forgets what was taken from the queue. For those that keep something between two runs.
     fn forget(&mut self) {}
 }
@@ -133,11 +136,12 @@ impl<T: Serve> QueueWorker<T> {
         self.worker.wake();
     }
 
-    /// Returns when nothing is served any more, until the next start. Context: process.
+    /// Returns when nothing is served any more, nor goes on, until the next start. Context: process.
     pub fn stop(&self) {
         // Calls of `disable_and_wait` nest, and a suspended device is stopped once more for a reset.
         if !self.server.stop.0.xchg(true, Relaxed) {
             self.worker.disable_and_wait();
+            self.prepare(Serve::settle);
         }
     }
 }

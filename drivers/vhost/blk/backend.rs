@@ -84,11 +84,12 @@ impl BlkBackend {
         );
         let limits = Limits { offer, features: 0 };
         for (worker, virtqueue) in self.workers.iter().zip(virtqueues) {
-            worker.attach(RequestQueue::new(virtqueue, disk.clone(), limits)?);
+            let queue = RequestQueue::new(virtqueue, disk.clone(), limits, worker.worker())?;
+            worker.attach(queue);
         }
         device.set_features(offer.features())?;
         device.set_config(0, &offer.config().to_bytes())?;
-        report(device, &offer);
+        report(device, &offer, disk.store.is_direct());
         Ok(())
     }
 }
@@ -151,10 +152,10 @@ fn make_workers(count: u16) -> Result<KVec<QueueWorker<RequestQueue>>> {
     Ok(workers)
 }
 
-fn report(device: &Device, offer: &Offer) {
+fn report(device: &Device, offer: &Offer, is_direct: bool) {
     dev_info!(
         device.dev(),
-        "Disk of {} sectors of {} bytes, {}, discard {}\n",
+        "Disk of {} sectors of {} bytes, {}, {}, discard {}\n",
         offer.capacity,
         SECTOR_SIZE,
         if offer.read_only {
@@ -162,6 +163,7 @@ fn report(device: &Device, offer: &Offer) {
         } else {
             "writable"
         },
+        if is_direct { "direct" } else { "cached" },
         if offer.can_discard {
             "supported"
         } else {

@@ -17,7 +17,10 @@ use kernel::{
         CString, //
     },
 };
-use storage::Access;
+use storage::{
+    Access,
+    Caching, //
+};
 use vhost_backend::{
     text,
     Attribute, //
@@ -31,6 +34,8 @@ pub(crate) struct Settings {
     /// The identifier; the name of the instance stands in.
     pub(crate) serial: Option<CString>,
     pub(crate) num_queues: u16,
+    /// Data goes past the page cache where it can.
+    pub(crate) direct_io: bool,
 }
 
 impl Default for Settings {
@@ -40,6 +45,7 @@ impl Default for Settings {
             read_only: false,
             serial: None,
             num_queues: 1,
+            direct_io: true,
         }
     }
 }
@@ -49,6 +55,13 @@ impl Settings {
         match self.read_only {
             true => Access::ReadOnly,
             false => Access::ReadWrite,
+        }
+    }
+
+    pub(crate) fn caching(&self) -> Caching {
+        match self.direct_io {
+            true => Caching::Direct,
+            false => Caching::Cached,
         }
     }
 }
@@ -61,6 +74,7 @@ vhost_backend::configfs_directory! {
         read_only: 1,
         serial: 2,
         num_queues: 3,
+        direct_io: 4,
     ],
 }
 
@@ -74,7 +88,7 @@ impl Attribute<0> for Settings {
     fn store(&mut self, text: &str) -> Result {
         let path = text::string(text)?;
         if let Some(path) = &path {
-            check_backing_file(path, self.access())?;
+            check_backing_file(path, self.access(), self.caching())?;
         }
         self.backing_file = path;
         Ok(())
@@ -127,8 +141,21 @@ impl Attribute<3> for Settings {
     }
 }
 
-fn check_backing_file(path: &CString, access: Access) -> Result {
-    match open_store(path, access) {
+/// `direct_io`: whether data goes past the page cache where it can.
+#[vtable]
+impl Attribute<4> for Settings {
+    fn show(&self) -> impl Display {
+        u8::from(self.direct_io)
+    }
+
+    fn store(&mut self, text: &str) -> Result {
+        self.direct_io = kstrtobool_bytes(text.as_bytes())?;
+        Ok(())
+    }
+}
+
+fn check_backing_file(path: &CString, access: Access, caching: Caching) -> Result {
+    match open_store(path, access, caching) {
         Ok(_) => Ok(()),
         Err(error) => {
             pr_err!("Instance is not changed: {error}\n");

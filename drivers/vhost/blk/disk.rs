@@ -10,13 +10,17 @@ use kernel::{
         BStr,
         CString, //
     },
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
     },
 };
 use storage::{
     Access,
+    Caching,
     Store, //
 };
 use virtio::blk::{
@@ -27,7 +31,7 @@ use virtio::blk::{
 
 /// A store that is ready to be served.
 pub(crate) struct Disk {
-    pub(crate) store: Store,
+    pub(crate) store: Arc<Store>,
     /// What a request for the identifier reads, padded with zeroes.
     pub(crate) id: [u8; ID_LEN],
     /// A failure of the store has been logged since the device was started.
@@ -38,12 +42,17 @@ impl Disk {
     /// Opens what the settings describe; `name` is the identifier when they have none.
     pub(crate) fn open<'a>(settings: &'a Settings, name: &CStr) -> Result<Self, OpenError<'a>> {
         let path = settings.backing_file.as_ref().ok_or(OpenError::NoFile)?;
-        let store = open_store(path, settings.access())?;
+        let store = open_store(path, settings.access(), settings.caching())?;
+        let store = Arc::new(store, GFP_KERNEL).map_err(|_| OpenError::Open {
+            path,
+            access: settings.access(),
+            error: ENOMEM,
+        })?;
         let serial = settings.serial.as_ref().map_or(name, |serial| serial);
         Ok(Self::new(store, serial))
     }
 
-    pub(crate) fn new(store: Store, serial: &CStr) -> Self {
+    pub(crate) fn new(store: Arc<Store>, serial: &CStr) -> Self {
         Self {
             store,
             id: identifier(serial),
@@ -69,8 +78,12 @@ impl Disk {
 }
 
 /// Opens a backing file and checks that there is a sector in it.
-pub(crate) fn open_store(path: &CString, access: Access) -> Result<Store, OpenError<'_>> {
-    let store = Store::open(path, access).map_err(|error| OpenError::Open {
+pub(crate) fn open_store(
+    path: &CString,
+    access: Access,
+    caching: Caching,
+) -> Result<Store, OpenError<'_>> {
+    let store = Store::open(path, access, caching).map_err(|error| OpenError::Open {
         path,
         access,
         error,

@@ -1,28 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Carrying out requests: data between a chain and the store, through a bounce buffer.
+//! Carrying out requests but for their data, which `round` moves.
 
 use crate::{
     config::MAX_RANGES,
-    disk::Disk,
     request::{
         Extent,
-        Limits,
         Parts,
         RangeKind,
         RangeRequest,
         Request, //
     },
+    round::Means,
 };
 use kernel::prelude::*;
-use vhost_bus::Virtqueue;
 use virtio::{
     blk::{
         RangeSegment,
         RequestHeader,
         RequestStatus, //
     },
-    ring::Chain, //
+    ring::{
+        Chain,
+        Used, //
+    },
 };
 
 /// Why a request did not succeed.
@@ -31,6 +32,16 @@ pub(crate) enum Failure {
     Status(RequestStatus),
     /// The queue is gone and with it the request.
     Queue(Error),
+}
+
+impl Failure {
+    /// The status to answer with, or the end of the queue.
+    pub(crate) fn status(self) -> Result<RequestStatus> {
+        match self {
+            Self::Status(status) => Ok(status),
+            Self::Queue(error) => Err(error),
+        }
+    }
 }
 
 impl From<RequestStatus> for Failure {
@@ -50,29 +61,69 @@ fn transfer_failed(error: Error) -> Failure {
 
 /// A request being carried out.
 pub(crate) struct Execution<'a> {
-    pub(crate) disk: &'a Disk,
-    pub(crate) limits: &'a Limits,
-    pub(crate) queue: &'a dyn Virtqueue,
-    pub(crate) chain: &'a Chain<'a>,
+    means: &'a Means,
+    chain: &'a Chain<'a>,
     /// How many bytes of the chain's writable part come before the status byte.
-    pub(crate) writable: u32,
-    /// What data goes through, not empty.
-    pub(crate) buffer: &'a mut [u8],
+    writable: u32,
 }
 
-impl Execution<'_> {
-    /// Carries the request out and returns how many bytes of data the driver side got.
-    pub(crate) fn run(mut self) -> Result<u32, Failure> {
-        match self.parse()? {
-            Request::Read(extent) => self.read(extent),
-            Request::Write(extent) => self.write(extent),
+impl<'a> Execution<'a> {
+    /// `EPIPE`: there is no status byte, and the queue is broken.
+    pub(crate) fn new(means: &'a Means, chain: &'a Chain<'a>) -> Result<Self> {
+        let Some(writable) = chain.writable_len().checked_sub(1) else {
+            let head = chain.head();
+            means
+                .queue
+                .fail(fmt!("request at {head} has no status byte"));
+            return Err(EPIPE);
+        };
+        Ok(Self {
+            means,
+            chain,
+            writable,
+        })
+    }
+
+    /// Does what is left of a request when its data is moved, writes its status, and returns the chain as it is used.
+    pub(crate) fn answer(&self, request: Result<Request, RequestStatus>) -> Result<Used> {
+        let done = match request {
+            Ok(request) => self.finish(request),
+            Err(status) => Err(status.into()),
+        };
+        let (written, status) = match done {
+            Ok(written) => (written, RequestStatus::Ok),
+            Err(failure) => (0, failure.status()?),
+        };
+        let Self { means, chain, .. } = self;
+        // CAST: A kernel's `usize` has at least 32 bits.
+        let at = self.writable as usize;
+        match means.queue.write(chain, at, &[status as u8]) {
+            Ok(1) => Ok(chain.used(written.saturating_add(1))),
+            Err(error) if error == EPIPE => Err(error),
+            _ => {
+                let head = chain.head();
+                means
+                    .queue
+                    .fail(fmt!("status byte at {head} cannot be written"));
+                Err(EPIPE)
+            }
+        }
+    }
+
+    /// Returns how many bytes of data the driver side got.
+    fn finish(&self, request: Request) -> Result<u32, Failure> {
+        match request {
+            // CAST: A request is shorter than 4 GiB.
+            Request::Read(extent) => Ok(extent.len as u32),
+            Request::Write(_) => self.make_durable(),
             Request::Flush => self.flush(),
             Request::GetId { len } => self.get_id(len),
             Request::Ranges { kind, count } => self.ranges(kind, count),
         }
     }
 
-    fn parse(&self) -> Result<Request, Failure> {
+    /// Reads and checks what is asked for.
+    pub(crate) fn parse(&self) -> Result<Request, Failure> {
         let mut header = [0; RequestHeader::LEN];
         self.copy_in(0, &mut header)?;
         let parts = Parts {
@@ -81,57 +132,26 @@ impl Execution<'_> {
             writable: self.writable,
         };
         let header = RequestHeader::from_bytes(&header);
-        Ok(Request::parse(header, parts, self.limits)?)
-    }
-
-    fn read(&mut self, extent: Extent) -> Result<u32, Failure> {
-        let mut done = 0;
-        while done < extent.len {
-            let piece = piece_of(self.buffer, extent.len - done)?;
-            let at = extent.offset + done;
-            let stored = self.disk.store.read_at(at, piece);
-            stored.map_err(|error| self.disk.failed("read", at, error))?;
-            // CAST: A request is shorter than 4 GiB.
-            let copied = self.queue.write(self.chain, done as usize, piece);
-            complete(copied, piece.len())?;
-            done += piece.len() as u64;
-        }
-        // CAST: A request is shorter than 4 GiB.
-        Ok(done as u32)
-    }
-
-    fn write(&mut self, extent: Extent) -> Result<u32, Failure> {
-        let mut done = 0;
-        while done < extent.len {
-            let piece = piece_of(self.buffer, extent.len - done)?;
-            // CAST: A request is shorter than 4 GiB.
-            let from = RequestHeader::LEN + done as usize;
-            complete(self.queue.read(self.chain, from, piece), piece.len())?;
-            let at = extent.offset + done;
-            let stored = self.disk.store.write_at(at, piece);
-            stored.map_err(|error| self.disk.failed("write", at, error))?;
-            done += piece.len() as u64;
-        }
-        self.make_durable()
+        Ok(Request::parse(header, parts, &self.means.limits)?)
     }
 
     fn flush(&self) -> Result<u32, Failure> {
-        let flushed = self.disk.store.flush();
-        flushed.map_err(|error| self.disk.failed("flush", 0, error))?;
+        let flushed = self.means.disk.store.flush();
+        flushed.map_err(|error| self.means.disk.failed("flush", 0, error))?;
         Ok(0)
     }
 
     /// Ends a request that has written.
     fn make_durable(&self) -> Result<u32, Failure> {
-        if self.limits.is_write_through() {
+        if self.means.limits.is_write_through() {
             return self.flush();
         }
         Ok(0)
     }
 
     fn get_id(&self, len: usize) -> Result<u32, Failure> {
-        let id = self.disk.id.get(..len).ok_or(RequestStatus::IoErr)?;
-        complete(self.queue.write(self.chain, 0, id), len)?;
+        let id = self.means.disk.id.get(..len).ok_or(RequestStatus::IoErr)?;
+        complete(self.means.queue.write(self.chain, 0, id), len)?;
         // CAST: At most `ID_LEN`.
         Ok(len as u32)
     }
@@ -143,7 +163,7 @@ impl Execution<'_> {
         self.copy_in(RequestHeader::LEN, bytes.as_flattened_mut())?;
         let ranges = || {
             let segments = bytes.iter().map(RangeSegment::from_bytes);
-            segments.map(|segment| self.limits.range(kind, segment))
+            segments.map(|segment| self.means.limits.range(kind, segment))
         };
         for range in ranges() {
             range?;
@@ -156,7 +176,7 @@ impl Execution<'_> {
 
     fn range(&self, kind: RangeKind, range: RangeRequest) -> Result<(), Failure> {
         let Extent { offset, len } = range.extent;
-        let store = &self.disk.store;
+        let store = &self.means.disk.store;
         let done = match kind {
             RangeKind::Discard => store.discard(offset, len),
             RangeKind::WriteZeroes if range.unmap && store.can_discard() => {
@@ -164,27 +184,19 @@ impl Execution<'_> {
             }
             RangeKind::WriteZeroes => store.write_zeroes(offset, len),
         };
-        done.map_err(|error| self.disk.failed("zeroing", offset, error))?;
+        done.map_err(|error| self.means.disk.failed("zeroing", offset, error))?;
         Ok(())
     }
 
     /// Copies all of `to` from the readable part of the chain.
     fn copy_in(&self, offset: usize, to: &mut [u8]) -> Result<(), Failure> {
         let len = to.len();
-        complete(self.queue.read(self.chain, offset, to), len)
+        complete(self.means.queue.read(self.chain, offset, to), len)
     }
 }
 
-/// The part of the buffer for the next piece of a transfer of which `left` bytes are left.
-fn piece_of(buffer: &mut [u8], left: u64) -> Result<&mut [u8], Failure> {
-    let len = left.min(buffer.len() as u64);
-    // CAST: At most the length of the buffer.
-    let piece = buffer.get_mut(..len as usize);
-    Ok(piece.ok_or(RequestStatus::IoErr)?)
-}
-
 /// Checks that a copy moved all of `expected` bytes.
-fn complete(copied: Result<usize>, expected: usize) -> Result<(), Failure> {
+pub(crate) fn complete(copied: Result<usize>, expected: usize) -> Result<(), Failure> {
     match copied {
         Ok(count) if count == expected => Ok(()),
         Ok(_) => Err(Failure::Status(RequestStatus::IoErr)),

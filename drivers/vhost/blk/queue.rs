@@ -1,135 +1,178 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Serving a request queue: batches of requests in, their status out.
+//! Serving a request queue: requests in, their data moved by many transfers at a time, their status out.
 //!
-//! Lock: that of the worker, see `vhost_backend::QueueWorker`.
+//! Lock: that of the worker, see `vhost_backend::QueueWorker`. The end of a transfer wakes the worker.
 
 use crate::{
     disk::Disk,
-    execute::{
-        Execution,
-        Failure, //
+    execute::Execution,
+    request::Limits,
+    round::{
+        Means,
+        Round,
+        Step, //
     },
-    request::Limits, //
 };
+use concurrency::Worker;
+use core::mem;
 use kernel::{
     prelude::*,
     sync::Arc, //
 };
+use storage::Pipeline;
 use vhost_backend::{
     Serve,
     StopFlag, //
 };
 use vhost_bus::Virtqueue;
-use virtio::{
-    blk::RequestStatus,
-    ring::{
-        Batch,
-        Chain,
-        Used, //
-    },
-};
+use virtio::ring::Used;
 
 /// How many answered requests wait for the next publication, which reads across the link: half of a batch, so that
 /// the first of many slow requests is not held up by the last.
 const PUBLISH: usize = 32;
 
-/// The size of the bounce buffer in bytes: two of the largest segments in one access to the store.
-const BUFFER_BYTES: usize = 128 << 10;
-
 /// A request queue and what requests need, allocated once.
 pub(crate) struct RequestQueue {
-    queue: Arc<dyn Virtqueue>,
-    disk: Arc<Disk>,
-    limits: Limits,
-    batch: KBox<Batch>,
+    means: Means,
+    pipeline: Pipeline,
+    /// What is answered next.
+    older: Round,
+    /// What was taken while transfers for that are under way.
+    newer: Round,
     used: KVec<Used>,
-    buffer: KVec<u8>,
 }
 
 impl RequestQueue {
-    pub(crate) fn new(queue: Arc<dyn Virtqueue>, disk: Arc<Disk>, limits: Limits) -> Result<Self> {
+    /// Makes what serves a queue on `worker`.
+    pub(crate) fn new(
+        queue: Arc<dyn Virtqueue>,
+        disk: Arc<Disk>,
+        limits: Limits,
+        worker: &Arc<Worker>,
+    ) -> Result<Self> {
         Ok(Self {
-            queue,
-            disk,
-            limits,
-            batch: batch::new()?,
+            pipeline: Pipeline::new(disk.store.clone(), worker)?,
+            means: Means {
+                queue,
+                disk,
+                limits,
+            },
+            older: Round::new()?,
+            newer: Round::new()?,
             used: KVec::with_capacity(PUBLISH, GFP_KERNEL)?,
-            buffer: KVec::from_elem(0, BUFFER_BYTES, GFP_KERNEL)?,
         })
     }
 
     /// The device is started with these features.
     pub(crate) fn start(&mut self, negotiated: u64) {
-        self.limits.features = negotiated;
-        self.disk.start();
+        self.forget();
+        self.means.limits.features = negotiated;
+        self.means.disk.start();
+    }
+
+    /// Takes what is available, if there is a round for it, and returns how many requests that is.
+    fn take(&mut self) -> Result<Option<usize>> {
+        if !self.can_take() {
+            return Ok(None);
+        }
+        let round = match self.older.is_empty() {
+            true => &mut self.older,
+            false => &mut self.newer,
+        };
+        round.take(&self.means).map(Some)
+    }
+
+    /// Whether there is a round for more. What was read ahead for one is used before the next one is taken.
+    fn can_take(&self) -> bool {
+        self.newer.is_empty() && self.older.is_begun()
+    }
+
+    /// Begins and ends transfers until all of them are under way, or as many as there is room for.
+    ///
+    /// Each turn begins a transfer or takes an end, of which two batches have a bounded number.
+    fn run(&mut self, stop: &StopFlag) -> Result {
+        loop {
+            let has_begun = self.begin()?;
+            let has_ended = self.end(stop)?;
+            if stop.is_set() || !(has_begun || has_ended) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Begins a transfer, if there is one and room for it.
+    fn begin(&mut self) -> Result<bool> {
+        Ok(self.older.begin(&self.means, &mut self.pipeline)?
+            || self.newer.begin(&self.means, &mut self.pipeline)?)
+    }
+
+    /// Sees to what has ended, and answers; returns whether there was anything.
+    fn end(&mut self, stop: &StopFlag) -> Result<bool> {
+        let mut has_ended = false;
+        while !stop.is_set() {
+            match self.older.step(&self.means, &mut self.pipeline)? {
+                Step::Nothing if self.newer.is_empty() => break,
+                Step::Nothing => mem::swap(&mut self.older, &mut self.newer),
+                Step::Wait => break,
+                Step::Again => has_ended = true,
+                Step::Answer => {
+                    self.answer()?;
+                    has_ended = true;
+                }
+            }
+        }
+        Ok(has_ended)
+    }
+
+    fn answer(&mut self) -> Result {
+        if let Some((chain, request)) = self.older.answer() {
+            let used = Execution::new(&self.means, &chain)?.answer(request)?;
+            self.used.push_within_capacity(used)?;
+        }
+        if self.used.len() == PUBLISH {
+            self.publish()?;
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self) -> Result {
+        if !self.used.is_empty() {
+            self.means.queue.push(&self.used)?;
+            self.used.clear();
+        }
+        Ok(())
     }
 }
 
 impl Serve for RequestQueue {
-    /// Serves what is available, at most a batch; a stop waits for one request at most.
+    /// Answers what has ended, takes what is available, at most a batch, and begins with it; a stop waits for one request
+    /// at most, besides for what is under way.
     fn serve(&mut self, stop: &StopFlag) -> Result<bool> {
-        self.queue.disable_notification()?;
-        if self.queue.pop(&mut self.batch)? == 0 {
-            return self.queue.enable_notification();
+        self.means.queue.disable_notification()?;
+        self.end(stop)?;
+        self.publish()?;
+        let taken = self.take()?;
+        self.run(stop)?;
+        self.publish()?;
+        if stop.is_set() {
+            return Ok(false);
         }
-        self.used.clear();
-        for chain in self.batch.iter() {
-            if stop.is_set() {
-                break;
-            }
-            let answer = answer(
-                &self.disk,
-                &self.limits,
-                &*self.queue,
-                &chain,
-                &mut self.buffer,
-            );
-            self.used.push_within_capacity(answer?)?;
-            if self.used.len() == PUBLISH {
-                self.queue.push(&self.used)?;
-                self.used.clear();
-            }
+        match taken {
+            Some(0) => self.means.queue.enable_notification(),
+            // Where there is no round for more, the end of a transfer wakes the worker.
+            _ => Ok(self.can_take()),
         }
-        if !self.used.is_empty() {
-            self.queue.push(&self.used)?;
-        }
-        Ok(!stop.is_set())
     }
-}
 
-/// Carries out the request in a chain and writes its status.
-fn answer(
-    disk: &Disk,
-    limits: &Limits,
-    queue: &dyn Virtqueue,
-    chain: &Chain<'_>,
-    buffer: &mut [u8],
-) -> Result<Used> {
-    let Some(writable) = chain.writable_len().checked_sub(1) else {
-        queue.fail(fmt!("request at {} has no status byte", chain.head()));
-        return Err(EPIPE);
-    };
-    let execution = Execution {
-        disk,
-        limits,
-        queue,
-        chain,
-        writable,
-        buffer,
-    };
-    let (written, status) = match execution.run() {
-        Ok(written) => (written, RequestStatus::Ok),
-        Err(Failure::Status(status)) => (0, status),
-        Err(Failure::Queue(error)) => return Err(error),
-    };
-    // CAST: A kernel's `usize` has at least 32 bits.
-    match queue.write(chain, writable as usize, &[status as u8]) {
-        Ok(1) => Ok(chain.used(written.saturating_add(1))),
-        Err(error) if error == EPIPE => Err(error),
-        _ => {
-            queue.fail(fmt!("status byte at {} cannot be written", chain.head()));
-            Err(EPIPE)
-        }
+    fn settle(&mut self) {
+        self.pipeline.wait();
+    }
+
+    fn forget(&mut self) {
+        self.pipeline.clear();
+        self.older.clear();
+        self.newer.clear();
+        self.used.clear();
     }
 }

@@ -11,6 +11,10 @@ use crate::{
     queue::RequestQueue,
     request::Limits, //
 };
+use concurrency::{
+    Queue as Workqueue,
+    Worker, //
+};
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -49,13 +53,14 @@ impl Fixture {
 
     fn with(access: Access) -> Result<Self> {
         let driver = DriverSide::new()?;
-        let disk = Disk::new(Store::in_memory(DISK_BYTES, access)?, c"serial");
+        let store = Arc::new(Store::in_memory(DISK_BYTES, access)?, GFP_KERNEL)?;
+        let disk = Disk::new(store, c"serial");
         let offer = Offer::new(&disk.store, 1, 256);
         let features = offer.features();
         let limits = Limits { offer, features };
         let disk = Arc::new(disk, GFP_KERNEL)?;
         Ok(Self {
-            queue: RequestQueue::new(driver.clone(), disk, limits)?,
+            queue: RequestQueue::new(driver.clone(), disk, limits, &idle_worker()?)?,
             driver,
         })
     }
@@ -82,6 +87,14 @@ impl Fixture {
             _ => Ok(None),
         }
     }
+}
+
+/// A worker for the ends of transfers, of which a store in memory has none.
+fn idle_worker() -> Result<Arc<Worker>> {
+    let workqueue = Arc::new(Workqueue::new(c"vhost_bus_blk_test")?, GFP_KERNEL)?;
+    let idle = Arc::new(|| (), GFP_KERNEL)?;
+    let worker = Worker::new(c"vhost_bus_blk::tests::idle", &workqueue, idle)?;
+    Ok(Arc::new(worker, GFP_KERNEL)?)
 }
 
 fn header(kind: u32, sector: u64) -> [u8; RequestHeader::LEN] {
@@ -116,7 +129,7 @@ mod suite {
     }
 
     #[test]
-    fn larger_than_the_bounce_buffer() -> Result {
+    fn larger_than_a_transfer() -> Result {
         let mut disk = Fixture::new()?;
         let data = pattern(200 << 10)?;
         let out = header(request::OUT, 0);

@@ -11,6 +11,7 @@ mod disk;
 mod execute;
 mod queue;
 mod request;
+mod round;
 
 #[cfg(CONFIG_KUNIT = "y")]
 mod tests;

@@ -8,8 +8,12 @@ use anyhow::Result;
 use super::modules;
 use crate::guest::Guest;
 
-const BLK: &str = "/sys/kernel/config/vhost_blk";
+/// The directory of disks.
+pub(super) const BLK: &str = "/sys/kernel/config/vhost_blk";
 const NET: &str = "/sys/kernel/config/vhost_net";
+
+/// Where files behind disks are.
+const USUAL: &str = "/tmp";
 
 /// A disk that the device side serves from a file.
 pub struct Disk {
@@ -22,7 +26,11 @@ pub struct Disk {
 impl Disk {
     /// The file behind the disk.
     pub fn file(&self) -> String {
-        format!("/tmp/{}.img", self.name)
+        self.file_in(USUAL)
+    }
+
+    fn file_in(&self, place: &str) -> String {
+        format!("{place}/{}.img", self.name)
     }
 
     /// The directory of the instance.
@@ -32,8 +40,13 @@ impl Disk {
 
     /// Makes the file and the instance.
     pub fn create(&self, guest: &mut Guest) -> Result<()> {
+        self.create_in(guest, USUAL)
+    }
+
+    /// The same with a file elsewhere.
+    pub fn create_in(&self, guest: &mut Guest, place: &str) -> Result<()> {
         modules::load(guest, &["vhost_bus_blk"])?;
-        let (file, directory) = (self.file(), self.directory());
+        let (file, directory) = (self.file_in(place), self.directory());
         guest.sh(&format!(
             "set -e; truncate -s {}M {file}; mkdir {directory}; echo {file} >{directory}/backing_file",
             self.mib
@@ -51,7 +64,12 @@ impl Disk {
 
     /// Takes both away.
     pub fn remove(&self, guest: &mut Guest) -> Result<()> {
-        let (file, directory) = (self.file(), self.directory());
+        self.remove_from(guest, USUAL)
+    }
+
+    /// The same with a file elsewhere.
+    pub fn remove_from(&self, guest: &mut Guest, place: &str) -> Result<()> {
+        let (file, directory) = (self.file_in(place), self.directory());
         guest
             .sh(&format!("rmdir {directory} && rm {file}"))
             .map(drop)

@@ -3,6 +3,7 @@
 //! knows the name of an attribute or of a module.
 
 pub mod backend;
+pub mod drive;
 pub mod endpoint;
 pub mod forger;
 pub mod modules;

@@ -4,6 +4,7 @@
 use anyhow::{bail, Result};
 
 use super::backend::{Disk, KeptDisk, Nic};
+use super::drive::Drive;
 use super::endpoint::{self, VhostFunction, VirtioType};
 use super::vdpa::{RcDevice, VdpaDevice};
 use crate::guest::Guest;
@@ -20,6 +21,8 @@ pub enum Instance {
     Disk(&'static Disk),
     /// A disk of a machine that has one itself.
     Kept(&'static KeptDisk),
+    /// A disk on a drive that takes its time.
+    Drive(&'static Drive),
     /// A network device.
     Nic(&'static Nic),
 }
@@ -30,6 +33,7 @@ impl Instance {
         match self {
             Self::Disk(disk) => disk.name,
             Self::Kept(disk) => disk.name,
+            Self::Drive(drive) => drive.name,
             Self::Nic(nic) => nic.name,
         }
     }
@@ -37,7 +41,7 @@ impl Instance {
     /// What it is.
     pub fn virtio_type(self) -> VirtioType {
         match self {
-            Self::Disk(_) | Self::Kept(_) => VirtioType::Block,
+            Self::Disk(_) | Self::Kept(_) | Self::Drive(_) => VirtioType::Block,
             Self::Nic(_) => VirtioType::Net,
         }
     }
@@ -47,6 +51,7 @@ impl Instance {
         match self {
             Self::Disk(disk) => disk.create(guest),
             Self::Kept(disk) => disk.create(guest),
+            Self::Drive(drive) => drive.create(guest),
             Self::Nic(nic) => nic.create(guest),
         }
     }
@@ -56,6 +61,7 @@ impl Instance {
         match self {
             Self::Disk(disk) => disk.remove(guest),
             Self::Kept(disk) => disk.remove(guest),
+            Self::Drive(drive) => drive.remove(guest),
             Self::Nic(nic) => nic.remove(guest),
         }
     }

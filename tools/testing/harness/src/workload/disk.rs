@@ -322,12 +322,28 @@ pub fn wait_for_end_of_copies(guest: &mut Guest, bound: Duration) -> Result<()> 
     guest.wait_until(bound, "! pidof dd >/dev/null")
 }
 
+/// How many requests a drive has at a time, at least, whose requests overlap: a quarter of what is asked for here, as a
+/// machine that is emulated makes them in bursts.
+pub const OVERLAPPING: f64 = 8.0;
+
 /// Writes the first `mib` of a disk, all different, then reads and compares them; without fio.
 pub fn compare(guest: &mut Guest, disk: &str, mib: u32) -> Result<()> {
+    compare_in_blocks(guest, disk, mib << 10, [64 << 10, 4 << 10])
+}
+
+/// Writes the first `kib` of a disk, all different, then reads and compares them, each in blocks of so many bytes.
+pub fn compare_in_blocks(
+    guest: &mut Guest,
+    disk: &str,
+    kib: u32,
+    [written, read]: [u32; 2],
+) -> Result<()> {
+    let bytes = kib << 10;
+    let count = bytes.div_ceil(read);
     let script = format!(
-        "set -e; dd if=/dev/urandom of=/tmp/written bs=1M count={mib}
-         dd if=/tmp/written of={disk} bs=64k oflag=direct
-         dd if={disk} bs=4k count=$(({mib} << 8)) iflag=direct | cmp - /tmp/written; rm /tmp/written"
+        "set -e; dd if=/dev/urandom of=/tmp/written bs=1k count={kib}
+         dd if=/tmp/written of={disk} bs={written} oflag=direct
+         dd if={disk} bs={read} count={count} iflag=direct | cmp -n {bytes} - /tmp/written; rm /tmp/written"
     );
     guest.sh_within(FILES_BOUND, &script).map(drop)
 }

@@ -5,6 +5,7 @@ mod appearance;
 mod bus;
 pub mod data;
 mod dma;
+mod drive;
 mod life;
 mod refusal;
 mod soak;
@@ -84,6 +85,7 @@ pub fn disk_works(link: &mut Link) -> Result<()> {
 /// The suite with its cases.
 pub fn suite() -> impl AnySuite {
     let mut cases = data::cases::<Link>();
+    cases.extend(drive::cases());
     cases.extend(refusal::cases());
     cases.extend(appearance::cases());
     cases.extend(bus::cases());
@@ -109,6 +111,7 @@ impl Preparation for Pushed {
 /// The suite of what is to be the same when queues are pushed.
 pub fn pushed_suite() -> impl AnySuite {
     let mut cases = data::cases::<Prepared<Pushed>>();
+    cases.extend(drive::cases());
     cases.extend(life::endings());
     Suite {
         name: "pushed",
@@ -132,6 +135,7 @@ impl Preparation for ByDma {
 pub fn dma_suite() -> impl AnySuite {
     let mut cases = dma::cases::<Prepared<ByDma>>();
     cases.extend(data::carrying());
+    cases.extend(drive::cases());
     cases.extend(life::endings());
     Suite {
         name: "dma",

@@ -2,6 +2,7 @@
 //! Backends and driver side in one kernel, the stock Debian one: no PCI, no emulator.
 
 mod data;
+mod drive;
 mod life;
 mod refusal;
 
@@ -66,6 +67,7 @@ impl Machine {
 /// The suite with its cases.
 pub fn suite() -> impl AnySuite {
     let mut cases = data::cases();
+    cases.extend(drive::cases());
     cases.extend(refusal::cases());
     cases.extend(life::cases());
     Suite {

@@ -54,7 +54,7 @@ impl OneKernel {
     ) -> Result<((VhostVdpa, Instance), String)> {
         instance.create_alone(&mut self.guest)?;
         let mgmtdev = match instance {
-            Instance::Disk(_) | Instance::Kept(_) => "faux/vhost_loop_blk",
+            Instance::Disk(_) | Instance::Kept(_) | Instance::Drive(_) => "faux/vhost_loop_blk",
             Instance::Nic(_) => "faux/vhost_loop_net",
         };
         let device = VhostVdpa::add_with(&mut self.guest, instance.name(), mgmtdev, attributes)?;
