@@ -13,6 +13,7 @@ mod bindings;
 pub mod barrier;
 pub mod event;
 pub mod irq_lock;
+pub mod processor;
 pub mod queue;
 mod random;
 pub mod worker;

@@ -44,3 +44,8 @@ void concurrency_reinit_completion(struct completion *completion)
 {
 	reinit_completion(completion);
 }
+
+bool concurrency_need_resched(void)
+{
+	return need_resched();
+}

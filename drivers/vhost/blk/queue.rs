@@ -136,6 +136,12 @@ impl RequestQueue {
         Ok(())
     }
 
+    /// Nothing is available: looks for more, unless the end of a transfer may come, and asks for kicks.
+    fn rest(&self) -> Result<bool> {
+        let queue = &self.means.queue;
+        Ok((self.pipeline.is_empty() && queue.poll()?) || queue.enable_notification()?)
+    }
+
     fn publish(&mut self) -> Result {
         if !self.used.is_empty() {
             self.means.queue.push(&self.used)?;
@@ -159,7 +165,7 @@ impl Serve for RequestQueue {
             return Ok(false);
         }
         match taken {
-            Some(0) => self.means.queue.enable_notification(),
+            Some(0) => self.rest(),
             // Where there is no round for more, the end of a transfer wakes the worker.
             _ => Ok(self.can_take()),
         }

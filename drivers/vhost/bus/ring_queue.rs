@@ -11,6 +11,7 @@
 //! the other held.
 
 use crate::{
+    poll::Poll,
     Device,
     Kicked,
     QueueState,
@@ -19,15 +20,21 @@ use crate::{
 };
 use concurrency::{
     new_irq_lock,
+    processor,
     IrqLock, //
 };
 use core::fmt;
 use kernel::{
     prelude::*,
+    processor::cpu_relax,
     static_lock_class,
     sync::{
         Arc,
         Mutex, //
+    },
+    time::{
+        Delta,
+        Instant, //
     },
 };
 use virtio::ring::{
@@ -80,6 +87,7 @@ struct Ring<M: RingMemory> {
     state: QueueState,
     /// The backend has not been told that this is another queue than it had.
     is_renewed: bool,
+    poll: Poll,
     queue: Option<Queue<M>>,
 }
 
@@ -115,6 +123,7 @@ impl<M: RingMemory, S: Signal> RingQueue<M, S> {
                 Ring {
                     state: QueueState::Configured,
                     is_renewed: false,
+                    poll: Poll::new(Delta::ZERO),
                     queue: None,
                 },
                 RING_LOCK,
@@ -122,6 +131,11 @@ impl<M: RingMemory, S: Signal> RingQueue<M, S> {
             ),
         });
         Arc::pin_init(queue, GFP_KERNEL)
+    }
+
+    /// Has the backend look for more for `longest` at most, before it asks for kicks; by default it does not.
+    pub fn poll_for(&self, longest: Delta) {
+        self.ring.lock().poll = Poll::new(longest);
     }
 
     /// Returns the largest number of descriptors. Context: any.
@@ -313,7 +327,28 @@ where
     }
 
     fn pop(&self, batch: &mut Batch) -> Result<usize> {
-        self.with_ready(|queue| queue.pop(batch))
+        let count = self.with_ready(|queue| queue.pop(batch))?;
+        if count != 0 {
+            self.ring.lock().poll.something(Instant::now());
+        }
+        Ok(count)
+    }
+
+    fn poll(&self) -> Result<bool> {
+        let start = Instant::now();
+        let time = self.ring.lock().poll.nothing(start);
+        if time == Delta::ZERO {
+            return Ok(false);
+        }
+        loop {
+            if self.with_ready(Queue::poll)? {
+                return Ok(true);
+            }
+            if start.elapsed() >= time || processor::is_wanted() {
+                return Ok(false);
+            }
+            cpu_relax();
+        }
     }
 
     fn read(&self, chain: &Chain<'_>, offset: usize, to: &mut [u8]) -> Result<usize> {

@@ -17,6 +17,7 @@ mod control;
 mod device;
 mod driver;
 mod fault;
+mod poll;
 mod ring_queue;
 mod status;
 mod sysfs;

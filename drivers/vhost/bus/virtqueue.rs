@@ -114,6 +114,16 @@ pub trait Virtqueue: Send + Sync {
     /// nothing was given back.
     fn push(&self, used: &[Used]) -> Result;
 
+    /// Looks for more, for as long as the transport holds it to be worth the time, and returns whether something is
+    /// available. For backends that have nothing else to do, before they ask for kicks.
+    ///
+    /// # Errors
+    ///
+    /// `EPIPE`: the queue is not ready or is broken.
+    fn poll(&self) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Asks the driver side not to kick; it may do so all the same.
     ///
     /// # Errors

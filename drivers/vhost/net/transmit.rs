@@ -92,7 +92,7 @@ impl Serve for TransmitQueue {
     fn serve(&mut self, stop: &StopFlag) -> Result<bool> {
         self.queue.disable_notification()?;
         if self.queue.pop(&mut self.batch)? == 0 {
-            return self.queue.enable_notification();
+            return Ok(self.queue.poll()? || self.queue.enable_notification()?);
         }
         self.used.clear();
         for chain in self.batch.iter() {

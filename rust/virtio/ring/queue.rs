@@ -125,6 +125,15 @@ impl<M: RingMemory> Queue<M> {
         of!(self, queue => queue.push(used))
     }
 
+    /// Returns whether the driver side made more available, by a single read; it is not asked to kick.
+    ///
+    /// # Errors
+    ///
+    /// The driver side broke a rule, or its memory cannot be reached; the queue is broken.
+    pub fn poll(&mut self) -> Result<bool, RingError<M::Error>> {
+        of!(self, queue => queue.poll())
+    }
+
     /// Asks the driver side to kick for the next chain and returns whether it made some available
     /// meanwhile, for which it may not kick: then pop again.
     ///

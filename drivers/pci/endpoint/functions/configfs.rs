@@ -39,6 +39,7 @@ pub(crate) const ATTRIBUTES: &[Entry<VhostFunction>] = &[
     Entry::new::<WindowSize>(),
     Entry::new::<MaxWindows>(),
     Entry::new::<PollUs>(),
+    Entry::new::<QueuePollUs>(),
     Entry::new::<ScanMs>(),
     Entry::new::<InOrder>(),
     Entry::new::<DataPathChoice>(),
@@ -202,6 +203,8 @@ numbers! {
     MaxWindows = c"max_windows", max_windows, MAX_WINDOWS;
     /// `poll_us`: how long to go on looking.
     PollUs = c"poll_us", poll_us, POLL_US;
+    /// `queue_poll_us`: how long to look at a queue that has nothing.
+    QueuePollUs = c"queue_poll_us", queue_poll_us, POLL_US;
     /// `scan_ms`: period of the scan of all queues.
     ScanMs = c"scan_ms", scan_ms, SCAN_MS;
     /// `in_order`: whether the order of buffers is offered.

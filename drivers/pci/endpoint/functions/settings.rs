@@ -216,6 +216,8 @@ pub(crate) struct Settings {
     pub(crate) max_windows: u32,
     /// How long the worker goes on without a sleep after it found something to do.
     pub(crate) poll_us: u32,
+    /// How long a queue without anything available is looked at, at most; 0: never.
+    pub(crate) queue_poll_us: u32,
     /// Period of the scan of all queues with polled doorbells; 0: none.
     pub(crate) scan_ms: u32,
     /// Whether the RC may rely on buffers being used in order.
@@ -245,6 +247,7 @@ impl Settings {
         max_windows: 16,
         // Several round trips of a request and its completion.
         poll_us: 200,
+        queue_poll_us: 0,
         scan_ms: 0,
         // Saves reads and writes across the link, and costs nothing.
         in_order: 1,
@@ -348,6 +351,7 @@ mod tests {
             window_size,
             max_windows,
             poll_us,
+            queue_poll_us,
             scan_ms,
             in_order,
             push_room,
@@ -362,6 +366,7 @@ mod tests {
             (Limits::WINDOW_SIZE, window_size),
             (Limits::MAX_WINDOWS, max_windows),
             (Limits::POLL_US, poll_us),
+            (Limits::POLL_US, queue_poll_us),
             (Limits::SCAN_MS, scan_ms),
             (Limits::SWITCH, in_order),
             (Limits::PUSH_ROOM, push_room),

@@ -35,6 +35,7 @@ use kernel::{
         Arc,
         Mutex, //
     },
+    time::Delta,
 };
 use pci_ep::Endpoint;
 use transport::{
@@ -70,6 +71,8 @@ pub(crate) struct Transport {
     /// The most queues; once the layout is made, those in it.
     max_queues: Atomic<u32>,
     queue_size: u16,
+    /// How long a queue is looked at, at most, before a kick is asked for.
+    queue_poll: Delta,
     /// Whether backends' order is offered (`IN_ORDER`).
     in_order: bool,
     /// Counts the comings and goings of backends; odd while there is one.
@@ -138,6 +141,7 @@ impl Transport {
             dma,
             max_queues: Atomic::new(settings.num_queues),
             queue_size: settings.queue_size.try_into()?,
+            queue_poll: Delta::from_micros(settings.queue_poll_us.into()),
             in_order: settings.in_order != 0,
             backends: Atomic::new(0),
             status: Atomic::new(0),
@@ -257,6 +261,7 @@ impl ConfigOps for Transport {
         for (index, spec) in (0..).zip(specs) {
             let signal = UsedSignal(self.interrupts.clone());
             let ring = Ring::new(device, index, spec, self.queue_size, signal)?;
+            ring.poll_for(self.queue_poll);
             virtqueues.push(ring.clone(), GFP_KERNEL)?;
             rings.push(ring, GFP_KERNEL)?;
         }

@@ -127,6 +127,41 @@ mod suite {
     }
 
     #[test]
+    fn more_is_looked_for_once_it_came_soon() -> Result {
+        let setup = Setup::new(c"test_poll")?;
+        let queue = &setup.queue;
+        let mut batch = batch::new()?;
+        queue.poll_for(REPORT_TIMEOUT);
+        // Not at first, whatever is there.
+        setup.request(0)?;
+        assert!(queue.poll() == Ok(false));
+        // It came soon after.
+        assert!(queue.pop(&mut batch) == Ok(1));
+        assert!(queue.push(&[batch.get(0).ok_or(ENOENT)?.used(0)]) == Ok(()));
+        setup.put(Area::Driver, 6, 0)?;
+        setup.put(Area::Driver, 2, 2)?;
+        assert!(queue.poll() == Ok(true));
+        assert!(queue.pop(&mut batch) == Ok(1));
+        // There is an end to it, and a queue that is taken away is not looked at.
+        assert!(queue.poll() == Ok(false));
+        queue.deactivate();
+        assert!(queue.poll() == Err(EPIPE));
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_is_looked_for_by_default() -> Result {
+        let setup = Setup::new(c"test_no_poll")?;
+        for _ in 0..3 {
+            setup.request(0)?;
+            assert!(setup.queue.poll() == Ok(false));
+        }
+        assert!(setup.queue.pop(&mut *batch::new()?) == Ok(1));
+        assert!(setup.queue.poll() == Ok(false));
+        Ok(())
+    }
+
+    #[test]
     fn broken_rule_needs_reset() -> Result {
         let setup = Setup::new(c"test_rule")?;
         let device = setup.device();

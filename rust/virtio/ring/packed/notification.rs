@@ -44,6 +44,15 @@ impl<M: RingMemory> PackedQueue<M> {
         })
     }
 
+    /// See [`Queue::poll`](super::super::Queue::poll).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll(&mut self) -> Result<bool, RingError<M::Error>> {
+        self.guard(|queue| Ok(queue.has_more()?))
+    }
+
     /// See [`Queue::disable_notification`](super::super::Queue::disable_notification).
     ///
     /// # Errors

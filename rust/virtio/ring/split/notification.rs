@@ -27,8 +27,7 @@ impl<M: RingMemory> SplitQueue<M> {
     pub fn enable_notification(&mut self) -> Result<bool, RingError<M::Error>> {
         self.guard(|queue| {
             if queue.rules.pushed {
-                queue.load_available_index()?;
-                return Ok(queue.pending() != 0);
+                return queue.has_more();
             }
             if queue.rules.event_idx {
                 let event = queue.size.avail_event();
@@ -40,9 +39,22 @@ impl<M: RingMemory> SplitQueue<M> {
             // ORDERING: the wish before the last look. Pairs with the driver side's barrier between
             // the available index and reading the wish: one of the two sees the other.
             queue.memory.full_barrier();
-            queue.load_available_index()?;
-            Ok(queue.pending() != 0)
+            queue.has_more()
         })
+    }
+
+    /// See [`Queue::poll`](super::super::Queue::poll).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll(&mut self) -> Result<bool, RingError<M::Error>> {
+        self.guard(Self::has_more)
+    }
+
+    fn has_more(&mut self) -> Result<bool, RingError<M::Error>> {
+        self.load_available_index()?;
+        Ok(self.pending() != 0)
     }
 
     /// See [`Queue::disable_notification`](super::super::Queue::disable_notification).

@@ -306,11 +306,13 @@ impl<'a> Rig<'a> {
         }
     }
 
-    /// Asks for kicks, or for none.
+    /// Asks for kicks, or for none, or only looks.
     fn ask(&mut self) {
         self.memory.take_accesses();
         let result = if self.tape.once_in(3) {
             self.queue.disable_notification().map(|()| None)
+        } else if self.tape.once_in(3) {
+            self.queue.poll().map(Some)
         } else {
             self.queue.enable_notification().map(Some)
         };
@@ -367,6 +369,7 @@ impl<'a> Rig<'a> {
         assert!(batch.is_empty());
         assert_eq!(self.queue.push(&[]), Err(broken));
         assert_eq!(self.queue.enable_notification(), Err(broken));
+        assert_eq!(self.queue.poll(), Err(broken));
         assert_eq!(self.queue.disable_notification(), Err(broken));
         assert_eq!(self.memory.take_accesses(), 0);
     }

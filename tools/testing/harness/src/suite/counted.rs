@@ -6,6 +6,7 @@
 
 mod dma;
 mod growth;
+mod polling;
 mod pushed;
 
 use anyhow::{ensure, Result};
@@ -78,6 +79,7 @@ pub fn suite() -> impl AnySuite {
     cases.extend(pushed::cases());
     cases.extend(dma::cases());
     cases.extend(growth::cases());
+    cases.extend(polling::cases());
     Suite::<Counted> {
         name: "counted",
         about: "what the data path costs on the link, counted access by access",

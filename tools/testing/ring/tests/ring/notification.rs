@@ -77,6 +77,26 @@ fn flags_ask_for_kicks() {
 }
 
 #[test]
+fn a_look_is_a_read_and_asks_for_nothing() {
+    for features in [0, EVENT_IDX] {
+        let mut driver = DriverSide::new(SIZE);
+        let memory = Traced::new(&driver);
+        let mut queue = driver.config(features).start(&memory).unwrap();
+        for is_there in [false, true] {
+            if is_there {
+                driver.describe(0, Desc::new(BUFFERS, 1, 0, 0));
+                driver.offer(0);
+            }
+            assert_eq!(queue.poll(), Ok(is_there));
+            let expected = [Op::Load(Area::Driver, 2), Op::ReadBarrier];
+            assert_eq!(memory.take(), expected);
+        }
+        assert_eq!(queue.pop(&mut Batch::new()), Ok(1));
+        assert_eq!(queue.poll(), Ok(false));
+    }
+}
+
+#[test]
 fn avail_event_asks_for_kicks() {
     // 2.7.10.2: with EVENT_IDX the device sets flags to 0, and avail_event to the index of the
     // entry for which it wants a kick.

@@ -48,6 +48,7 @@ const BAD_VALUES: &[(&str, &str, &str)] = &[
     ("max_windows", "0", OUT_OF_RANGE),
     ("max_windows", "257", OUT_OF_RANGE),
     ("poll_us", "10001", OUT_OF_RANGE),
+    ("queue_poll_us", "10001", OUT_OF_RANGE),
     ("scan_ms", "1001", OUT_OF_RANGE),
 ];
 
@@ -132,6 +133,7 @@ fn bound_functions_are_busy(link: &mut Link, _: &mut Record) -> Result<()> {
         ("window_size", "65536"),
         ("max_windows", "4"),
         ("poll_us", "0"),
+        ("queue_poll_us", "10"),
         ("scan_ms", "10"),
     ] {
         refuses(ep, &function, attribute, value, "Device or resource busy")?;

@@ -49,6 +49,25 @@ fn flags_tell_whether_to_signal() {
 }
 
 #[test]
+fn a_look_is_a_read_and_asks_for_nothing() {
+    for features in [0, EVENT_IDX] {
+        let mut driver = PackedSide::new(SIZE, 0);
+        let memory = Traced::new(&driver.side);
+        let mut queue = driver.side.config(features).start(&memory).unwrap();
+        for is_there in [false, true] {
+            if is_there {
+                driver.enter(&[(BUFFERS, 1, false)]);
+                driver.publish();
+            }
+            assert_eq!(queue.poll(), Ok(is_there));
+            assert_eq!(memory.take(), [Op::Load(Area::Descriptor, 14)]);
+        }
+        assert_eq!(queue.pop(&mut Batch::new()), Ok(1));
+        assert_eq!(queue.poll(), Ok(false));
+    }
+}
+
+#[test]
 fn place_tells_whether_to_signal() {
     for start in [0, 5, SIZE - 1] {
         for wrap in [false, true] {
