@@ -10,7 +10,6 @@ use super::life::END_BOUND;
 use crate::commands::drive::Drive;
 use crate::commands::endpoint;
 use crate::commands::served::{Instance, Served};
-use crate::commands::vdpa::RcDevice;
 use crate::link::Link;
 use crate::runner::{Case, Record};
 use crate::suite::prepared::Joined;
