@@ -277,16 +277,16 @@ impl Slot {
         let Task {
             way, offset, len, ..
         } = self.task;
+        let Some(file) = store.direct(offset, len) else {
+            // SAFETY: The span is this slot's, and nothing is under way in it.
+            return Some(store.transfer(way, offset, unsafe { memory.as_mut() }));
+        };
         if let Err(error) = store.check_way(way, offset, len) {
             return Some(Err(error));
         }
-        if let Some(file) = store.direct(offset, len) {
-            // SAFETY: The pipeline waits for the transfer before it drops its store or gives the span to another one.
-            let started = unsafe { self.transfer.start(file, way, offset, memory) };
-            return started.err().map(Err);
-        }
-        // SAFETY: The span is this slot's, and nothing is under way in it.
-        Some(store.transfer(way, offset, unsafe { memory.as_mut() }))
+        // SAFETY: The pipeline waits for the transfer before it drops its store or gives the span to another one.
+        let started = unsafe { self.transfer.start(file, way, offset, memory) };
+        started.err().map(Err)
     }
 
     /// Moves what a direct transfer has left: at the end of a file, or where it could not go directly after all.

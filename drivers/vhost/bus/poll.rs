@@ -43,12 +43,12 @@ impl Poll {
         self.time
     }
 
-    /// Something is available at `now`.
-    pub(crate) fn something(&mut self, now: Instant<Monotonic>) {
+    /// Something is available; `now` is asked for the time if there was nothing before.
+    pub(crate) fn something(&mut self, now: impl FnOnce() -> Instant<Monotonic>) {
         let Some(since) = self.since.take() else {
             return;
         };
-        let waited = now - since;
+        let waited = now() - since;
         if waited > self.longest {
             self.time = Delta::ZERO;
         } else if waited > self.time {
@@ -81,7 +81,7 @@ mod tests {
     fn after(poll: &mut Poll, micros: i64) -> Delta {
         let now = Instant::now();
         poll.nothing(now);
-        poll.something(now + Delta::from_micros(micros));
+        poll.something(|| now + Delta::from_micros(micros));
         let time = poll.nothing(now);
         poll.since = None;
         time
@@ -120,7 +120,7 @@ mod tests {
         let now = Instant::now();
         poll.nothing(now);
         poll.nothing(now + Delta::from_micros(45));
-        poll.something(now + Delta::from_micros(55));
+        poll.something(|| now + Delta::from_micros(55));
         assert!(poll.nothing(now).is_zero());
     }
 

@@ -263,7 +263,15 @@ where
         &self,
         operation: impl FnOnce(&mut Queue<M>) -> Result<T, RingError<M::Error>>,
     ) -> Result<T> {
-        let ring = &mut *self.ring.lock();
+        self.with_ring(&mut self.ring.lock(), operation)
+    }
+
+    /// The same with the ring lock held.
+    fn with_ring<T>(
+        &self,
+        ring: &mut Ring<M>,
+        operation: impl FnOnce(&mut Queue<M>) -> Result<T, RingError<M::Error>>,
+    ) -> Result<T> {
         let queue = ring.ready()?;
         operation(queue).map_err(|error| match error {
             RingError::UsedTooMany { .. } | RingError::UsedHead { .. } => EINVAL,
@@ -327,9 +335,10 @@ where
     }
 
     fn pop(&self, batch: &mut Batch) -> Result<usize> {
-        let count = self.with_ready(|queue| queue.pop(batch))?;
+        let ring = &mut *self.ring.lock();
+        let count = self.with_ring(ring, |queue| queue.pop(batch))?;
         if count != 0 {
-            self.ring.lock().poll.something(Instant::now());
+            ring.poll.something(Instant::now);
         }
         Ok(count)
     }

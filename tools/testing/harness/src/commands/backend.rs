@@ -12,6 +12,27 @@ use crate::guest::Guest;
 pub(super) const BLK: &str = "/sys/kernel/config/vhost_blk";
 const NET: &str = "/sys/kernel/config/vhost_net";
 
+/// Makes an instance that is served from a file or a block device.
+pub(super) fn create_instance(guest: &mut Guest, directory: &str, path: &str) -> Result<()> {
+    guest
+        .sh(&format!(
+            "mkdir {directory} && echo {path} >{directory}/backing_file"
+        ))
+        .map(drop)
+}
+
+/// Sets an attribute of an instance.
+pub(super) fn set_attribute(
+    guest: &mut Guest,
+    directory: &str,
+    attribute: &str,
+    value: &str,
+) -> Result<()> {
+    guest
+        .sh(&format!("echo {value} >{directory}/{attribute}"))
+        .map(drop)
+}
+
 /// Where files behind disks are.
 const USUAL: &str = "/tmp";
 
@@ -47,19 +68,13 @@ impl Disk {
     pub fn create_in(&self, guest: &mut Guest, place: &str) -> Result<()> {
         modules::load(guest, &["vhost_bus_blk"])?;
         let (file, directory) = (self.file_in(place), self.directory());
-        guest.sh(&format!(
-            "set -e; truncate -s {}M {file}; mkdir {directory}; echo {file} >{directory}/backing_file",
-            self.mib
-        ))?;
-        Ok(())
+        guest.sh(&format!("truncate -s {}M {file}", self.mib))?;
+        create_instance(guest, &directory, &file)
     }
 
     /// Sets an attribute of the instance.
     pub fn set(&self, guest: &mut Guest, attribute: &str, value: &str) -> Result<()> {
-        let directory = self.directory();
-        guest
-            .sh(&format!("echo {value} >{directory}/{attribute}"))
-            .map(drop)
+        set_attribute(guest, &self.directory(), attribute, value)
     }
 
     /// Takes both away.
@@ -94,11 +109,7 @@ impl KeptDisk {
         modules::load(guest, &["virtio_blk", "vhost_bus_blk"])?;
         let directory = format!("{BLK}/{}", self.name);
         guest.wait_until(OWN_DISK_BOUND, &format!("[ -b {OWN_DISK} ]"))?;
-        guest
-            .sh(&format!(
-                "mkdir {directory} && echo {OWN_DISK} >{directory}/backing_file"
-            ))
-            .map(drop)
+        create_instance(guest, &directory, OWN_DISK)
     }
 
     /// Takes the instance away.
@@ -137,10 +148,7 @@ impl Nic {
 
     /// Sets an attribute of the instance.
     pub fn set(&self, guest: &mut Guest, attribute: &str, value: &str) -> Result<()> {
-        let directory = self.directory();
-        guest
-            .sh(&format!("echo {value} >{directory}/{attribute}"))
-            .map(drop)
+        set_attribute(guest, &self.directory(), attribute, value)
     }
 
     /// The hardware address that the driver side has now.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
 
-use super::backend::BLK;
+use super::backend::{self, BLK};
+use super::modules;
 use crate::guest::Guest;
 
 const NULL_BLK: &str = "/sys/kernel/config/nullb";
@@ -46,22 +47,14 @@ impl Drive {
 
     /// Makes the drive and the instance.
     pub fn create(&self, guest: &mut Guest) -> Result<()> {
-        super::modules::load(guest, &["vhost_bus_blk"])?;
+        modules::load(guest, &["vhost_bus_blk"])?;
         self.create_alone(guest)?;
-        let (path, directory) = (self.path(), self.directory());
-        guest
-            .sh(&format!(
-                "mkdir {directory} && echo {path} >{directory}/backing_file"
-            ))
-            .map(drop)
+        backend::create_instance(guest, &self.directory(), &self.path())
     }
 
     /// Sets an attribute of the instance.
     pub fn set(&self, guest: &mut Guest, attribute: &str, value: &str) -> Result<()> {
-        let directory = self.directory();
-        guest
-            .sh(&format!("echo {value} >{directory}/{attribute}"))
-            .map(drop)
+        backend::set_attribute(guest, &self.directory(), attribute, value)
     }
 
     /// Makes sectors bad, or good again.

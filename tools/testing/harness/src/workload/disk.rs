@@ -324,7 +324,16 @@ pub fn wait_for_end_of_copies(guest: &mut Guest, bound: Duration) -> Result<()> 
 
 /// How many requests a drive has at a time, at least, whose requests overlap: a quarter of what is asked for here, as a
 /// machine that is emulated makes them in bursts.
-pub const OVERLAPPING: f64 = 8.0;
+const OVERLAPPING: f64 = 8.0;
+
+/// Fails unless a drive had many requests at a time.
+pub fn expect_overlapping(depth: f64) -> Result<()> {
+    ensure!(
+        depth >= OVERLAPPING,
+        "the drive had {depth:.1} requests at a time, expected {OVERLAPPING} or more"
+    );
+    Ok(())
+}
 
 /// Writes the first `mib` of a disk, all different, then reads and compares them; without fio.
 pub fn compare(guest: &mut Guest, disk: &str, mib: u32) -> Result<()> {

@@ -3,17 +3,15 @@
 
 use std::time::Duration;
 
-use anyhow::{ensure, Result};
+use anyhow::Result;
 
-use super::disk_works;
-use super::life::END_BOUND;
+use super::life::function_is_unbound_under_load;
 use crate::commands::drive::Drive;
-use crate::commands::endpoint;
 use crate::commands::served::{Instance, Served};
 use crate::link::Link;
 use crate::runner::{Case, Record};
 use crate::suite::prepared::Joined;
-use crate::workload::disk::{self, Pattern, OVERLAPPING};
+use crate::workload::disk::{self, Pattern};
 
 /// As slow as a drive that seeks.
 static DRIVE: Drive = Drive {
@@ -39,7 +37,7 @@ pub fn cases<B: Joined>() -> Vec<Case<B>> {
         Case {
             name: "slow_drive_is_unbound_under_load",
             about: "the EP may unbind the function while a drive has requests",
-            run: |bench, _| slow_drive_is_unbound_under_load(bench.link()),
+            run: |bench, _| function_is_unbound_under_load(bench.link(), Instance::Drive(&SLUG)),
         },
     ]
 }
@@ -52,22 +50,6 @@ fn slow_drive_has_many_requests(link: &mut Link, record: &mut Record) -> Result<
     disk::transfer(&mut link.rc, &path, "randread", 32, 1024)?;
     let depth = DRIVE.busy(&mut link.ep)?.depth_since(&before)?;
     record.note(format!("{figures}; {depth:.1} requests at a time"));
-    ensure!(
-        depth >= OVERLAPPING,
-        "the drive had {depth:.1} requests at a time, expected {OVERLAPPING} or more"
-    );
+    disk::expect_overlapping(depth)?;
     served.stop(link)
-}
-
-fn slow_drive_is_unbound_under_load(link: &mut Link) -> Result<()> {
-    let instance = Instance::Drive(&SLUG);
-    let served = Served::start(link, instance)?;
-    let path = served.vdpa.disk(&mut link.rc)?;
-    disk::start_load(&mut link.rc, &path)?;
-    endpoint::begin_stop(&mut link.ep)?;
-    served.function.unbind(&mut link.ep)?;
-    endpoint::finish_stop(link)?;
-    disk::wait_for_end_of_load(&mut link.rc, END_BOUND)?;
-    instance.remove(&mut link.ep, &served.function)?;
-    disk_works(link)
 }

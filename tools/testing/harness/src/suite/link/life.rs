@@ -40,7 +40,7 @@ pub fn endings<B: Joined>() -> Vec<Case<B>> {
         Case {
             name: "function_is_unbound_under_load",
             about: "the EP may unbind the function before the RC let go of it",
-            run: |bench, record| function_is_unbound_under_load(bench.link(), record),
+            run: |bench, _| function_is_unbound_under_load(bench.link(), DISK),
         },
     ]
 }
@@ -91,15 +91,16 @@ fn link_stops_under_load(link: &mut Link, _: &mut Record) -> Result<()> {
     disk_works(link)
 }
 
-fn function_is_unbound_under_load(link: &mut Link, _: &mut Record) -> Result<()> {
-    let served = Served::start(link, DISK)?;
+/// Unbinds the function of a disk that is used.
+pub fn function_is_unbound_under_load(link: &mut Link, instance: Instance) -> Result<()> {
+    let served = Served::start(link, instance)?;
     let path = served.vdpa.disk(&mut link.rc)?;
     disk::start_load(&mut link.rc, &path)?;
     endpoint::begin_stop(&mut link.ep)?;
     served.function.unbind(&mut link.ep)?;
     endpoint::finish_stop(link)?;
     disk::wait_for_end_of_load(&mut link.rc, END_BOUND)?;
-    DISK.remove(&mut link.ep, &served.function)?;
+    instance.remove(&mut link.ep, &served.function)?;
     disk_works(link)
 }
 

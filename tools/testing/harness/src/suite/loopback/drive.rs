@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use anyhow::{ensure, Result};
 
-use super::{Machine, BLK_MGMTDEV};
+use super::{with_device, Machine, BLK_MGMTDEV};
 use crate::commands::backend::Disk;
 use crate::commands::drive::Drive;
 use crate::commands::vdpa::{RcDevice, VdpaDevice};
 use crate::guest::Guest;
 use crate::runner::{Case, Record};
-use crate::workload::disk::{self, Pattern, OVERLAPPING};
+use crate::workload::disk::{self, Pattern};
 
 /// As slow as a drive that seeks.
 const DRIVE: Drive = Drive {
@@ -64,18 +64,6 @@ pub fn cases() -> Vec<Case<Machine>> {
     ]
 }
 
-/// Makes a disk of a drive, runs something with its path on the driver side, and takes it away.
-fn with_drive(
-    guest: &mut Guest,
-    drive: &Drive,
-    run: impl FnOnce(&mut Guest, &str) -> Result<()>,
-) -> Result<()> {
-    let device = VdpaDevice::add(guest, drive.name, BLK_MGMTDEV)?;
-    let path = device.disk(guest)?;
-    run(guest, &path)?;
-    device.delete(guest)
-}
-
 /// Reads at random, and returns how many requests the drive had at a time.
 fn depth(guest: &mut Guest, drive: &Drive, path: &str) -> Result<f64> {
     let before = drive.busy(guest)?;
@@ -88,14 +76,16 @@ fn requests_overlap_unless_cached(machine: &mut Machine, record: &mut Record) ->
     DRIVE.create(guest)?;
     for direct_io in ["1", "0"] {
         DRIVE.set(guest, "direct_io", direct_io)?;
-        with_drive(guest, &DRIVE, |guest, path| {
+        with_device(guest, DRIVE.name, |guest, path| {
             let depth = depth(guest, &DRIVE, path)?;
             record.note(format!("direct_io {direct_io}: {depth:.1} at a time"));
-            let is_expected = match direct_io {
-                "1" => depth >= OVERLAPPING,
-                _ => depth < ALONE,
-            };
-            ensure!(is_expected, "the drive had {depth:.1} requests at a time");
+            if direct_io == "1" {
+                return disk::expect_overlapping(depth);
+            }
+            ensure!(
+                depth < ALONE,
+                "the drive had {depth:.1} requests at a time, expected less than {ALONE}"
+            );
             Ok(())
         })?;
     }
@@ -105,7 +95,7 @@ fn requests_overlap_unless_cached(machine: &mut Machine, record: &mut Record) ->
 fn slow_drive_keeps_data(machine: &mut Machine, record: &mut Record) -> Result<()> {
     let guest = &mut machine.guest;
     DRIVE.create(guest)?;
-    with_drive(guest, &DRIVE, |guest, path| {
+    with_device(guest, DRIVE.name, |guest, path| {
         for pattern in [Pattern::Sequential, Pattern::Random] {
             record.note(disk::verify(guest, path, pattern, 32)?.to_string());
         }
@@ -138,10 +128,7 @@ fn file_on_a_slow_drive_keeps_data(machine: &mut Machine, record: &mut Record) -
     disk::compare_in_blocks(guest, &path, 256, [512; 2])?;
     let depth = depth(guest, &DRIVE, &path)?;
     record.note(format!("{depth:.1} at a time"));
-    ensure!(
-        depth >= OVERLAPPING,
-        "the drive had {depth:.1} requests at a time, expected {OVERLAPPING} or more"
-    );
+    disk::expect_overlapping(depth)?;
     device.delete(guest)?;
     DISK.remove_from(guest, "/drive")?;
     guest.sh(&format!(
@@ -154,7 +141,7 @@ fn file_on_a_slow_drive_keeps_data(machine: &mut Machine, record: &mut Record) -
 fn bad_blocks_fail_alone(machine: &mut Machine, _: &mut Record) -> Result<()> {
     let guest = &mut machine.guest;
     DRIVE.create(guest)?;
-    with_drive(guest, &DRIVE, |guest, path| {
+    with_device(guest, DRIVE.name, |guest, path| {
         let block = BAD.0 / 8;
         let read =
             |skip| format!("dd if={path} of=/dev/null bs=4k skip={skip} count=1 iflag=direct");

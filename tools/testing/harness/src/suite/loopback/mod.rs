@@ -56,12 +56,21 @@ impl Machine {
     fn with_disk(&mut self, run: impl FnOnce(&mut Guest, &str) -> Result<()>) -> Result<()> {
         let guest = &mut self.guest;
         DISK.create(guest)?;
-        let device = VdpaDevice::add(guest, DISK.name, BLK_MGMTDEV)?;
-        let path = device.disk(guest)?;
-        run(guest, &path)?;
-        device.delete(guest)?;
+        with_device(guest, DISK.name, run)?;
         DISK.remove(guest)
     }
+}
+
+/// Makes a device of an instance that is a disk, runs something with its path on the driver side, and deletes it.
+fn with_device(
+    guest: &mut Guest,
+    name: &str,
+    run: impl FnOnce(&mut Guest, &str) -> Result<()>,
+) -> Result<()> {
+    let device = VdpaDevice::add(guest, name, BLK_MGMTDEV)?;
+    let path = device.disk(guest)?;
+    run(guest, &path)?;
+    device.delete(guest)
 }
 
 /// The suite with its cases.
