@@ -49,7 +49,8 @@ use virtio::{
         PushArea,
         PushMemory,
         RingError,
-        RingMemory, //
+        RingMemory,
+        MOST_PUSHED, //
     }, //
 };
 
@@ -125,11 +126,13 @@ impl Pushes {
 
     /// The features that go with how queues get to the endpoint.
     ///
-    /// Packets that are to be segmented are none of a network device: they are in buffers longer than what is pushed.
+    /// Packets that are to be segmented are none of a network device whose endpoint cannot fetch long buffers by other
+    /// means than loads: they are longer than what is pushed.
     pub(crate) fn possible(&self, features: u64) -> u64 {
         let is_network = DeviceId::new(self.link.identity().device_id()) == DeviceId::NET;
+        let fetches = |areas: &PushAreas| (1..=MOST_PUSHED).contains(&areas.below);
         match self.areas {
-            Some(_) if is_network => features & !(feature::NOT_PUSHED | offloads::HOST_SEGMENTS),
+            Some(areas) if is_network && !fetches(&areas) => features & !(feature::NOT_PUSHED | offloads::HOST_SEGMENTS),
             Some(_) => features & !feature::NOT_PUSHED,
             None => features,
         }
@@ -200,6 +203,7 @@ impl Pushes {
     fn place(&self, vq: u16, setup: &QueueSetup) -> Option<(PushArea, Target)> {
         let areas = self.areas?;
         let area = PushArea::new(setup.size.try_into().ok()?, areas.stride)?;
+        let area = area.pushing_below(areas.below);
         let queue = self.link.identity().queue(vq)?;
         let target = Target {
             link: self.link.clone(),

@@ -335,6 +335,7 @@ impl Layout {
         regs.write32(offset::PUSH_BAR, push.bar.into());
         write_region(regs, offset::PUSH_REGION, push.region);
         regs.write32(offset::PUSH_STRIDE, push.stride);
+        regs.write32(offset::PUSH_BELOW, push.below);
     }
 
     /// Reads the same words; only that they have a form is checked.
@@ -377,6 +378,7 @@ fn read_push(regs: &impl Registers, features: TransportFeatures) -> Option<PushA
         bar: read_bar(regs, offset::PUSH_BAR),
         region: read_region(regs, offset::PUSH_REGION),
         stride: regs.read32(offset::PUSH_STRIDE),
+        below: regs.read32(offset::PUSH_BELOW),
     })
 }
 

@@ -70,8 +70,10 @@ offsets! {
     PUSH_REGION = 0x84;
     /// Identity: bytes from push area to push area.
     PUSH_STRIDE = 0x8c;
+    /// Identity: length from which on buffers are not to be pushed.
+    PUSH_BELOW = 0x90;
     /// Identity: reserved words up to its end.
-    RESERVED = 0x90;
+    RESERVED = 0x94;
 }
 
 /// Offsets from the start of the command block.

@@ -53,6 +53,8 @@ pub struct LayoutRequest {
     pub push_len: u32,
     /// Number of the BAR of the push areas.
     pub push_bar: u8,
+    /// See [`PushAreas::below`].
+    pub push_below: u32,
     /// The doorbells.
     pub doorbells: Placement,
 }
@@ -125,6 +127,7 @@ fn place_push_areas(
         bar: request.push_bar,
         region,
         stride,
+        below: request.push_below,
     }))
 }
 

@@ -19,6 +19,9 @@ pub struct PushAreas {
     pub region: Region,
     /// Bytes from area to area, and of each.
     pub stride: u32,
+    /// Buffers of so many bytes and more are not to be pushed, as the EP fetches them by other means than loads;
+    /// 0: all are.
+    pub below: u32,
 }
 
 impl PushAreas {
@@ -27,6 +30,7 @@ impl PushAreas {
         bar: 0,
         region: Region { offset: 0, size: 0 },
         stride: 0,
+        below: 0,
     };
 
     /// Place of the push area of `queue`, in bytes from the start of the BAR.

@@ -43,6 +43,6 @@ pub use self::{
     memory::{Area, RingMemory},
     packed::{PackedQueue, PackedSize},
     queue::Queue,
-    split::{Mirror, PushArea, PushMemory, SplitQueue, SplitSize},
+    split::{Mirror, PushArea, PushMemory, SplitQueue, SplitSize, MOST_PUSHED},
     used::Used,
 };

@@ -12,7 +12,7 @@ mod used;
 mod walk;
 
 pub use self::{
-    push::{Mirror, PushArea, PushMemory},
+    push::{Mirror, PushArea, PushMemory, MOST_PUSHED},
     queue::SplitQueue,
     size::SplitSize, //
 };

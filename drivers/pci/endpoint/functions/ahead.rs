@@ -67,15 +67,15 @@ impl<L: Lane> Ahead<L> {
         })
     }
 
-    /// Reads the first of these pieces, and behind them `index`, which ends with the available index. Those of the last
-    /// time are forgotten, and these, too, if it cannot be done or is not worth it.
+    /// Reads the first of these pieces, and behind them `index`, if it is given, which ends with the available index.
+    /// Those of the last time are forgotten, and these, too, if it cannot be done or is not worth it.
     ///
     /// Returns the available index, if it was read.
     pub(crate) fn read<M: Mapper>(
         &mut self,
         buffers: &Buffers<M>,
         pieces: &mut dyn Iterator<Item = Segment>,
-        index: Segment,
+        index: Option<Segment>,
     ) -> Option<u16> {
         self.forget();
         for segment in pieces.filter(fits) {
@@ -87,7 +87,8 @@ impl<L: Lane> Ahead<L> {
         if self.pieces.is_empty() {
             return None;
         }
-        let end = self.fetch(buffers, 0, Some(index))?;
+        let end = self.fetch(buffers, 0, index)?;
+        index?;
         Some(u16::from_le_bytes(
             *self.lane.bytes().get(..end)?.last_chunk()?,
         ))

@@ -49,6 +49,8 @@ pub(crate) struct Contents {
     pub(crate) msix_vectors: u16,
     /// Length of the push area of each queue; 0: the RC pushes nothing.
     pub(crate) push_len: u32,
+    /// The length from which on the RC pushes no buffer; 0: there is none.
+    pub(crate) push_below: u32,
 }
 
 impl Contents {
@@ -67,6 +69,7 @@ impl Contents {
             msix_vectors: self.msix_vectors,
             push_len: push_bar.map_or(0, |_| self.push_len),
             push_bar: number(push_bar.unwrap_or(bar)),
+            push_below: self.push_below,
             doorbells: placement,
         })
     }

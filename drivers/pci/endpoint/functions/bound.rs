@@ -293,6 +293,7 @@ fn contents(transport: &Transport, vectors: &Vectors, settings: &Settings) -> Re
         config_size: transport.config_size().try_into()?,
         msix_vectors: vectors.msix,
         push_len: settings.push_len()?,
+        push_below: transport.dma.read_threshold(),
     })
 }
 

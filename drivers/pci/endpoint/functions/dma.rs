@@ -92,6 +92,13 @@ impl Dma {
         DmaLane::new(&self.writes, queue)
     }
 
+    /// Returns the length from which on a buffer is worth being read so, at least 1; 0: none is.
+    pub(crate) fn read_threshold(&self) -> u32 {
+        let threshold = self.reads.first().map(|way| way.threshold.max(1));
+        // CAST: No more than `LANE_BYTES`.
+        threshold.unwrap_or(0) as u32
+    }
+
     /// Lets go of the channels, for the end of the binding: there are no lanes any more.
     pub(crate) fn detach(&self) {
         for way in Iterator::chain(self.reads.iter(), &self.writes) {

@@ -112,10 +112,7 @@ impl RcMemory {
             ],
         )?;
         let index = setup.queue().get();
-        let ahead = match pushed {
-            Some(_) => None,
-            None => dma.read_lane(index)?.map(Ahead::new).transpose()?,
-        };
+        let ahead = dma.read_lane(index)?.map(Ahead::new).transpose()?;
         let posted = dma.write_lane(index)?.map(Posted::new).transpose()?;
         Ok(Self {
             descriptor,
@@ -142,8 +139,7 @@ impl RcMemory {
 
     /// Returns whether the RC pushes some of the pieces.
     fn has_any(&self, mut pieces: Pieces<'_>) -> bool {
-        let is_pushed = |piece: Segment| PushArea::offset_of(piece.addr).is_some();
-        self.pushed.is_some() && pieces.any(is_pushed)
+        self.pushed.is_some() && pieces.any(|piece| is_pushed(&piece))
     }
 
     /// Reads from an area in RC memory by DMA, if that is worth it; returns whether it did.
@@ -186,6 +182,11 @@ impl RcMemory {
             Area::Device => &self.device,
         }
     }
+}
+
+/// Whether the address is one of those in push areas.
+fn is_pushed(piece: &Segment) -> bool {
+    PushArea::offset_of(piece.addr).is_some()
 }
 
 /// Returns what is done in an area.
@@ -248,8 +249,11 @@ impl RingMemory for RcMemory {
     }
 
     fn read_ahead(&self, pieces: &mut dyn Iterator<Item = Segment>) -> Option<u16> {
-        let index = self.driver.segment(0, INDEX_BYTES)?;
-        self.ahead()?.read(&self.buffers, pieces, index)
+        let is_far = |piece: &Segment| self.pushed.is_none() || !is_pushed(piece);
+        // None where the RC pushes it.
+        let index = self.driver.segment(0, INDEX_BYTES);
+        self.ahead()?
+            .read(&self.buffers, &mut pieces.filter(is_far), index)
     }
 
     fn read_pieces(&self, pieces: Pieces<'_>, to: &mut [u8]) -> Result {

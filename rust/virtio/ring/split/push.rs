@@ -23,6 +23,6 @@ mod mirror;
 mod room;
 
 pub use self::{
-    area::PushArea,
+    area::{PushArea, MOST_PUSHED},
     mirror::{Mirror, PushMemory}, //
 };

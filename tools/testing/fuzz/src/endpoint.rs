@@ -64,6 +64,7 @@ fn request(tape: &Tape<'_>) -> LayoutRequest {
         msix_vectors: tape.pick(&[4, 0, 65]),
         push_len: tape.pick(&[0, 1, 0x1400]),
         push_bar: 0,
+        push_below: tape.pick(&[0, 1, 2048]),
         doorbells,
     }
 }

@@ -83,6 +83,7 @@ fn request(tape: &Tape<'_>) -> LayoutRequest {
         msix_vectors: tape.pick(&[0, 4]),
         push_len: 0x1400,
         push_bar: 0,
+        push_below: 0,
         doorbells: Placement::Here {
             page_size: 16,
             stride: 4,

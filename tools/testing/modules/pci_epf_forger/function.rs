@@ -114,6 +114,7 @@ impl Bound {
             msix_vectors: VECTORS,
             push_len: 0,
             push_bar: 0,
+            push_below: 0,
             doorbells: Placement::Here {
                 // CAST: Pages have at most 64 KiB.
                 page_size: PAGE_SIZE as u32,

@@ -31,6 +31,7 @@ mod suite {
             WindowCache, //
         },
     };
+    use core::iter;
     use kernel::prelude::*;
     use virtio::ring::{
         Pieces,
@@ -61,7 +62,7 @@ mod suite {
         /// Returns whether pieces were read, and the index behind them is the true one.
         fn read(&mut self, pieces: impl IntoIterator<Item = Segment>) -> bool {
             let mut pieces = pieces.into_iter();
-            let found = self.ahead.read(&self.buffers, &mut pieces, INDEX);
+            let found = self.ahead.read(&self.buffers, &mut pieces, Some(INDEX));
             let [low, high] = [2, 3].map(|offset| byte_at(INDEX.addr + offset));
             found == Some(u16::from_le_bytes([low, high]))
         }
@@ -119,6 +120,19 @@ mod suite {
         assert!(setup.read([segment(0x2000, 8)]));
         assert!(!setup.has(0x1000, 1) && setup.has(0x2000, 8));
         assert!(!setup.read([]) && !setup.has(0x2000, 1) && setup.transfers() == 2);
+        Ok(())
+    }
+
+    #[test]
+    fn an_index_need_not_be_there() -> Result {
+        let mut setup = Setup::new()?;
+        let mut pieces = iter::once(segment(0x1000, 64));
+        let found = setup.ahead.read(&setup.buffers, &mut pieces, None);
+        assert!(found.is_none() && setup.has(0x1000, 64) && setup.transfers() == 1);
+        let found = setup
+            .ahead
+            .read(&setup.buffers, &mut iter::empty(), None);
+        assert!(found.is_none() && !setup.has(0x1000, 1));
         Ok(())
     }
 

@@ -29,6 +29,7 @@ mod suite {
         config_size: 64,
         msix_vectors: 0,
         push_len: 64 << 10,
+        push_below: 0,
     };
 
     /// Interrupting doorbells in BAR 1.

@@ -19,6 +19,11 @@ use super::super::{
 /// What push areas and the room in them are aligned to: what a processor writes at once at most.
 pub(super) const LINE: u32 = 64;
 
+/// How many bytes of a buffer are pushed at most; larger ones are for the device side to fetch.
+///
+/// Kicks may come with interrupts off: by writes of 8 bytes that leave every 60 ns it takes 123 us.
+pub const MOST_PUSHED: u32 = 16 << 10;
+
 /// The upper half of addresses in a push area. No memory of a driver side is there: no system has
 /// addresses of 64 bits.
 const PUSHED: u64 = 0xffff_ffff_0000_0000;
@@ -32,6 +37,8 @@ const PUSHED: u64 = 0xffff_ffff_0000_0000;
 pub struct PushArea {
     size: SplitSize,
     len: u32,
+    /// The length from which on buffers are left to the device side.
+    below: u32,
 }
 
 impl PushArea {
@@ -41,6 +48,7 @@ impl PushArea {
         let area = Self {
             size: SplitSize::new(size)?,
             len,
+            below: MOST_PUSHED + 1,
         };
         // INVARIANT: The room is behind both.
         (area.room() <= len).then_some(area)
@@ -49,8 +57,31 @@ impl PushArea {
     /// Returns how many bytes a push area needs for queues of up to `size` descriptors and `room` bytes
     /// besides; none if there are too many.
     pub fn len_for(size: SplitSize, room: u32) -> Option<u32> {
-        let rings = Self { size, len: 0 }.room();
-        rings.checked_add(room)?.checked_next_multiple_of(LINE)
+        let rings = Self {
+            size,
+            len: 0,
+            below: 0,
+        };
+        let len = rings.room().checked_add(room)?;
+        len.checked_next_multiple_of(LINE)
+    }
+
+    /// Leaves buffers of `below` bytes and more to the device side too, which has other means than loads to fetch
+    /// them; 0: none.
+    pub fn pushing_below(self, below: u32) -> Self {
+        match below {
+            0 => self,
+            // INVARIANT: Size and length stay.
+            _ => Self {
+                below: below.min(self.below),
+                ..self
+            },
+        }
+    }
+
+    /// Returns whether a buffer of `len` bytes is worth pushing.
+    pub(super) fn takes(self, len: u32) -> bool {
+        (1..self.below).contains(&len)
     }
 
     /// Returns the queue size.

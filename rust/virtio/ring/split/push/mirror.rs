@@ -12,18 +12,16 @@ use super::{
         },
         descriptor::Descriptor,
     },
-    area::PushArea,
+    area::{
+        PushArea,
+        MOST_PUSHED, //
+    },
     lines::Lines,
     room::Room,
 };
 
 /// How many bytes of payload are copied at once; they are on the stack.
 const COPY: usize = 256;
-
-/// How many bytes of a buffer are pushed at most; larger ones are for the device side to fetch.
-///
-/// Kicks may come with interrupts off: by writes of 8 bytes that leave every 60 ns it takes 123 us.
-const MOST: u32 = 16 << 10;
 
 /// How many entries of the available ring are copied at once; they are on the stack.
 const ENTRIES: usize = 64;
@@ -228,7 +226,7 @@ impl<S: RingMemory, P: PushMemory, E: DerefMut<Target = [u64]>> Mirror<S, P, E> 
     /// Takes room for what a descriptor of no table refers to.
     fn place_for(&mut self, descriptor: Descriptor) -> Option<u32> {
         let buffer = descriptor.buffer();
-        let is_pushed = !buffer.is_writable && (1..=MOST).contains(&buffer.len);
+        let is_pushed = !buffer.is_writable && self.area.takes(buffer.len);
         is_pushed.then(|| self.take(buffer.len)).flatten()
     }
 
@@ -251,7 +249,7 @@ impl<S: RingMemory, P: PushMemory, E: DerefMut<Target = [u64]>> Mirror<S, P, E> 
     ///
     /// What is wrong with a table is for the device side to find, in the original.
     fn push_table(&mut self, addr: u64, len: u32) -> Option<u32> {
-        if !(1..=MOST).contains(&len) || len % DESCRIPTOR as u32 != 0 {
+        if !(1..=MOST_PUSHED).contains(&len) || len % DESCRIPTOR as u32 != 0 {
             return None;
         }
         let at = self.take(len)?;

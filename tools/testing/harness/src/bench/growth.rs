@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::machines::{Machines, Place};
-use super::peers::{self, Attributes, BY_DMA, DISK, NIC, PUSHED};
+use super::peers::{self, Attributes, BY_DMA, DISK, NIC, PUSHED, PUSHED_AND_DMA};
 use super::plan::{Transfer, What, FRAME};
 use super::prediction;
 use crate::commands::served::{Instance, Served};
@@ -16,7 +16,12 @@ use crate::progress::Progress;
 use crate::workload::{disk, network};
 
 /// Ways of a transfer, and what the function is told for it.
-const PATHS: [(&str, Attributes); 3] = [("pulled", &[]), ("pushed", PUSHED), ("by DMA", BY_DMA)];
+const PATHS: [(&str, Attributes); 4] = [
+    ("pulled", &[]),
+    ("pushed", PUSHED),
+    ("by DMA", BY_DMA),
+    ("both", PUSHED_AND_DMA),
+];
 
 /// Transfers of a point: a multiple of the largest batch.
 const TRANSFERS: u32 = 256;

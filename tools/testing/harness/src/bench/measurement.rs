@@ -135,6 +135,9 @@ pub fn count(machines: &mut Machines, device: &Device, transfer: Transfer) -> Re
         (Device::Network([rc, ep]), What::StreamToRc) => {
             network::stream(link, [rc, ep], Direction::Back, TRANSFERS * SEGMENT)?;
         }
+        (Device::Network([rc, ep]), What::RoundTrip) => {
+            packets::round_trips(&mut link.rc, rc, ep, TRANSFERS)?;
+        }
         (Device::Network([rc, ep]), what) => {
             let (from_rc, at_ep) = ((&mut link.rc, rc), (&mut link.ep, ep));
             let (from, to) = match what {

@@ -128,7 +128,8 @@ fn count(layout: &Layout, progress: &Progress, peer: &Peer, results: &mut Result
         Serve::Network(serve) => {
             let nodes = serve(&mut machines)?;
             network::introduce(&mut machines, &nodes[0], &nodes[1])?;
-            let transfers = [&Transfer::OF_NETWORK[..], &Transfer::STREAMS].concat();
+            let mut transfers = [&Transfer::OF_NETWORK[..], &Transfer::STREAMS].concat();
+            transfers.push(Transfer::ROUND_TRIP);
             (Device::Network(nodes), transfers)
         }
     };

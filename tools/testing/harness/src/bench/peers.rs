@@ -58,6 +58,15 @@ pub const BY_DMA: Attributes = &[
     ("dma_write_threshold", "1024"),
 ];
 
+/// What is short is pushed by the RC's processor, and what is long moved by the EP's engine: no side loads anything.
+pub const PUSHED_AND_DMA: Attributes = &[
+    ("data_path", "push"),
+    ("push_room", "262144"),
+    ("dma", "2"),
+    ("dma_read_threshold", "256"),
+    ("dma_write_threshold", "1024"),
+];
+
 /// Our disk.
 pub const DISK: Disk = Disk {
     name: "disk0",
@@ -89,6 +98,12 @@ pub const PEERS: &[Peer] = &[
         about: "our disk, for which the EP's DMA engine reads and writes, but for the used ring",
         place: Place::Link(Dma::Engine),
         serve: Serve::Disk(dma_disk),
+    },
+    Peer {
+        name: "blk, both",
+        about: "both: what is short is pushed, what is long moved by the EP's DMA engine",
+        place: Place::Link(Dma::Engine),
+        serve: Serve::Disk(disk_by_both),
     },
     Peer {
         name: "nvmet, DMA",
@@ -125,6 +140,12 @@ pub const PEERS: &[Peer] = &[
         about: "our network by the EP's DMA engine, with all offloads",
         place: Place::Link(Dma::Engine),
         serve: Serve::Network(dma_network),
+    },
+    Peer {
+        name: "net, both",
+        about: "our network, pushed and by DMA, with all offloads",
+        place: Place::Link(Dma::Engine),
+        serve: Serve::Network(network_by_both),
     },
     Peer {
         name: "ntb_netdev",
@@ -174,14 +195,27 @@ fn dma_disk(machines: &mut Machines) -> Result<String> {
     our_disk(machines)
 }
 
+fn disk_by_both(machines: &mut Machines) -> Result<String> {
+    machines.link()?.attributes = PUSHED_AND_DMA;
+    our_disk(machines)
+}
+
 fn pushed_network(machines: &mut Machines) -> Result<[Node; 2]> {
     machines.link()?.attributes = PUSHED;
     our_network(machines)
 }
 
 fn dma_network(machines: &mut Machines) -> Result<[Node; 2]> {
+    network_with_offloads(machines, BY_DMA)
+}
+
+fn network_by_both(machines: &mut Machines) -> Result<[Node; 2]> {
+    network_with_offloads(machines, PUSHED_AND_DMA)
+}
+
+fn network_with_offloads(machines: &mut Machines, attributes: Attributes) -> Result<[Node; 2]> {
     let link = machines.link()?;
-    link.attributes = BY_DMA;
+    link.attributes = attributes;
     load_ours(link)?;
     Served::start(link, Instance::Nic(&NIC))?.nodes(link)
 }

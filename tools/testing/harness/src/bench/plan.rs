@@ -75,6 +75,8 @@ pub enum What {
     StreamToEp,
     /// They go from the EP to the RC.
     StreamToRc,
+    /// An echo request goes from the RC to the EP, and its answer back.
+    RoundTrip,
 }
 
 impl Transfer {
@@ -82,6 +84,11 @@ impl Transfer {
     pub const OF_DISK: [Self; 4] = both_batches([What::Read, What::Write]);
     /// All that are counted of a network.
     pub const OF_NETWORK: [Self; 4] = both_batches([What::ToEp, What::ToRc]);
+    /// What one waits for.
+    pub const ROUND_TRIP: Self = Self {
+        what: What::RoundTrip,
+        batch: 1,
+    };
     /// Streams, in which many are on their way.
     pub const STREAMS: [Self; 2] = [
         Self {
@@ -103,6 +110,7 @@ impl Transfer {
             What::ToRc => "1514 bytes to the RC",
             What::StreamToEp => return "64 KiB of TCP to the EP".to_owned(),
             What::StreamToRc => return "64 KiB of TCP to the RC".to_owned(),
+            What::RoundTrip => return "round trip".to_owned(),
         };
         match self.batch {
             1 => format!("{what}, alone"),

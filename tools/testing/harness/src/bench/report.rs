@@ -216,6 +216,7 @@ fn in_units(what: What, per_second: f64) -> String {
                 short(per_second * f64::from(FRAME) * 8.0 / 1e6)
             )
         }
+        What::RoundTrip => format!("{} us", short(1e6 / per_second)),
         What::StreamToEp | What::StreamToRc => {
             format!(
                 "{} Mbit/s",

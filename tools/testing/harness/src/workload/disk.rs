@@ -322,9 +322,9 @@ pub fn wait_for_end_of_copies(guest: &mut Guest, bound: Duration) -> Result<()> 
     guest.wait_until(bound, "! pidof dd >/dev/null")
 }
 
-/// How many requests a drive has at a time, at least, whose requests overlap: a quarter of what is asked for here, as a
+/// How many requests a drive has at a time, at least, whose requests overlap: an eighth of what is asked for here, as a
 /// machine that is emulated makes them in bursts.
-const OVERLAPPING: f64 = 8.0;
+const OVERLAPPING: f64 = 4.0;
 
 /// Fails unless a drive had many requests at a time.
 pub fn expect_overlapping(depth: f64) -> Result<()> {

@@ -179,7 +179,7 @@ pub fn exchange(ends: &mut impl Ends, driver: &Node, backend: &Node) -> Result<[
 
 /// Bits per second of each of several streams: a share that machines under emulation have to spare. With
 /// more, iperf3 does not get to end in time.
-const SHARE: &str = "2M";
+const SHARE: &str = "512K";
 
 /// How much one of several streams writes and reads at once. By itself iperf3 takes 128 KiB, and counts no part of that
 /// as received, which a stream may not complete on a machine that does other work too.

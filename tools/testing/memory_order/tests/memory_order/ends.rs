@@ -72,6 +72,7 @@ pub fn endpoint() -> (Private, EndpointPort, ConfigSpace) {
         msix_vectors: 0,
         push_len: 0,
         push_bar: 0,
+        push_below: 0,
         doorbells: Placement::Here {
             page_size: 4,
             stride: 4,

@@ -48,6 +48,7 @@ pub fn layout() -> Layout {
         msix_vectors: 0,
         push_len: 0,
         push_bar: 0,
+        push_below: 0,
         doorbells: Placement::Here {
             page_size: 4,
             stride: 4,

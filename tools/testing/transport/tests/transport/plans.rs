@@ -13,6 +13,7 @@ const REQUEST: LayoutRequest = LayoutRequest {
     msix_vectors: 0,
     push_len: 0,
     push_bar: 2,
+    push_below: 0,
     doorbells: Placement::Here {
         page_size: 0x10000,
         stride: 0x10000,

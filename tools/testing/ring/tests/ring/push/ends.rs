@@ -150,15 +150,38 @@ impl Ends {
     pub fn new(driver: &DriverSide, start: u16, features: u64, room: u32) -> Self {
         Self::read_by(Link(driver.clone()), driver, start, features, room)
     }
+
+    /// A queue of which buffers of `below` bytes and more are not pushed, with so many bytes of room.
+    pub fn pushing_below(driver: &DriverSide, below: u32, room: u32) -> Self {
+        let area = area(driver, room).pushing_below(below);
+        Self::in_area(area, room, Link(driver.clone()), driver, 0, 0)
+    }
+}
+
+fn area(driver: &DriverSide, room: u32) -> PushArea {
+    PushArea::new(driver.size, len(driver, room)).unwrap()
+}
+
+fn len(driver: &DriverSide, room: u32) -> u32 {
+    let size = virtio::ring::SplitSize::new(driver.size).unwrap();
+    PushArea::len_for(size, room).unwrap()
 }
 
 impl<S: RingMemory> Ends<S> {
     /// The same, whose driver side's memory is read so.
     pub fn read_by(source: S, driver: &DriverSide, start: u16, features: u64, room: u32) -> Self {
-        let size = virtio::ring::SplitSize::new(driver.size).unwrap();
-        let len = PushArea::len_for(size, room).unwrap();
-        let area = PushArea::new(driver.size, len).unwrap();
-        let near = Pushed::new(len);
+        Self::in_area(area(driver, room), room, source, driver, start, features)
+    }
+
+    fn in_area(
+        area: PushArea,
+        room: u32,
+        source: S,
+        driver: &DriverSide,
+        start: u16,
+        features: u64,
+    ) -> Self {
+        let near = Pushed::new(len(driver, room));
         let ends = vec![0; driver.size.into()];
         let mirror = Mirror::new(area, start, source, near.clone(), ends);
         let device = Device {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! What a pushed queue does and does not, and rules that the driver side breaks.
 
-use virtio::ring::{Area, Batch, RingError};
+use virtio::ring::{Area, Batch, PushArea, RingError, MOST_PUSHED};
 
 use super::ends::Ends;
 use crate::{
@@ -43,6 +43,37 @@ fn nothing_is_pushed_twice() {
     ends.near.take_writes();
     assert_eq!(ends.mirror.sync(), Ok(0));
     assert_eq!(ends.near.take_writes(), 0);
+}
+
+/// How a buffer of `len` bytes comes to the device side of a queue that leaves those of `below` bytes and more.
+fn comes_pushed(len: u32, below: u32) -> bool {
+    let mut driver = DriverSide::new(SIZE);
+    let mut ends = Ends::pushing_below(&driver, below, 64 << 10);
+    driver.describe(0, Desc::new(BUFFERS, len, 0, 0));
+    driver.offer(0);
+    assert_eq!(ends.mirror.sync(), Ok(1));
+    let mut batch = Batch::new();
+    assert_eq!(ends.queue.pop(&mut batch), Ok(1));
+    let buffer = batch.get(0).unwrap().readable()[0];
+    assert_eq!(buffer.len, len);
+    PushArea::offset_of(buffer.addr).is_some()
+}
+
+#[test]
+fn buffers_that_the_device_side_fetches_by_itself_are_not_pushed() {
+    for below in [1, 2, 256, MOST_PUSHED] {
+        assert!(below == 1 || comes_pushed(below - 1, below));
+        assert!(!comes_pushed(below, below));
+    }
+}
+
+#[test]
+fn buffers_that_take_too_long_are_never_pushed() {
+    for below in [0, MOST_PUSHED + 1, u32::MAX] {
+        assert!(comes_pushed(1, below));
+        assert!(comes_pushed(MOST_PUSHED, below));
+        assert!(!comes_pushed(MOST_PUSHED + 1, below));
+    }
 }
 
 #[test]

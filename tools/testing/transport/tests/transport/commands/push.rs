@@ -3,7 +3,7 @@
 //! Queues that the RC pushes, and where.
 
 use super::{PACKED, SPLIT};
-use crate::model::{setup_request, Call, Rig, BARS, NUM_QUEUES};
+use crate::model::{setup_request, Call, Rig, BARS, NUM_QUEUES, PUSH_BELOW};
 use transport::CommandError::{BadArgument, BadState, NotSupported};
 use transport::{feature, offset, Command, Identity, IdentityError, LayoutError};
 
@@ -70,6 +70,7 @@ fn the_root_complex_finds_the_push_areas() {
     let push = identity.layout().push().expect("push areas");
     assert_eq!(Some(push), rig.ep.layout().push());
     assert_eq!(push.stride, LEN);
+    assert_eq!(push.below, PUSH_BELOW);
 }
 
 #[test]

@@ -9,5 +9,5 @@ mod rig;
 pub use backend::{Backend, Call};
 pub use link::Link;
 pub use rig::{
-    layout, layout_with, setup_request, Rig, BARS, CONFIG_SIZE, EPOCH, FEATURES, GROUPS, NUM_QUEUES,
+    layout, layout_with, setup_request, Rig, BARS, CONFIG_SIZE, EPOCH, FEATURES, GROUPS, NUM_QUEUES, PUSH_BELOW,
 };

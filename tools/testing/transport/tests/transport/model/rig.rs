@@ -16,6 +16,7 @@ pub const NUM_QUEUES: u16 = 3;
 pub const FEATURES: u64 = feature::OFFERED | feature::EVENT_IDX | feature::RING_PACKED | (1 << 5);
 pub const BARS: BarSizes = [0x10000, 0, 0x1000, 0, 0, 0];
 pub const CONFIG_SIZE: u32 = 60;
+pub const PUSH_BELOW: u32 = 2048;
 pub const GROUPS: GroupCounts = GroupCounts {
     groups: 2,
     spaces: 3,
@@ -44,6 +45,7 @@ pub fn layout_with(num_queues: u16, push_len: u32) -> Layout {
         msix_vectors: 4,
         push_len,
         push_bar: 0,
+        push_below: PUSH_BELOW,
         doorbells: Placement::Here {
             page_size: 0x1000,
             stride: 4,
