@@ -123,6 +123,9 @@ fn busy_of(guest: &mut Guest) -> Result<f64> {
 /// Makes [`TRANSFERS`] transfers, and returns what crossed the link.
 pub fn count(machines: &mut Machines, device: &Device, transfer: Transfer) -> Result<Report> {
     let link = machines.link()?;
+    if let (Device::Network([_, ep]), What::RoundTrip) = (device, transfer.what) {
+        ep.answer_echoes(&mut link.ep)?;
+    }
     link.take_traffic()?;
     match (device, transfer.what) {
         (Device::Disk(path), what) => {

@@ -90,8 +90,17 @@ impl Node {
 
     /// Answers no echo request from now on.
     fn fall_silent(&self, guest: &mut Guest) -> Result<()> {
-        let ignore = "sh -c 'echo 1 >/proc/sys/net/ipv4/icmp_echo_ignore_all'";
-        self.run(guest, ignore).map(drop)
+        self.ignore_echoes(guest, "1")
+    }
+
+    /// Answers each of them again.
+    pub fn answer_echoes(&self, guest: &mut Guest) -> Result<()> {
+        self.ignore_echoes(guest, "0")
+    }
+
+    fn ignore_echoes(&self, guest: &mut Guest, switch: &str) -> Result<()> {
+        let ignore = format!("sh -c 'echo {switch} >/proc/sys/net/ipv4/icmp_echo_ignore_all'");
+        self.run(guest, &ignore).map(drop)
     }
 
     /// Gives the device its address and switches it on, without IPv6, and with a queue that drops no frame because
