@@ -132,7 +132,9 @@ impl Pushes {
         let is_network = DeviceId::new(self.link.identity().device_id()) == DeviceId::NET;
         let fetches = |areas: &PushAreas| (1..=MOST_PUSHED).contains(&areas.below);
         match self.areas {
-            Some(areas) if is_network && !fetches(&areas) => features & !(feature::NOT_PUSHED | offloads::HOST_SEGMENTS),
+            Some(areas) if is_network && !fetches(&areas) => {
+                features & !(feature::NOT_PUSHED | offloads::HOST_SEGMENTS)
+            }
             Some(_) => features & !feature::NOT_PUSHED,
             None => features,
         }

@@ -11,8 +11,8 @@ use crate::Missing;
 /// The driver-side address of the payload.
 pub const PAYLOAD: u64 = 0x1000;
 
-/// Words of payload.
-const PAYLOAD_WORDS: usize = 2;
+/// Words of payload: a line, which is the least room of a push area.
+const PAYLOAD_WORDS: usize = 32;
 
 /// Why an access failed: there is no such memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,13 @@ impl Side {
         self.shared.areas[area as usize][offset / 2].load(Relaxed)
     }
 
+    /// Writes the first words of payload.
+    pub fn set_payload(&self, words: &[u16]) {
+        for (word, value) in self.shared.payload.iter().zip(words) {
+            word.store(*value, Relaxed);
+        }
+    }
+
     /// Reads a word of payload.
     pub fn payload(&self, word: usize) -> u16 {
         self.shared.payload[word].load(Relaxed)
@@ -102,8 +109,13 @@ impl RingMemory for Side {
         Ok(())
     }
 
-    fn read_buffer(&self, _addr: u64, _to: &mut [u8]) -> Result<(), NoMemory> {
-        Err(NoMemory)
+    fn read_buffer(&self, addr: u64, to: &mut [u8]) -> Result<(), NoMemory> {
+        let first = addr.checked_sub(PAYLOAD).ok_or(NoMemory)? as usize / 2;
+        for (n, pair) in to.chunks_exact_mut(2).enumerate() {
+            let word = self.shared.payload.get(first + n).ok_or(NoMemory)?;
+            pair.copy_from_slice(&word.load(Relaxed).to_le_bytes());
+        }
+        Ok(())
     }
 
     fn write_buffer(&self, addr: u64, from: &[u8]) -> Result<(), NoMemory> {

@@ -6,6 +6,7 @@
 //! barriers, which must be noticed: a check that cannot fail proves nothing.
 
 pub mod area;
+pub mod push;
 pub mod words;
 
 use std::{

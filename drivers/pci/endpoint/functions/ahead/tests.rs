@@ -129,9 +129,7 @@ mod suite {
         let mut pieces = iter::once(segment(0x1000, 64));
         let found = setup.ahead.read(&setup.buffers, &mut pieces, None);
         assert!(found.is_none() && setup.has(0x1000, 64) && setup.transfers() == 1);
-        let found = setup
-            .ahead
-            .read(&setup.buffers, &mut iter::empty(), None);
+        let found = setup.ahead.read(&setup.buffers, &mut iter::empty(), None);
         assert!(found.is_none() && !setup.has(0x1000, 1));
         Ok(())
     }

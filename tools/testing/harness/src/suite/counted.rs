@@ -31,7 +31,9 @@ const BLOCK: u32 = 4096;
 const BLOCK_WORDS: f64 = BLOCK as f64 / 8.0;
 
 /// The same for a frame of 1514 bytes and its virtio header of 12.
-const FRAME_WORDS: f64 = (1514.0 + 12.0) / 8.0;
+const FRAME_WORDS: f64 = (FRAME_BYTES as f64 + 12.0) / 8.0;
+/// Bytes of a frame.
+const FRAME_BYTES: u32 = 1514;
 
 const DISK_IMAGE: Disk = Disk {
     name: "disk0",

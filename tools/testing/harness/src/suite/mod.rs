@@ -78,11 +78,12 @@ fn of_mainline() -> [Box<dyn AnySuite>; 3] {
     ]
 }
 
-fn of_ours(kernels: Kernels) -> [Box<dyn AnySuite>; 14] {
+fn of_ours(kernels: Kernels) -> [Box<dyn AnySuite>; 15] {
     [
         Box::new(link::suite()),
         Box::new(link::pushed_suite()),
         Box::new(link::dma_suite()),
+        Box::new(link::both_suite()),
         Box::new(processors::more_on_rc_suite()),
         Box::new(processors::more_on_ep_suite()),
         Box::new(rc_arm64::suite()),

@@ -7,5 +7,6 @@ mod doorbells;
 mod ends;
 mod packed;
 mod publication;
+mod pushed;
 mod sessions;
 mod suppression;

@@ -6,7 +6,8 @@ use std::ops::RangeInclusive;
 use anyhow::{ensure, Result};
 
 use super::{
-    check, count, Counted, Most, Payload, BLOCK, BLOCK_ALONE, BLOCK_IN_BATCH, DISK, NIC, TRANSFERS,
+    check, count, Counted, Most, Payload, BLOCK, BLOCK_ALONE, BLOCK_IN_BATCH, DISK, FRAME_BYTES,
+    NIC, TRANSFERS,
 };
 use crate::commands::served::Served;
 use crate::crossings::Crossings;
@@ -28,10 +29,11 @@ const BATCHES: &[(&str, &str)] = &[
     ("dma_write_threshold", "4096"),
 ];
 
-/// The same, with queues that the RC pushes, but for payload.
+/// The same, with queues that the RC pushes, but for what is long.
 const PUSHED: &[(&str, &str)] = &[
     ("dma", "1"),
-    ("dma_write_threshold", "4096"),
+    ("dma_read_threshold", "256"),
+    ("dma_write_threshold", "1024"),
     ("data_path", "push"),
 ];
 
@@ -48,11 +50,18 @@ const NONE: Payload = Payload {
     writes: 0.0,
 };
 
-/// A request of a queue that is pushed: status and used ring.
-const PUSHED_BLOCK: Most = Most {
+/// A request or frame of a queue that is pushed: status and used ring.
+const PUSHED_ALONE: Most = Most {
     reads: 0.0,
     writes: 4.0,
     signals: 1.1,
+};
+
+/// 32 at a time. Frames come in several batches, and each has an interrupt.
+const PUSHED_IN_BATCH: Most = Most {
+    reads: 0.0,
+    writes: 2.5,
+    signals: 1.0,
 };
 
 /// 32 requests at a time whose descriptors, tables and headers come by DMA. What is left to load is the available index
@@ -83,9 +92,9 @@ pub fn cases() -> Vec<Case<Counted>> {
             run: |bench, record| batch_costs(&mut bench.link, record),
         },
         Case {
-            name: "dma_block_costs_of_pushed_queues",
-            about: "the same with queues that the RC pushes: the EP's processor reads nothing",
-            run: |bench, record| pushed_block_costs(&mut bench.link, record),
+            name: "dma_costs_of_pushed_queues",
+            about: "blocks and frames of queues that the RC pushes: the EP's processor reads nothing, and moves no payload",
+            run: |bench, record| pushed_costs(&mut bench.link, record),
         },
         Case {
             name: "dma_is_for_long_payload",
@@ -106,7 +115,7 @@ fn block_costs(link: &mut Link, record: &mut Record) -> Result<()> {
     ] {
         let found = transfer(link, &path, mode, depth)?;
         check(&found, what, NONE, &most, record)?;
-        expect_blocks(&found, what, transfers, record)?;
+        expect_moved(&found, what, BLOCK, &transfers, record)?;
     }
     served.stop(link)
 }
@@ -118,7 +127,7 @@ fn batch_costs(link: &mut Link, record: &mut Record) -> Result<()> {
         let found = transfer(link, &path, mode, 32)?;
         let what = format!("{mode}, batch of 32");
         check(&found, &what, NONE, &BLOCK_IN_BATCH_BY_DMA, record)?;
-        expect_blocks(&found, &what, TOGETHER, record)?;
+        expect_moved(&found, &what, BLOCK, &TOGETHER, record)?;
     }
     served.stop(link)?;
     let served = Served::start_with(link, NIC, BATCHES)?;
@@ -132,13 +141,34 @@ fn batch_costs(link: &mut Link, record: &mut Record) -> Result<()> {
     served.stop(link)
 }
 
-fn pushed_block_costs(link: &mut Link, record: &mut Record) -> Result<()> {
+fn pushed_costs(link: &mut Link, record: &mut Record) -> Result<()> {
+    let cases = [(1, PUSHED_ALONE, ALONE), (32, PUSHED_IN_BATCH, TOGETHER)];
     let served = Served::start_with(link, DISK, PUSHED)?;
     let path = served.vdpa.disk(&mut link.rc)?;
-    let what = "read, alone";
-    let found = transfer(link, &path, "read", 1)?;
-    check(&found, what, NONE, &PUSHED_BLOCK, record)?;
-    expect_blocks(&found, what, ALONE, record)?;
+    for (depth, most, transfers) in &cases {
+        for mode in ["read", "write"] {
+            let what = format!("{mode}, {depth} at a time");
+            let found = transfer(link, &path, mode, *depth)?;
+            check(&found, &what, NONE, most, record)?;
+            expect_moved(&found, &what, BLOCK, transfers, record)?;
+        }
+    }
+    served.stop(link)?;
+    let served = Served::start_with(link, NIC, PUSHED)?;
+    let [rc, ep] = served.nodes(link)?;
+    network::introduce(link, &rc, &ep)?;
+    for (batch, most, _) in &cases {
+        for to in ["EP", "RC"] {
+            let what = format!("frame to the {to}, {batch} at a time");
+            let found = count(link, |link| {
+                let ends = ((&mut link.rc, &rc), (&mut link.ep, &ep));
+                let (from, to) = if to == "EP" { ends } else { (ends.1, ends.0) };
+                network::send_frames(from, to, TRANSFERS, *batch)
+            })?;
+            check(&found, &what, NONE, most, record)?;
+            expect_moved(&found, &what, FRAME_BYTES, &FRAMES, record)?;
+        }
+    }
     served.stop(link)
 }
 
@@ -172,24 +202,28 @@ const ALONE: Transfers = 1.0..=1.1;
 /// Those of a batch share: 128 KiB, and what is around the payload, go by two or three.
 const TOGETHER: Transfers = 0.01..=0.2;
 
+/// Their sender gives frames one after the other, so how many are together is a matter of time.
+const FRAMES: Transfers = 0.01..=1.1;
+
 /// What descriptors, headers and others are, at most, for each byte of a block.
 const BESIDES: f64 = 0.1;
 
-fn expect_blocks(
+fn expect_moved(
     found: &Crossings,
     what: &str,
-    transfers: Transfers,
+    bytes: u32,
+    transfers: &Transfers,
     record: &mut Record,
 ) -> Result<()> {
     record.note(format!(
         "{what}: {:.2} DMA transfers of {:.0} bytes",
         found.dma, found.dma_bytes
     ));
-    let block = f64::from(BLOCK);
-    let bytes = block..block * (1.0 + BESIDES);
+    let payload = f64::from(bytes);
+    let bytes = payload..payload * (1.0 + BESIDES);
     ensure!(
         transfers.contains(&found.dma) && bytes.contains(&found.dma_bytes),
-        "{what}: expected {:.2} to {:.2} DMA transfers of {block} bytes each, counted {:.2} of {:.1}",
+        "{what}: expected {:.2} to {:.2} DMA transfers of {payload} bytes each, counted {:.2} of {:.1}",
         transfers.start(),
         transfers.end(),
         found.dma,

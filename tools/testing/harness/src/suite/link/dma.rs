@@ -22,6 +22,14 @@ pub const PAYLOAD: &[(&str, &str)] = &[
     ("dma_write_threshold", "64"),
 ];
 
+/// The same, with queues that the RC pushes, and of what it reads only what is shorter.
+pub const BESIDES_PUSHED: &[(&str, &str)] = &[
+    ("data_path", "push"),
+    ("dma", "1"),
+    ("dma_read_threshold", "64"),
+    ("dma_write_threshold", "64"),
+];
+
 pub fn cases<B: Joined>() -> Vec<Case<B>> {
     vec![
         Case {

@@ -133,14 +133,38 @@ impl Preparation for ByDma {
 
 /// The suite of what is to be the same when the endpoint has a DMA engine, and when that fails.
 pub fn dma_suite() -> impl AnySuite {
-    let mut cases = dma::cases::<Prepared<ByDma>>();
-    cases.extend(data::carrying());
-    cases.extend(drive::cases());
-    cases.extend(life::endings());
     Suite {
         name: "dma",
         about: "the endpoint's DMA engine moves all payload",
-        cases,
+        cases: cases_of_dma::<ByDma>(),
+    }
+}
+
+fn cases_of_dma<P: Preparation + 'static>() -> Vec<Case<Prepared<P>>> {
+    let mut cases = dma::cases();
+    cases.extend(data::carrying());
+    cases.extend(drive::cases());
+    cases.extend(life::endings());
+    cases
+}
+
+/// The RC pushes what is short, and the EP's DMA engine moves what is long.
+struct ByBoth;
+
+impl Preparation for ByBoth {
+    fn prepare(layout: &Layout) -> Result<Link> {
+        let mut link = Link::set_up(layout)?;
+        link.attributes = dma::BESIDES_PUSHED;
+        Ok(link)
+    }
+}
+
+/// The suite of what is to be the same when nobody loads anything across the link.
+pub fn both_suite() -> impl AnySuite {
+    Suite {
+        name: "both",
+        about: "the root complex writes queues and what is short, the endpoint's DMA engine moves what is long",
+        cases: cases_of_dma::<ByBoth>(),
     }
 }
 

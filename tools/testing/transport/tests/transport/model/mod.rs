@@ -9,5 +9,6 @@ mod rig;
 pub use backend::{Backend, Call};
 pub use link::Link;
 pub use rig::{
-    layout, layout_with, setup_request, Rig, BARS, CONFIG_SIZE, EPOCH, FEATURES, GROUPS, NUM_QUEUES, PUSH_BELOW,
+    layout, layout_with, setup_request, Rig, BARS, CONFIG_SIZE, EPOCH, FEATURES, GROUPS,
+    NUM_QUEUES, PUSH_BELOW,
 };
