@@ -110,6 +110,26 @@ const fn kicks(
         name,
         source,
         event_idx,
+        pushed: false,
+        buffers,
+        cycles,
+        reloads,
+        fault: None,
+    })
+}
+
+const fn pushes(
+    name: &'static str,
+    source: Source,
+    buffers: u8,
+    cycles: u8,
+    reloads: u8,
+) -> Configuration {
+    Configuration::Kicks(KickBounds {
+        name,
+        source,
+        event_idx: false,
+        pushed: true,
         buffers,
         cycles,
         reloads,
@@ -197,6 +217,8 @@ pub const SMALL: &[Configuration] = &[
         1,
         1,
     ),
+    pushes("kicks, pushed, polled", Source::Polled, 3, 1, 1),
+    pushes("kicks, pushed, interrupts", Source::Interrupt, 3, 1, 1),
     lives("lives", 140, 0, true),
     lives("lives, a command", 14, 1, true),
     hangs("lives, a command hangs", 24),
@@ -275,6 +297,8 @@ pub const LARGE: &[Configuration] = &[
         2,
         1,
     ),
+    pushes("kicks, pushed, polled", Source::Polled, 4, 1, 1),
+    pushes("kicks, pushed, interrupts", Source::Interrupt, 4, 2, 1),
     lives("lives, a command", 44, 1, true),
     hangs("lives, a command hangs", 56),
 ];
@@ -307,6 +331,8 @@ pub fn of_fault(fault: Fault) -> Configuration {
         F::EpPauses => lives("fault", 10, 1, false),
         F::EpBeatsForEver => hangs("fault", 24),
         F::RcBeatsNot => lives("fault", 124, 0, true),
+        F::PushedLate => pushes("fault", Source::Polled, 2, 0, 0),
+        F::StartNotPushed => pushes("fault", Source::Polled, 2, 1, 0),
         F::CounterRestarted => kicks("fault", Source::Polled, false, 3, 0, 1),
         F::EnabledWithoutLook => kicks("fault", Source::Polled, false, 2, 1, 0),
         F::CounterMissing

@@ -45,6 +45,8 @@ pub enum Fault {
     RearmedAfterLook,
     RearmedWithoutBarrier,
     RfcSlotCleared,
+    PushedLate,
+    StartNotPushed,
     EpBeatsNot,
     EpPauses,
     EpBeatsForEver,

@@ -15,7 +15,7 @@ use crate::guest::Guest;
 /// All features of a network device that have to do with it.
 pub const FEATURES: u64 = offloads::HOST | offloads::GUEST | features::CTRL_GUEST_OFFLOADS;
 
-/// Those of them that there are with queues that are pushed.
+/// Those of them that there are with queues that are pushed to an endpoint without a DMA engine.
 pub const PUSHED_FEATURES: u64 = FEATURES & !offloads::HOST_SEGMENTS;
 
 /// For the kernel to follow what was negotiated.

@@ -4,7 +4,7 @@
 
 use transport::{BarSizes, EndpointPort, Identity, QueueIndex};
 
-use super::state::{Action, Adding, Kicks, Source, State};
+use super::state::{Action, Adding, Kicks, Posted, Source, State};
 use crate::commands::place;
 use crate::fault::Fault;
 use crate::memory::Write;
@@ -47,6 +47,12 @@ impl Kicks {
             Adding::Wish => actions.push(Action::Wish),
             Adding::Index => actions.push(Action::AddLate),
         }
+        if state.kickers > 0 {
+            actions.push(Action::Push);
+        }
+        if state.is_late {
+            actions.push(Action::PushLate);
+        }
         // Values that were fetched are written in any order.
         actions.extend((0..state.values.len()).map(Action::Ring));
         if !state.posted.is_empty() {
@@ -58,8 +64,11 @@ impl Kicks {
         if state.seen.is_some() && is_idle && state.cycles > 0 {
             actions.push(Action::Disable);
         }
-        let is_driver_idle =
-            state.adding == Adding::No && state.values.is_empty() && state.posted.is_empty();
+        let is_driver_idle = state.adding == Adding::No
+            && state.kickers == 0
+            && !state.is_late
+            && state.values.is_empty()
+            && state.posted.is_empty();
         if is_idle && is_driver_idle && state.reloads > 0 && state.seen.is_some() {
             actions.push(Action::Reload);
         }
@@ -83,21 +92,33 @@ impl Kicks {
             }
             Action::Wish => {
                 state.adding = Adding::No;
-                if self.is_kick_wanted(state) {
-                    self.kick(state);
+                match self.is_kick_wanted(state) {
+                    true if self.bounds.pushed => state.kickers += 1,
+                    true => self.kick(state),
+                    false => {}
                 }
+            }
+            Action::Push => {
+                state.kickers -= 1;
+                match self.bounds.fault {
+                    Some(Fault::PushedLate) => state.is_late = true,
+                    _ => push(state),
+                }
+                self.kick(state);
+            }
+            Action::PushLate => {
+                state.is_late = false;
+                push(state);
             }
             Action::Ring(at) => {
                 let value = state.values.remove(at);
-                state.posted.push(value);
+                state.posted.push(Posted::Doorbell(value));
             }
-            Action::Deliver => {
-                let value = state.posted.remove(0);
-                match self.bounds.source {
-                    Source::Polled => state.slot = value,
-                    Source::Interrupt => state.is_interrupted = true,
-                }
-            }
+            Action::Deliver => match (state.posted.remove(0), self.bounds.source) {
+                (Posted::Index(index), _) => state.seen_index = index,
+                (Posted::Doorbell(value), Source::Polled) => state.slot = value,
+                (Posted::Doorbell(_), Source::Interrupt) => state.is_interrupted = true,
+            },
             Action::Drain(at) => {
                 if let Some(Write { value, .. }) = state.wishes.take(at) {
                     // Words of a ring have 16 bits.
@@ -122,6 +143,7 @@ impl Kicks {
         state.is_between = false;
         state.is_woken = false;
         state.available = 0;
+        (state.pushed, state.seen_index) = (0, 0);
         state.next = 0;
         state.wish = 0;
         state.counter = match self.bounds.fault {
@@ -148,5 +170,13 @@ impl Kicks {
         };
         state.counter = value;
         state.values.push(value);
+    }
+}
+
+/// Pushes what is available, unless somebody did or the queue is not enabled.
+fn push(state: &mut State) {
+    if state.seen.is_some() && state.pushed != state.available {
+        state.pushed = state.available;
+        state.posted.push(Posted::Index(state.available));
     }
 }

@@ -12,7 +12,7 @@ use transport::{Offset, PolledSlot};
 use virtio::features;
 use virtio::ring::{Area, Batch, Position, Queue, QueueConfig, RingError, RingMemory, Used};
 
-use super::state::{Action, Kicks, Source, State};
+use super::state::{Action, Kicks, Posted, Source, State};
 use crate::fault::Fault;
 use crate::memory::Write;
 use crate::replay::{Access, Effect, Ended, Replay};
@@ -71,7 +71,7 @@ impl Kicks {
             }
             Action::Read => {
                 if let Some(mut answers) = state.running.take() {
-                    answers.push(state.available.into());
+                    answers.push(self.index(state).into());
                     self.run(state, answers);
                 }
             }
@@ -92,13 +92,35 @@ impl Kicks {
         }
     }
 
+    /// The available index where the worker reads it.
+    pub fn index(&self, state: &State) -> u16 {
+        match self.bounds.pushed {
+            true => state.seen_index,
+            false => state.available,
+        }
+    }
+
     /// Takes the slot as seen, then looks in any case (D5).
     fn enable(&self, state: &mut State) {
+        if self.bounds.pushed {
+            self.begin_to_push(state);
+        }
         state.seen = Some(PolledSlot::new(match self.bounds.fault {
             Some(Fault::RfcSlotCleared) => 0,
             _ => state.slot,
         }));
         state.is_woken = self.bounds.fault != Some(Fault::EnabledWithoutLook);
+    }
+
+    /// What is available was pushed before (B1), as commands overtake no write.
+    fn begin_to_push(&self, state: &mut State) {
+        let is_index = |write: &Posted| matches!(write, Posted::Index(_));
+        state.posted.retain(|write| !is_index(write));
+        state.pushed = match self.bounds.fault {
+            Some(Fault::StartNotPushed) => state.next,
+            _ => state.available,
+        };
+        state.seen_index = state.pushed;
     }
 
     fn run(&self, state: &mut State, answers: Vec<u32>) {
@@ -114,6 +136,10 @@ impl Kicks {
             0
         };
         let config = QueueConfig::new(SIZE, negotiated).expect("a power of two");
+        let config = match self.bounds.pushed {
+            true => config.pushed(),
+            false => config,
+        };
         let config = config.start_at(Position::split(state.next));
         let served = config.start(memory).and_then(|mut queue| serve(&mut queue));
         let Ended {

@@ -7,7 +7,7 @@ use transport::PolledSlot;
 
 use super::driver::Doorbells;
 use crate::fault::Fault;
-use crate::memory::Posted;
+use crate::memory::Posted as Wishes;
 use crate::property::Property;
 
 /// How the EP learns of a write to a doorbell.
@@ -26,6 +26,8 @@ pub struct KickBounds {
     pub source: Source,
     /// Whether `EVENT_IDX` was negotiated.
     pub event_idx: bool,
+    /// Whether the RC pushes the queue.
+    pub pushed: bool,
     /// How many buffers are made available.
     pub buffers: u8,
     /// How often the queue is disabled and enabled again.
@@ -45,6 +47,15 @@ pub enum Adding {
     Index,
 }
 
+/// A write of the RC on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Posted {
+    /// To the doorbell.
+    Doorbell(u32),
+    /// To the available index in the push area.
+    Index(u16),
+}
+
 /// Everything.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct State {
@@ -54,13 +65,20 @@ pub struct State {
     /// `flags` or `avail_event` in RC memory.
     pub wish: u16,
     /// Writes of the EP to it on their way.
-    pub wishes: Posted,
+    pub wishes: Wishes,
+    /// Processors that are to push and to ring the doorbell.
+    pub kickers: u8,
+    /// Planted fault: one of them rang and is to push.
+    pub is_late: bool,
+    /// The available index that was pushed last, and the one that the EP sees.
+    pub pushed: u16,
+    pub seen_index: u16,
     /// The doorbell's counter.
     pub counter: u32,
     /// Values that processors are about to write to the doorbell.
     pub values: Vec<u32>,
-    /// Writes to the doorbell on their way.
-    pub posted: Vec<u32>,
+    /// Writes on their way to the EP.
+    pub posted: Vec<Posted>,
     /// The slot; interrupts leave it alone.
     pub slot: u32,
     /// The EP has an interrupt to see to.
@@ -90,6 +108,10 @@ pub enum Action {
     Wish,
     /// Planted fault: the index after the kick.
     AddLate,
+    /// A processor pushes what is available (B2), and takes the doorbell's next value.
+    Push,
+    /// Planted fault: it pushes behind the doorbell.
+    PushLate,
     /// A processor writes its value to the doorbell.
     Ring(usize),
     /// The write arrives.
@@ -131,7 +153,11 @@ impl Kicks {
             available: 0,
             adding: Adding::No,
             wish: 0,
-            wishes: Posted::default(),
+            wishes: Wishes::default(),
+            kickers: 0,
+            is_late: false,
+            pushed: 0,
+            seen_index: 0,
             counter: 0,
             values: Vec::new(),
             posted: Vec::new(),

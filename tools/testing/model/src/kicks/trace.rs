@@ -2,7 +2,7 @@
 
 //! What happened to kicks, in words.
 
-use super::state::{Action, Kicks, State};
+use super::state::{Action, Kicks, Posted, State};
 use crate::explore::Told;
 use crate::property::Property;
 
@@ -17,22 +17,30 @@ impl Told for Kicks {
                 format!("RC    makes a buffer available: index {}", after.available)
             }
             Action::Add | Action::AddLate => "RC    kicks first".into(),
-            Action::Wish if after.values != before.values => {
+            Action::Wish if (&after.values, after.kickers) != (&before.values, before.kickers) => {
                 "RC    sees that a kick is wanted".into()
             }
             Action::Wish => "RC    sees that no kick is wanted".into(),
             Action::Ring(at) => format!("RC    writes {} to the doorbell", before.values[at]),
-            Action::Deliver => format!("link  delivers {} to the doorbell", before.posted[0]),
+            Action::Push | Action::PushLate if after.pushed != before.pushed => {
+                format!("RC    pushes index {}", after.pushed)
+            }
+            Action::Push | Action::PushLate => "RC    has nothing to push now".into(),
+            Action::Deliver => match before.posted[0] {
+                Posted::Doorbell(value) => format!("link  delivers {value} to the doorbell"),
+                Posted::Index(index) => format!("link  delivers index {index}"),
+            },
             Action::Drain(_) => format!("EP    has written its wish {}", after.wish),
             Action::See => "EP    sees a kick".into(),
             Action::SeeAgain => "EP    touches the slot once more".into(),
             Action::Work => "EP    worker runs".into(),
             Action::Read if after.running.is_some() => {
-                format!("EP    worker reads index {}", before.available)
+                format!("EP    worker reads index {}", self.index(before))
             }
             Action::Read => format!(
                 "EP    worker reads index {}; has seen {} buffers, and sleeps",
-                before.available, after.next
+                self.index(before),
+                after.next
             ),
             Action::Disable => "EP    disables the queue".into(),
             Action::Enable => format!("EP    enables the queue, with {} in the slot", after.slot),

@@ -246,7 +246,8 @@ fn fewer_pairs_are_chosen(link: &mut Link, record: &mut Record) -> Result<()> {
 
 /// What a network driver is offered by default.
 fn all_offloads(link: &Link) -> u64 {
-    match link.attributes.contains(&("data_path", "push")) {
+    let is = |name, value| link.attributes.contains(&(name, value));
+    match is("data_path", "push") && !is("dma", "1") {
         true => offloads::PUSHED_FEATURES,
         false => offloads::FEATURES,
     }
