@@ -12,7 +12,7 @@ use super::growth::{Axis, Point};
 use super::plot::distinct;
 
 /// Pixels of all panels, two of which are beside each other.
-const SIZE: (u32, u32) = (900, 640);
+const SIZE: (u32, u32) = (900, 960);
 
 /// Height of letters.
 const LETTERS: u32 = 13;
@@ -33,7 +33,7 @@ pub fn draw(points: &[Point], directory: &Path) -> Result<()> {
 fn draw_all(points: &[Point], path: &Path) -> Result<(), Error> {
     let root = SVGBackend::new(path, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
-    for (axis, panel) in Axis::ALL.into_iter().zip(root.split_evenly((2, 2))) {
+    for (axis, panel) in Axis::ALL.into_iter().zip(root.split_evenly((3, 2))) {
         let of_axis: Vec<_> = points.iter().filter(|point| point.axis == axis).collect();
         draw_panel(axis, &of_axis, &panel)?;
     }

@@ -10,6 +10,7 @@ pub mod modules;
 pub mod ntb;
 pub mod nvme;
 pub mod served;
+pub mod several;
 pub mod slot;
 pub mod upstream;
 pub mod vdpa;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Several functions on one controller: they work at the same time, and one that ends leaves the others alone.
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{ensure, Result};
 
 use super::link::{DISK, END_BOUND, NIC};
 use crate::commands::backend::Disk;
-use crate::commands::endpoint::{self, Function, VhostFunction};
+use crate::commands::endpoint::{self, Function};
 use crate::commands::served::Instance;
+use crate::commands::several::{add, Several};
 use crate::commands::upstream::{self, Engine};
 use crate::commands::vdpa::{RcDevice, VdpaDevice};
 use crate::guest::Guest;
@@ -90,7 +91,7 @@ fn take_away(ep: &mut Guest, function: &Function) -> Result<()> {
 }
 
 fn network_and_disk(link: &mut Link, record: &mut Record) -> Result<()> {
-    let pair = Pair::start(link, [DISK, NIC])?;
+    let pair = Several::start(link, &[DISK, NIC], &[])?;
     let shown = link.rc.sh("lspci -s 01:00")?;
     ensure!(
         shown.lines().count() == 2,
@@ -98,7 +99,7 @@ fn network_and_disk(link: &mut Link, record: &mut Record) -> Result<()> {
     );
     record.note(shown);
     let (device, path) = add_disk(&mut link.rc, &pair.addresses, 0)?;
-    let nic = add(&mut link.rc, &pair.addresses, 1)?;
+    let nic = pair.add(&mut link.rc, 1)?;
     disk::start_load(&mut link.rc, &path)?;
     let [rc, ep] = nodes(link, &nic)?;
     let [rc_to_ep, ep_to_rc] = network::exchange(link, &rc, &ep)?;
@@ -114,7 +115,7 @@ fn network_and_disk(link: &mut Link, record: &mut Record) -> Result<()> {
 }
 
 fn functions_end_alone(link: &mut Link) -> Result<()> {
-    let pair = Pair::start(link, [DISK, OTHER_DISK])?;
+    let pair = Several::start(link, &[DISK, OTHER_DISK], &[])?;
     let (rc, addresses) = (&mut link.rc, &pair.addresses);
     for [busy, other] in [[0, 1], [1, 0]] {
         let (device, path) = add_disk(rc, addresses, busy)?;
@@ -144,7 +145,7 @@ fn functions_end_alone(link: &mut Link) -> Result<()> {
 }
 
 fn link_stops_with_both_busy(link: &mut Link) -> Result<()> {
-    let pair = Pair::start(link, [DISK, OTHER_DISK])?;
+    let pair = Several::start(link, &[DISK, OTHER_DISK], &[])?;
     for number in [0, 1] {
         let (_, path) = add_disk(&mut link.rc, &pair.addresses, number)?;
         disk::start_load(&mut link.rc, &path)?;
@@ -152,7 +153,7 @@ fn link_stops_with_both_busy(link: &mut Link) -> Result<()> {
     endpoint::stop(link)?;
     disk::wait_for_end_of_load(&mut link.rc, END_BOUND)?;
     all_work(link, 2)?;
-    let [_, second] = &pair.functions;
+    let second = &pair.functions[1];
     second.unbind(&mut link.ep)?;
     all_work(link, 1)?;
     second.bind(&mut link.ep)?;
@@ -176,13 +177,7 @@ fn works(rc: &mut Guest, addresses: &[String], number: usize) -> Result<()> {
     device.delete(rc)
 }
 
-/// Adds the vDPA device of a function.
-fn add(rc: &mut Guest, addresses: &[String], number: usize) -> Result<VdpaDevice> {
-    let address = addresses.get(number).context("no such function")?;
-    VdpaDevice::add(rc, &format!("vdpa{number}"), &format!("pci/{address}"))
-}
-
-/// The same of a disk, with its path.
+/// Adds the vDPA device of a function that is a disk; returns its path too.
 fn add_disk(rc: &mut Guest, addresses: &[String], number: usize) -> Result<(VdpaDevice, String)> {
     let device = add(rc, addresses, number)?;
     let path = device.disk(rc)?;
@@ -209,40 +204,4 @@ fn nodes(link: &mut Link, nic: &VdpaDevice) -> Result<[Node; 2]> {
         node(nic.network_device(&mut link.rc)?, "10.7.0.1"),
         node(instance.network_device(&mut link.ep)?, "10.7.0.2"),
     ])
-}
-
-/// Two functions of ours on one controller, with the link up.
-struct Pair {
-    instances: [Instance; 2],
-    functions: [VhostFunction; 2],
-    addresses: Vec<String>,
-}
-
-impl Pair {
-    fn start(link: &mut Link, instances: [Instance; 2]) -> Result<Self> {
-        let [first, second] = instances;
-        let functions = [first.create(&mut link.ep)?, second.create(&mut link.ep)?];
-        for function in &functions {
-            function.bind(&mut link.ep)?;
-        }
-        Ok(Self {
-            instances,
-            functions,
-            addresses: endpoint::start_all(link, 2)?,
-        })
-    }
-
-    fn stop(self, link: &mut Link) -> Result<()> {
-        endpoint::stop(link)?;
-        self.clean_up(link)
-    }
-
-    /// Takes away what is left once the link was stopped.
-    fn clean_up(self, link: &mut Link) -> Result<()> {
-        for (instance, function) in self.instances.into_iter().zip(&self.functions) {
-            function.unbind(&mut link.ep)?;
-            instance.remove(&mut link.ep, function)?;
-        }
-        Ok(())
-    }
 }
