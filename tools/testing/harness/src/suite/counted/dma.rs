@@ -30,7 +30,7 @@ const BATCHES: &[(&str, &str)] = &[
 ];
 
 /// The same, with queues that the RC pushes, but for what is long.
-const PUSHED: &[(&str, &str)] = &[
+pub(super) const PUSHED: &[(&str, &str)] = &[
     ("dma", "1"),
     ("dma_read_threshold", "256"),
     ("dma_write_threshold", "1024"),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{count, hold, Counted, BLOCK_WORDS, DISK, FRAME_WORDS, NIC, TRANSFERS};
+use super::{count, dma, hold, Counted, BLOCK_WORDS, DISK, FRAME_WORDS, NIC, TRANSFERS};
 use crate::commands::served::{Served, ServedTo};
 use crate::commands::vhost_vdpa::{self, VhostVdpa};
 use crate::link::Link;
@@ -139,8 +139,22 @@ fn frame_costs(link: &mut Link, record: &mut Record) -> Result<()> {
 fn process_costs(link: &mut Link, record: &mut Record) -> Result<()> {
     vhost_vdpa::load_driver(&mut link.rc)?;
     vhost_vdpa::use_huge_pages(&mut link.rc)?;
-    let served = ServedTo::<VhostVdpa>::start_with(link, DISK, PUSH)?;
+    for (by, attributes) in [("the processors", PUSH), ("DMA", dma::PUSHED)] {
+        process_costs_by(link, by, attributes, record)?;
+    }
+    Ok(())
+}
+
+/// The same where these move payload.
+fn process_costs_by(
+    link: &mut Link,
+    by: &str,
+    attributes: &[(&str, &str)],
+    record: &mut Record,
+) -> Result<()> {
+    let served = ServedTo::<VhostVdpa>::start_with(link, DISK, attributes)?;
     for (what, writes) in [("read by a process", false), ("written by a process", true)] {
+        let what = format!("{what}, moved by {by}");
         let found = count(link, |link| {
             blkio::bench(&mut link.rc, &served.vdpa.node, TRANSFERS.into(), writes).map(drop)
         })?;
@@ -152,7 +166,7 @@ fn process_costs(link: &mut Link, record: &mut Record) -> Result<()> {
             found.doorbells,
             found.interrupts
         ));
-        hold(what, &[("reads by the EP", found.ep_reads.all, 0.0)])?;
+        hold(&what, &[("reads by the EP", found.ep_reads.all, 0.0)])?;
     }
     served.stop(link)
 }
