@@ -17,6 +17,9 @@ const SIZE: (u32, u32) = (900, 960);
 /// Height of letters.
 const LETTERS: u32 = 13;
 
+/// Numbers at an axis, about.
+const NUMBERS: usize = 5;
+
 type Error = DrawingAreaErrorKind<std::io::Error>;
 type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
@@ -41,10 +44,12 @@ fn draw_all(points: &[Point], path: &Path) -> Result<(), Error> {
 }
 
 fn draw_panel(axis: Axis, points: &[&Point], panel: &Panel<'_>) -> Result<(), Error> {
-    let (x, y) = (
+    let (mut x, y) = (
         range(points, |point| f64::from(point.value)),
         range(points, |point| point.us),
     );
+    // Beside the curves is room for their names.
+    x.end *= (x.end / x.start).powf(0.4);
     let mut chart = ChartBuilder::on(panel)
         .margin(12)
         .x_label_area_size(36)
@@ -54,6 +59,7 @@ fn draw_panel(axis: Axis, points: &[&Point], panel: &Panel<'_>) -> Result<(), Er
         .configure_mesh()
         .x_desc(axis.name())
         .y_desc("us for each")
+        .x_labels(NUMBERS)
         .x_label_formatter(&|value| value.to_string())
         .y_label_formatter(&|value| value.to_string())
         .label_style(("sans-serif", LETTERS))
