@@ -26,6 +26,9 @@ void netdev_helper_napi_receive(struct napi_struct *napi, struct sk_buff *skb);
 void netdev_helper_start_queues(struct net_device *dev);
 void netdev_helper_stop_queue(struct net_device *dev, u16 queue);
 void netdev_helper_wake_queue(struct net_device *dev, u16 queue);
+void netdev_helper_sent(struct net_device *dev, u16 queue, unsigned int bytes);
+void netdev_helper_completed(struct net_device *dev, u16 queue, unsigned int bytes,
+			     struct sk_buff_head *list);
 void netdev_helper_synchronize_transmit(struct net_device *dev);
 
 void netdev_helper_count_transmitted(struct net_device *dev, unsigned int bytes);

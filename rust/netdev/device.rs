@@ -145,9 +145,18 @@ impl<T: Operations> NetDevice<T> {
     /// Takes the first packet that waits in transmit queue `queue`.
     ///
     /// The user says later what became of it: [`transmitted`](Self::transmitted) or
-    /// [`transmit_dropped`](Self::transmit_dropped).
+    /// [`transmit_dropped`](Self::transmit_dropped); and of some together that it is done with them:
+    /// [`complete_transmit`](Self::complete_transmit).
     pub fn next_transmit(&self, queue: u16) -> Option<SkBuff> {
         self.device.queue(queue)?.next_transmit()
+    }
+
+    /// Says that the user is done with all packets that it took from transmit queue `queue`, so that more may come:
+    /// the kernel lets as many bytes wait as are taken from one such call to the next.
+    pub fn complete_transmit(&self, queue: u16) {
+        if let Some(queue) = self.device.queue(queue) {
+            queue.complete_transmit();
+        }
     }
 
     /// Counts a packet of `len` bytes as transmitted.

@@ -103,6 +103,24 @@ void netdev_helper_wake_queue(struct net_device *dev, u16 queue)
 		netif_wake_subqueue(dev, queue);
 }
 
+/* Under the transmit lock, before the packet can be completed. */
+void netdev_helper_sent(struct net_device *dev, u16 queue, unsigned int bytes)
+{
+	netdev_tx_sent_queue(netdev_get_tx_queue(dev, queue), bytes);
+}
+
+/* Completions must not overlap, so they take the lock of the queue's list of packets. */
+void netdev_helper_completed(struct net_device *dev, u16 queue, unsigned int bytes,
+			     struct sk_buff_head *list)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&list->lock, flags);
+	/* The number of packets is not looked at. */
+	netdev_tx_completed_queue(netdev_get_tx_queue(dev, queue), 1, bytes);
+	spin_unlock_irqrestore(&list->lock, flags);
+}
+
 /* Waits for all transmissions that have begun. Context: process or bottom half. */
 void netdev_helper_synchronize_transmit(struct net_device *dev)
 {

@@ -184,6 +184,11 @@ impl SkBuffList {
         })
     }
 
+    /// Returns the list itself, which is initialised.
+    pub(crate) fn as_ptr(&self) -> *mut bindings::sk_buff_head {
+        self.head.get()
+    }
+
     pub(crate) fn len(&self) -> u32 {
         // SAFETY: `new` initialised the list.
         unsafe { bindings::netdev_helper_list_len(self.head.get()) }

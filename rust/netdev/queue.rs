@@ -5,7 +5,9 @@
 //!
 //! Flow control of the transmit queue: it is stopped when full and woken when half empty. Both
 //! sides change the length first and look at the other's word after a full barrier, so one of them
-//! sees that the queue has to be woken.
+//! sees that the queue has to be woken. Besides, the kernel's byte queue limits (BQL) keep it as short as lets the user
+//! never run dry: bytes are told of when they are queued, and when the user is done with those that it took, some at
+//! a time.
 
 use crate::{
     bindings,
@@ -17,14 +19,20 @@ use crate::{
 use core::ptr::NonNull;
 use kernel::{
     prelude::*,
-    sync::barrier::smp_mb,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        barrier::smp_mb, //
+    },
     types::Opaque, //
 };
 
 /// How many packets wait in a transmit queue before the kernel is told to stop.
 ///
-/// As long as a common ring: enough for a batch in flight and one to come. When the other side takes
-/// nothing they are at most 0.4 MB of Ethernet frames, or 16 MB where the user segments them.
+/// As long as a common ring: enough for a batch in flight and one to come. They are at most 0.4 MB of Ethernet frames;
+/// of segments of 64 KiB, the byte queue limits let no more wait than the other side takes soon.
 pub(crate) const TRANSMIT_DEPTH: u32 = 256;
 
 /// How many packets may be left when a stopped transmit queue is woken.
@@ -44,6 +52,8 @@ pub(crate) struct Queue {
     index: u16,
     #[pin]
     transmit: SkBuffList,
+    /// Bytes that were taken from it and not completed.
+    taken: Atomic<usize>,
     #[pin]
     receive: SkBuffList,
     #[pin]
@@ -68,6 +78,7 @@ impl Queue {
             dev,
             index,
             transmit <- SkBuffList::new(),
+            taken: Atomic::new(0),
             receive <- SkBuffList::new(),
             napi <- Opaque::ffi_init(|slot: *mut bindings::napi_struct| {
                 // SAFETY: `slot` is valid for writes and does not move once initialised; the device
@@ -92,11 +103,22 @@ impl Queue {
         // SAFETY: `new` added the NAPI context, and `enable` was called.
         unsafe { bindings::napi_disable(self.napi.get()) };
         self.receive.purge();
-        self.transmit.purge();
+        // Nothing is added any more. Whoever takes packets at the same time completes those.
+        let mut bytes = 0;
+        while let Some(packet) = self.transmit.pop() {
+            bytes += packet.len();
+        }
+        self.complete(bytes);
     }
 
     /// Adds a packet to the transmit queue. Context: bottom halves off, under the transmit lock.
     pub(crate) fn put_transmit(&self, packet: SkBuff) {
+        // CAST: No packet is as long as 4 GiB.
+        //
+        // SAFETY: By the type invariant, the device has this queue; the caller has its transmit lock.
+        unsafe {
+            bindings::netdev_helper_sent(self.dev.as_ptr(), self.index, packet.len() as u32);
+        }
         self.transmit.push(packet);
         if self.transmit.len() < TRANSMIT_DEPTH {
             return;
@@ -109,8 +131,29 @@ impl Queue {
     /// Takes the first packet of the transmit queue. Context: process or bottom half.
     pub(crate) fn next_transmit(&self) -> Option<SkBuff> {
         let packet = self.transmit.pop()?;
+        self.taken.fetch_add(packet.len(), Relaxed);
         self.wake_transmit();
         Some(packet)
+    }
+
+    /// Tells the kernel that those packets are done with which were taken so far. Context: process or bottom half.
+    pub(crate) fn complete_transmit(&self) {
+        self.complete(self.taken.xchg(0, Relaxed));
+    }
+
+    fn complete(&self, bytes: usize) {
+        // CAST: What waits in a queue is less than 4 GiB.
+        //
+        // SAFETY: By the type invariant, the device has this queue. Each byte was told of when it was queued, and is
+        // completed once: by who took it. The list is initialised.
+        unsafe {
+            bindings::netdev_helper_completed(
+                self.dev.as_ptr(),
+                self.index,
+                bytes as u32,
+                self.transmit.as_ptr(),
+            );
+        }
     }
 
     /// Wakes the transmit queue if it is stopped although there is room.

@@ -42,6 +42,11 @@ impl Port {
         self.interface.next_transmit(self.queue)
     }
 
+    /// Says that the packets taken so far are done with.
+    pub(crate) fn complete_transmit(&self) {
+        self.interface.complete_transmit(self.queue);
+    }
+
     /// Gives the interface a packet of the driver side; [`deliver`](Self::deliver) has it delivered.
     pub(crate) fn receive(&self, packet: SkBuff) {
         self.interface.receive(self.queue, packet);

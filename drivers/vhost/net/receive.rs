@@ -121,6 +121,7 @@ impl ReceiveQueue {
         while self.port.next_transmit().is_some() {
             self.port.interface.transmit_dropped();
         }
+        self.port.complete_transmit();
     }
 
     /// Sends packets until there is a reason to pause.
@@ -282,6 +283,7 @@ impl Serve for ReceiveQueue {
         self.queue.disable_notification()?;
         let pause = self.send(stop)?;
         self.publish()?;
+        self.port.complete_transmit();
         match pause {
             Pause::Idle => Ok(false),
             Pause::Bound => Ok(true),
@@ -296,5 +298,6 @@ impl Serve for ReceiveQueue {
         if self.packet.take().is_some() {
             self.port.interface.transmit_dropped();
         }
+        self.port.complete_transmit();
     }
 }

@@ -55,11 +55,28 @@ impl Node {
 
     /// The same with another bound.
     fn run_within(&self, bound: Duration, guest: &mut Guest, command: &str) -> Result<String> {
-        let prefix = match self.namespace {
+        guest.sh_within(bound, &format!("{}{command}", self.prefix()))
+    }
+
+    /// What runs a command where the node is.
+    fn prefix(&self) -> String {
+        match self.namespace {
             "" => String::new(),
             name => format!("ip netns exec {name} "),
-        };
-        guest.sh_within(bound, &format!("{prefix}{command}"))
+        }
+    }
+
+    /// Waits until the kernel knows that all bytes which it sent left the first queue, and returns how many it lets wait
+    /// there by now (byte queue limits).
+    pub fn byte_limit(&self, guest: &mut Guest) -> Result<u32> {
+        let limits = format!(
+            "/sys/class/net/{}/queues/tx-0/byte_queue_limits",
+            self.device
+        );
+        let prefix = self.prefix();
+        let is_idle = format!("[ $({prefix}cat {limits}/inflight) -eq 0 ]");
+        guest.wait_until(TRANSFER_BOUND, &is_idle)?;
+        Ok(self.run(guest, &format!("cat {limits}/limit"))?.parse()?)
     }
 
     /// Gives the device its address and switches it on.

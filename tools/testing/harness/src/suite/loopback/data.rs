@@ -330,5 +330,8 @@ fn network_carries_data(machine: &mut Machine, record: &mut Record) -> Result<()
     record.note(format!("to backend: {to_backend}"));
     record.note(format!("to driver: {to_driver}"));
     record.note(vdpa.traffic(guest)?);
+    let limit = backend.byte_limit(guest)?;
+    record.note(format!("{limit} bytes may wait for the driver"));
+    ensure!(limit > 0, "the kernel was told of no bytes");
     take_away(guest, vdpa, &NIC)
 }
