@@ -36,7 +36,7 @@ test-debug: vms-debug ## Run the machine tests on kernels with KASAN, lockdep an
 	$(ENTER) tools/testing/run test --debug
 
 test-emulator: vms ## Run what takes long: every board, every death of an endpoint, many reboots, several functions and endpoints, pushed queues of processes, guests of QEMU, an hour of data
-	$(ENTER) tools/testing/run test all_boards ntb_polled many_reboots all_deaths deaths_pushed functions endpoints vhost_vdpa_pushed nested soak soak_pushed soak_dma
+	$(ENTER) tools/testing/run test all_boards ntb_polled many_reboots all_deaths deaths_pushed functions endpoints vhost_vdpa_pushed nested soak soak_pushed soak_dma soak_both
 
 fuzz: setup ## Fuzz the pure crates, TIME seconds per target (default 60)
 	$(ENTER) tools/build/fuzz.sh run $(or $(TIME),60)

@@ -169,7 +169,7 @@ pub fn both_suite() -> impl AnySuite {
 }
 
 /// The suite of what takes long by each path.
-pub fn soak_suites() -> [Box<dyn AnySuite>; 3] {
+pub fn soak_suites() -> [Box<dyn AnySuite>; 4] {
     [
         Box::new(Suite {
             name: "soak",
@@ -185,6 +185,11 @@ pub fn soak_suites() -> [Box<dyn AnySuite>; 3] {
             name: "soak_dma",
             about: "the same by the endpoint's DMA engine",
             cases: soak::cases::<Prepared<ByDma>>(),
+        }),
+        Box::new(Suite {
+            name: "soak_both",
+            about: "the same, pushed and by the engine",
+            cases: soak::cases::<Prepared<ByBoth>>(),
         }),
     ]
 }
