@@ -139,7 +139,12 @@ impl RcMemory {
 
     /// Returns whether the RC pushes some of the pieces.
     fn has_any(&self, mut pieces: Pieces<'_>) -> bool {
-        self.pushed.is_some() && pieces.any(|piece| is_pushed(&piece))
+        pieces.any(|piece| self.is_near(&piece))
+    }
+
+    /// Returns whether the RC pushes a piece.
+    fn is_near(&self, piece: &Segment) -> bool {
+        self.pushed.is_some() && PushArea::offset_of(piece.addr).is_some()
     }
 
     /// Reads from an area in RC memory by DMA, if that is worth it; returns whether it did.
@@ -182,11 +187,6 @@ impl RcMemory {
             Area::Device => &self.device,
         }
     }
-}
-
-/// Whether the address is one of those in push areas.
-fn is_pushed(piece: &Segment) -> bool {
-    PushArea::offset_of(piece.addr).is_some()
 }
 
 /// Returns what is done in an area.
@@ -249,11 +249,10 @@ impl RingMemory for RcMemory {
     }
 
     fn read_ahead(&self, pieces: &mut dyn Iterator<Item = Segment>) -> Option<u16> {
-        let is_far = |piece: &Segment| self.pushed.is_none() || !is_pushed(piece);
+        let mut far = pieces.filter(|piece| !self.is_near(piece));
         // None where the RC pushes it.
         let index = self.driver.segment(0, INDEX_BYTES);
-        self.ahead()?
-            .read(&self.buffers, &mut pieces.filter(is_far), index)
+        self.ahead()?.read(&self.buffers, &mut far, index)
     }
 
     fn read_pieces(&self, pieces: Pieces<'_>, to: &mut [u8]) -> Result {

@@ -125,16 +125,13 @@ const fn pushes(
     cycles: u8,
     reloads: u8,
 ) -> Configuration {
-    Configuration::Kicks(KickBounds {
-        name,
-        source,
-        event_idx: false,
-        pushed: true,
-        buffers,
-        cycles,
-        reloads,
-        fault: None,
-    })
+    match kicks(name, source, false, buffers, cycles, reloads) {
+        Configuration::Kicks(bounds) => Configuration::Kicks(KickBounds {
+            pushed: true,
+            ..bounds
+        }),
+        other => other,
+    }
 }
 
 const fn lives(name: &'static str, ticks: u64, commands: u8, dies: bool) -> Configuration {
